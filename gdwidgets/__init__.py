@@ -1,0 +1,32 @@
+"""Live widgets that make gradient descent visible inside a notebook.
+
+The explorers need Jupyter's widgets; ``gdwidgets.core`` needs only torch and numpy, so the names
+below are imported when they are first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gdwidgets.explorers.surface import HimmelblauExplorer, SurfaceExplorer
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "HimmelblauExplorer": "gdwidgets.explorers.surface",
+    "SurfaceExplorer": "gdwidgets.explorers.surface",
+}
+
+__all__ = ["HimmelblauExplorer", "SurfaceExplorer", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""One module per explorer: its settings, its figures, what it draws at a step."""

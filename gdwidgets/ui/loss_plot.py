@@ -1,0 +1,178 @@
+"""Loss against step for every lane, on axes that stay put."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import bqplot as bq
+import numpy as np
+from ipywidgets import Widget
+from numpy.typing import NDArray
+
+from gdwidgets.core import Descent
+from gdwidgets.ui import figures, palette
+from gdwidgets.ui.runs import lane_steps
+from gdwidgets.ui.thinning import Thinner
+
+POINTS = 1000
+"""Points of all lanes together that are sent in a frame: 8 bytes each, and no more than pixels."""
+
+
+class LossPlot:
+    """A figure of the loss of a run, up to the cursor.
+
+    Parameters
+    ----------
+    height
+        Of the figure, in pixels.
+    label
+        What the vertical axis shows.
+    """
+
+    def __init__(self, height: int, label: str = "loss") -> None:
+        self._x = figures.scale(0, 1)
+        self._log = figures.scale(1e-6, 1, log=True)
+        self._linear = figures.scale(0, 1)
+        self._label = label
+        self.lines = bq.Lines(
+            x=np.zeros((1, 2), np.float32),
+            y=np.ones((1, 2), np.float32),
+            scales={"x": self._x, "y": self._log},
+            colors=list(palette.LANES),
+            stroke_width=2,
+        )
+        self.ghosts = bq.Lines(
+            x=[0.0, 0.0],
+            y=[1.0, 1.0],
+            scales={"x": self._x, "y": self._log},
+            colors=[palette.GHOST],
+            line_style="dashed",
+            stroke_width=1.5,
+            visible=False,
+        )
+        self.present = bq.Scatter(
+            x=np.zeros(1, np.float32),
+            y=np.ones(1, np.float32),
+            scales={"x": self._x, "y": self._log},
+            **figures.CROSS,
+        )
+        self._marks = (self.ghosts, self.lines, self.present)
+        self._axis_y = figures.axis(self._log, label, vertical=True, num_ticks=6, tick_format=".0e")
+        self.figure = figures.figure(
+            self._marks,
+            [figures.axis(self._x, "step", num_ticks=5, tick_format="d"), self._axis_y],
+            height=height,
+            fig_margin={**figures.MARGIN, "left": 60, "right": 20},
+        )
+        self.log = True
+        self.floor = 0.0
+        self._pinned: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        self._thinners: list[Thinner] = []
+        self._limits = (np.inf, -np.inf)
+
+    @property
+    def widgets(self) -> tuple[Widget, ...]:
+        """Scales that are in use only part of the time, for closing them."""
+        return (self._log, self._linear)
+
+    def show_run(
+        self, descent: Descent, max_steps: int, colours: Sequence[str], floor: float = 0.0
+    ) -> None:
+        """Prepare for a new run: its lanes' colours, its length, the lowest loss there can be.
+
+        ``floor`` is taken off the loss on the logarithmic axis (0 where the least loss is 0).
+        """
+        self.floor = floor
+        self._thinners = [
+            Thinner(lambda lane=lane: descent.loss[:, lane : lane + 1])
+            for lane in range(descent.lanes)
+        ]
+        self._limits = (np.inf, -np.inf)
+        self._x.max = float(max_steps)
+        self.lines.colors = list(colours)
+
+    def use_log(self, log: bool) -> None:
+        """Make the vertical axis logarithmic or linear."""
+        self.log = log
+        of = self._log if log else self._linear
+        for mark in self._marks:
+            mark.scales = {"x": self._x, "y": of}
+        figures.write(
+            self._axis_y, scale=of, tick_format=".0e" if log else ".4~g", label=self._text()
+        )
+        self._limits = (np.inf, -np.inf)
+        self._write_ghosts()
+
+    def _text(self) -> str:
+        if self.log and self.floor:
+            return f"{self._label} − least {self._label}"
+        return self._label
+
+    def draw(self, descent: Descent, k: int) -> None:
+        """Draw the losses of all lanes up to step ``k``."""
+        loss, last = descent.loss, lane_steps(descent, k)
+        budget = max(16, POINTS // descent.lanes)
+        picked = []
+        for lane, thinner in enumerate(self._thinners):
+            steps = thinner.indices(int(last[lane]) + 1, budget)
+            picked.append((steps, loss[steps, lane]))
+        self._widen(np.concatenate([values for _, values in picked]))
+        low, high = self._axis()
+        lines = [(s, figures.clean(self._above(v), low, high, floor=self.log)) for s, v in picked]
+        x, y = figures.ragged(lines)
+        figures.write(self.lines, x=x, y=y)
+        figures.write(
+            self.present, x=x[:, -1], y=np.clip(np.nan_to_num(y[:, -1], nan=low), low, high)
+        )
+
+    def pin(
+        self, descent: Descent, lane: int, k: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what a ghost of a lane up to step ``k`` needs."""
+        steps = Thinner(lambda: descent.loss[:, lane : lane + 1]).indices(k + 1, 200)
+        return steps.astype(np.float32), descent.loss[steps, lane]
+
+    def show_ghosts(
+        self, pinned: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]
+    ) -> None:
+        """Show pinned losses as ghost curves."""
+        self._pinned = list(pinned)
+        self._write_ghosts()
+
+    def _write_ghosts(self) -> None:
+        low, high = self._axis()
+        x, y = figures.joined(
+            [(s, figures.clean(self._above(v), low, high, floor=self.log)) for s, v in self._pinned]
+        )
+        figures.write(self.ghosts, x=x, y=y, visible=bool(self._pinned))
+
+    def _above(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return values - np.float32(self.floor) if self.log else values
+
+    def _axis(self) -> tuple[float, float]:
+        of = self._log if self.log else self._linear
+        return of.min, of.max
+
+    def _widen(self, values: NDArray[np.float32]) -> None:
+        """Widen the vertical limits, seldom and in big strides, so that ``values`` fit."""
+        values = self._above(values[np.isfinite(values)])
+        if self.log:
+            values = values[values > 0]
+        if len(values) == 0:
+            return
+        low = min(self._limits[0], float(values.min()))
+        high = max(self._limits[1], float(values.max()))
+        if (low, high) == self._limits:
+            return
+        self._limits = (low, high)
+        if self.log:
+            bottom, top = figures.decades(max(low, 1e-12), max(high, 1e-12))
+            of = self._log
+        else:
+            top = figures.round_up(high) if high > 0 else 0.0
+            bottom = -figures.round_up(-low) if low < 0 else 0.0
+            top = top if top > bottom else bottom + 1.0
+            of = self._linear
+        if (of.min, of.max) != (bottom, top):
+            figures.write(of, min=bottom, max=top)
+            self._write_ghosts()

@@ -1,0 +1,68 @@
+"""Where things are in an explorer's page, and how a person gets at them."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page
+
+NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
+
+
+class ExplorerPage:
+    """One explorer in the page.
+
+    Parameters
+    ----------
+    page
+        Playwright's page.
+    nth
+        Which of the explorers in it, from the top.
+    """
+
+    def __init__(self, page: Page, nth: int = 0) -> None:
+        self.page = page
+        self.root = page.locator(".gdwidgets").nth(nth)
+        self.map = self.root.locator(".bqplot").first
+        self.path = self.map.locator("path.line").nth(3)
+        self.counter = self.root.get_by_text(re.compile(r"step +\d+ of \d+"))
+        self.status = self.root.locator(".gdw-status")
+
+    def ready(self) -> ExplorerPage:
+        """Wait until the picture is there."""
+        self.path.wait_for(state="attached")
+        self.counter.wait_for()
+        return self
+
+    def button(self, tooltip: str) -> Locator:
+        """Find a transport button or a toggle by its tooltip."""
+        return self.root.get_by_title(tooltip, exact=True)
+
+    @property
+    def step(self) -> int:
+        """The step that the counter shows."""
+        return int(NUMBERS.findall(self.counter.inner_text())[0])
+
+    def path_points(self, nth: int = 3) -> list[tuple[float, float]]:
+        """Pixel positions of the corners of one of the map's lines, within the plot area."""
+        numbers = [
+            float(x)
+            for x in NUMBERS.findall(self.map.locator("path.line").nth(nth).get_attribute("d"))
+        ]
+        return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+    def plot_area(self) -> dict[str, float]:
+        """Pixels of the map's plot area in the window."""
+        box = self.map.locator("image").first.bounding_box()
+        assert box is not None
+        return box
+
+    def start_circle(self) -> Locator:
+        """Find the draggable white circle of the first start."""
+        return self.map.locator(".scatter").last.locator("path").first
+
+    def middle(self, locator: Locator) -> tuple[float, float]:
+        """Return the middle of something, in pixels of the window."""
+        box = locator.bounding_box()
+        assert box is not None
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

@@ -1,0 +1,267 @@
+"""The clock: it keeps its speed, waits for the browser and stops at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from gdwidgets.ui import frame_gate
+from gdwidgets.ui.frame_gate import MOST_IN_FLIGHT, SILENCE, FrameGate
+from gdwidgets.ui.main_loop import MainLoop
+from gdwidgets.ui.player import FRAME, MOST_DUE, Player
+
+
+class Time:
+    """A clock that a test moves by hand."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+class Run:
+    """A host that computes ``pace`` steps in a slice and draws by counting."""
+
+    def __init__(self, end=1000, speed=30.0, pace=10**9):
+        self.step, self.end, self.speed, self.pace = 0, end, speed, pace
+        self.playing, self.recorded, self.lost = True, 0, False
+
+    def compute(self, k, budget):
+        self.recorded = max(self.recorded, min(k, self.recorded + self.pace))
+        return min(k, self.recorded)
+
+    def page_lost(self):
+        self.lost = True
+        self.playing = False
+
+
+def playing(**settings):
+    time = Time()
+    run, gate = Run(**settings), FrameGate(time)
+    player = Player(run, gate, time)
+    player.start()
+    return time, run, gate, player
+
+
+def pass_time(time, run, player, seconds, gate=None):
+    """Let time pass as the task would; with a gate, answer as a page that draws at once."""
+    until = time.now + seconds
+    while time.now < until and run.playing:
+        step = run.step
+        wait = player.tick()
+        if gate is not None and run.step != step:
+            gate.stamp()
+            gate.seen.value = gate.sent.value
+        time.now += max(wait, 0.001)
+
+
+@pytest.mark.parametrize("speed", [1.0, 7.5, 30.0, 250.0])
+def test_the_cursor_moves_at_the_speed_that_is_set(speed):
+    time, run, _, player = playing(end=10**6, speed=speed)
+    pass_time(time, run, player, 10)
+    assert run.step == pytest.approx(10 * speed, abs=2 + speed * FRAME)
+    player.stop()
+
+
+def test_play_is_answered_within_the_first_frame():
+    _, run, _, player = playing(speed=1.0)
+    player.tick()
+    assert run.step == 1
+    player.stop()
+
+
+def test_as_fast_as_it_can_shows_frames_while_it_computes():
+    time, run, _, player = playing(end=10**5, speed=math.inf, pace=100)
+    seen = set()
+    while run.playing:
+        time.now += 0.010
+        player.tick()
+        seen.add(run.step)
+    assert run.step == run.end
+    assert len(seen) > 100
+    player.stop()
+
+
+def test_a_kernel_that_was_busy_does_not_make_the_picture_jump():
+    time, run, _, player = playing(end=10**6, speed=100.0)
+    player.tick()
+    before = run.step
+    time.now += 60
+    player.tick()
+    assert run.step - before <= 100 * MOST_DUE
+    player.stop()
+
+
+def test_at_most_three_frames_are_in_flight():
+    time, run, gate, player = playing(speed=1000.0, end=10**6)
+    gate.stamp()
+    gate.seen.value = gate.sent.value
+    frames = 0
+    for _ in range(200):
+        step = run.step
+        player.tick()
+        if run.step != step:
+            gate.stamp()
+            frames += 1
+        time.now += FRAME
+    assert frames == MOST_IN_FLIGHT
+    player.stop()
+
+
+def test_the_clock_runs_free_where_no_browser_ever_answered():
+    time, run, gate, player = playing(speed=30.0)
+    for _ in range(30):
+        player.tick()
+        gate.stamp()
+        time.now += FRAME
+    assert gate.in_flight == 30
+    assert run.step > 25
+    player.stop()
+
+
+def test_a_page_that_falls_silent_is_taken_for_gone_after_ten_seconds():
+    time, run, gate, player = playing(speed=30.0, end=10**6)
+    gate.stamp()
+    gate.seen.value = gate.sent.value
+    for _ in range(MOST_IN_FLIGHT):
+        gate.stamp()
+    time.now += SILENCE - 1
+    player.tick()
+    assert run.playing
+    time.now += 2
+    player.tick()
+    assert run.lost
+    player.stop()
+
+
+def test_a_page_with_nothing_to_answer_is_never_taken_for_gone():
+    time, run, gate, player = playing(speed=30.0)
+    gate.stamp()
+    gate.seen.value = gate.sent.value
+    time.now += 1000
+    player.tick()
+    assert run.playing
+    gate.stamp()
+    player.tick()
+    assert not run.lost
+    player.stop()
+
+
+def test_explorers_at_play_share_the_frame_rate():
+    players = [playing()[3] for _ in range(4)]
+    assert players[0].period == pytest.approx(2 * FRAME)
+    for player in players:
+        player.stop()
+    assert players[0].period == FRAME
+
+
+@given(st.integers(1, 500), st.sampled_from([1.0, 30.0, 1e4, math.inf]), st.integers(1, 100))
+def test_a_run_ends_exactly_at_its_end_and_stops(end, speed, pace):
+    time, run, _, player = playing(end=end, speed=speed, pace=pace)
+    for _ in range(10**6):
+        if not run.playing:
+            break
+        player.tick()
+        time.now += 0.05
+    assert run.step == end
+    player.stop()
+
+
+class Clockwork(RuleBasedStateMachine):
+    """Whatever happens, the cursor stays in the run and never goes back by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.time, self.run_, self.gate, self.player = playing(end=400, pace=37)
+        self.last = 0
+
+    @rule(seconds=st.floats(0, 12))
+    def wait(self, seconds):
+        self.time.now += seconds
+
+    @precondition(lambda self: self.run_.playing)
+    @rule()
+    def tick(self):
+        before = self.run_.step
+        assert 0.0 <= self.player.tick() <= self.player.period + 1e-6
+        if self.run_.step != before:
+            assert self.gate.open
+            self.gate.stamp()
+
+    @rule()
+    def answer(self):
+        self.gate.seen.value = self.gate.sent.value
+
+    @rule(speed=st.sampled_from([1.0, 30.0, 5000.0, math.inf]))
+    def hurry(self, speed):
+        self.run_.speed = speed
+
+    @invariant()
+    def stays_in_the_run(self):
+        assert self.last <= self.run_.step <= self.run_.end
+        self.last = self.run_.step
+
+    @invariant()
+    def never_too_many_frames(self):
+        assert not self.gate.heard or self.gate.in_flight <= max(MOST_IN_FLIGHT, self.unheard)
+
+    @property
+    def unheard(self):
+        return self.gate.sent.value if self.gate.seen.value == 0 else MOST_IN_FLIGHT
+
+    def teardown(self):
+        self.player.stop()
+
+
+TestClockwork = Clockwork.TestCase
+
+
+def test_a_task_that_fails_is_reported_and_not_lost():
+    problems = []
+
+    async def main():
+        loop = MainLoop(problems.append)
+
+        async def fail():
+            raise ArithmeticError("seen")
+
+        loop.start(fail())
+        await asyncio.sleep(0.01)
+        assert not loop._tasks
+
+    asyncio.run(main())
+    assert [str(problem) for problem in problems] == ["seen"]
+
+
+def test_handlers_from_other_threads_run_on_the_owner_thread_in_order():
+    import threading
+
+    async def main():
+        loop = MainLoop(lambda error: None)
+        order = []
+
+        def handler(i):
+            order.append((i, threading.current_thread() is threading.main_thread()))
+
+        thread = threading.Thread(target=lambda: [loop.call(handler, i) for i in range(50)])
+        thread.start()
+        thread.join()
+        assert order == []
+        await asyncio.sleep(0.01)
+        assert order == [(i, True) for i in range(50)]
+
+    asyncio.run(main())
+
+
+def test_the_gate_needs_no_javascript_of_our_own():
+    gate = FrameGate()
+    assert gate.link.source == (gate.sent, "value")
+    assert gate.link.target == (gate.seen, "value")
+    assert frame_gate.MOST_IN_FLIGHT == 3
