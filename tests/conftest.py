@@ -1,0 +1,31 @@
+"""What every test shares: reproducible properties, and a torch as a fresh session has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+import torch
+
+# No deadline: the machine may be busy. Derandomized: a commit is as green tomorrow as today.
+# `pytest --hypothesis-profile=search` looks further.
+hypothesis.settings.register_profile("gdwidgets", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile("gdwidgets")
+
+
+@pytest.fixture(autouse=True)
+def _own_torch_session() -> Iterator[None]:
+    """Give every test torch's global state unchanged, whatever the test before did to it."""
+    random = torch.get_rng_state()
+    dtype = torch.get_default_dtype()
+    device = torch.get_default_device()
+    gradients = torch.is_grad_enabled()
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_grad_enabled(gradients)
+    torch.set_default_device(device)
+    torch.set_default_dtype(dtype)
+    torch.set_rng_state(random)
