@@ -1,0 +1,111 @@
+"""Fixtures of the browser tests: one server and one browser, one kernel for each module."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+
+from browser.chromium import FLAGS, find_or_install
+from browser.lab import DARK, LIGHT, Lab, LabServer
+
+HERE = Path(__file__).parent
+LAB = pytest.StashKey[Lab]()  # the running module's, also for a test that failed while set up
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies here, and run it after everything else.
+
+    After, because quick tests should fail first, and because Playwright's event loop runs in the
+    tests' thread as long as the browser does.
+    """
+    there = [item for item in items if HERE in item.path.parents]
+    for item in there:
+        item.add_marker("browser")
+    items[:] = [item for item in items if HERE not in item.path.parents] + there
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    server = LabServer(tmp_path_factory.mktemp("lab")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = find_or_install()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def notebook(
+    request: pytest.FixtureRequest, lab_server: LabServer, chromium: Browser
+) -> Iterator[Lab]:
+    """Notebooks for one module's tests: ``notebook.open([...])``, see ``Lab``."""
+    shots = os.environ.get("GDWIDGETS_SHOTS")
+    lab = Lab(lab_server, chromium, Path(shots) if shots else None)
+    request.config.stash[LAB] = lab
+    yield lab
+    del request.config.stash[LAB]
+    lab.close()
+
+
+@pytest.fixture
+def dark_theme(notebook: Lab) -> Iterator[None]:
+    """What this test opens is in JupyterLab's dark theme."""
+    notebook.theme = DARK
+    yield
+    notebook.theme = LIGHT
+
+
+@pytest.fixture(autouse=True)
+def _no_page_errors(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test whose page threw or logged an error, while it ran or while it was opened."""
+    yield
+    lab = _lab(request.node)
+    errors = lab.take_errors() if lab else []
+    if errors:
+        picture = _picture(request.node)
+        pytest.fail("\n".join(["the page had errors:", *errors, picture]), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failed test where a picture of its page is."""
+    report = yield
+    if report.failed and call.when != "teardown":
+        picture = _picture(item)
+        if picture:
+            report.sections.append(("the page when it failed", picture))
+    return report
+
+
+def _lab(item: pytest.Item) -> Lab | None:
+    """The ``Lab`` a test uses, directly or through a fixture, once it has been made."""
+    if "notebook" not in getattr(item, "fixturenames", ()):
+        return None
+    return item.config.stash.get(LAB, None)
+
+
+def _picture(item: pytest.Item) -> str:
+    """Save a picture of the test's page, if there is one, and say where it is."""
+    lab = _lab(item)
+    if lab is None or not lab.is_open:
+        return ""
+    path = lab.server.folder / "pictures" / (re.sub(r"[^\w.-]+", "_", item.name)[:80] + ".png")
+    try:
+        lab.save_shot(path)
+    except PlaywrightError as error:
+        return f"no picture of the page: {error}"
+    return f"picture: {path}"
