@@ -1,0 +1,45 @@
+"""gdwidgets without the widgets: descents, objectives, surfaces, rules. Needs torch and numpy only.
+
+A `Descent` runs gradient descent on an objective and records every step; everything the explorers
+draw is read from it.
+"""
+
+from __future__ import annotations
+
+from gdwidgets.core.data import initial_parameters, training_pairs
+from gdwidgets.core.descent import Descent
+from gdwidgets.core.objectives import LinearNeuron, Objective, PolynomialRegression
+from gdwidgets.core.rules import (
+    RULES,
+    Adam,
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    PerLane,
+    RMSprop,
+    Rule,
+    as_rule,
+)
+from gdwidgets.core.session import own_torch_state
+from gdwidgets.core.surfaces import SURFACES, Surface
+
+__all__ = [
+    "RULES",
+    "SURFACES",
+    "Adam",
+    "Descent",
+    "GradientDescent",
+    "LinearNeuron",
+    "Momentum",
+    "Nesterov",
+    "Objective",
+    "PerLane",
+    "PolynomialRegression",
+    "RMSprop",
+    "Rule",
+    "Surface",
+    "as_rule",
+    "initial_parameters",
+    "own_torch_state",
+    "training_pairs",
+]

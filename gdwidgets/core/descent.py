@@ -1,0 +1,324 @@
+"""`Descent`: gradient descent of many lanes at once, computed once and recorded step by step.
+
+Record k holds, for every lane, the parameters after k updates, the loss there, what the ``.grad``
+buffer holds after ``backward()`` there, and this step's own gradient. Gradients come from
+``backward()``, and accumulation is PyTorch's own: where a lane does not clear, its leftover stays
+in the buffer and the next ``backward()`` adds to it.
+"""
+
+from __future__ import annotations
+
+import math
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdwidgets.core import checks
+from gdwidgets.core.descent_settings import Settings, check_objective, given_settings
+from gdwidgets.core.engine import Clearing, Engine, Evaluated, stacked
+from gdwidgets.core.objectives import Objective
+from gdwidgets.core.recording import Array, Endings, Recording
+from gdwidgets.core.rules import Rule, State
+from gdwidgets.core.session import own_torch_state
+
+_CHUNK_STEPS = 256
+_CHUNK_NUMBERS = 1_000_000
+"""Steps and numbers a chunk may hold before it is stacked and looked at."""
+
+
+class Descent:
+    """A lazily computed recording of L trajectories.
+
+    Parameters
+    ----------
+    objective
+        Losses (L,) from params (L, P), lanes independent; see `Objective`.
+    start
+        P numbers, or (L, P). One start serves all lanes.
+    learning_rate
+        A positive number, or L of them.
+    rule
+        A name from `RULES`, a rule object, or one of these per lane.
+    clear_every
+        Clear the gradient buffer after every n-th update; ``None`` for never; or one per lane.
+    loss_tol
+        A lane ends when its loss changes by less than this in one step; ``None`` for never.
+    max_steps
+        Updates after which every lane ends, 1 to 10,000,000.
+    record
+        Whether all records are kept. If not, the arrays hold a single row, the last record.
+
+    Attributes
+    ----------
+    start
+        float32 (L, P).
+    learning_rates
+        float64 (L,), as given; float32 where they are used.
+    rule, clear_every, loss_tol, max_steps, lanes
+        The settings; ``clear_every`` a tuple of L.
+
+    Raises
+    ------
+    ValueError
+        When a setting does not fit; says what was given and what is accepted.
+    """
+
+    objective: Objective
+    start: Array
+    learning_rates: Array
+    rule: Rule
+    clear_every: tuple[int | None, ...]
+    loss_tol: float | None
+    max_steps: int
+    lanes: int
+
+    def __init__(
+        self,
+        objective: Objective,
+        start: Any,
+        learning_rate: Any,
+        *,
+        rule: Any = "gd",
+        clear_every: Any = 1,
+        loss_tol: float | None = None,
+        max_steps: int,
+        record: bool = True,
+    ) -> None:
+        with own_torch_state():
+            self._take(
+                given_settings(
+                    objective, start, learning_rate, rule, clear_every, loss_tol, max_steps
+                )
+            )
+            separate = not self._clearing.always
+            self._rule_from = 0
+            self._rates_from: tuple[tuple[int, Tensor], ...] = ((0, self._rates),)
+            self._point = torch.from_numpy(self.start.copy())
+            self._state: State = self.rule.init(self._point)
+            check_objective(objective, self._point)
+            self._engine = Engine(objective, watch_fresh=separate)
+            evaluated = self._engine.evaluate(self._point, None)
+            self._grad = evaluated[2]
+            first = stacked([evaluated])
+            self._endings = Endings(self.lanes, self.loss_tol, self.max_steps)
+            self._endings.settle_first(first)
+            self._recording = Recording(first, keep_all=bool(record), separate_fresh=separate)
+            self._recorded = 0
+
+    # -- what is recorded ------------------------------------------------------------------
+
+    @property
+    def recorded(self) -> int:
+        """Number of the last record computed."""
+        return self._recorded
+
+    @property
+    def finished(self) -> bool:
+        """Whether every lane has ended."""
+        return self._endings.finished
+
+    @property
+    def record(self) -> bool:
+        """Whether all records are kept."""
+        return self._recording.keep_all
+
+    @property
+    def params(self) -> Array:
+        """Parameters, float32 (recorded + 1, L, P), read-only."""
+        return self._recording.view("params")
+
+    @property
+    def loss(self) -> Array:
+        """Losses at the parameters, float32 (recorded + 1, L), read-only."""
+        return self._recording.view("loss")
+
+    @property
+    def grad(self) -> Array:
+        """The ``.grad`` buffer, leftover plus fresh, float32 (recorded + 1, L, P), read-only."""
+        return self._recording.view("grad")
+
+    @property
+    def fresh_grad(self) -> Array:
+        """The step's own gradient, float32 (recorded + 1, L, P), read-only."""
+        return self._recording.view("fresh_grad")
+
+    @property
+    def outcomes(self) -> Array:
+        """``"running"``, ``"converged"``, ``"diverged"`` or ``"max_steps"``: str (L,)."""
+        return self._endings.outcomes.copy()
+
+    @property
+    def last_step(self) -> Array:
+        """Record at which each lane is frozen, or the last one so far: int (L,)."""
+        endings = self._endings
+        return np.where(endings.running, self._recorded, endings.last_step)
+
+    # -- computing -------------------------------------------------------------------------
+
+    def advance_to(self, k: int, *, budget: float | None = None) -> int:
+        """Compute as far as record k, or to the end of all lanes if that comes first.
+
+        Parameters
+        ----------
+        k
+            Number of updates, at least 0; more than ``max_steps`` means ``max_steps``.
+        budget
+            Stop after about this many seconds, having made at least one step.
+
+        Returns
+        -------
+        int
+            ``recorded``.
+
+        Raises
+        ------
+        ValueError
+            When k or the budget is not acceptable.
+        Exception
+            Whatever the objective raises, with a note that names the step. The records so far
+            stay valid.
+        """
+        k = min(checks.integer(k, "k", 0, 2**63 - 1), self.max_steps)
+        deadline = math.inf
+        if budget is not None:
+            deadline = perf_counter() + max(checks.real(budget, "budget"), 0.0)
+        if k <= self._recorded or self.finished:
+            return self._recorded
+        width = self.lanes * (2 * len(self.objective.parameter_names) + 1)
+        chunk = max(1, min(_CHUNK_STEPS, _CHUNK_NUMBERS // width))
+        with own_torch_state():
+            while self._recorded < k and not self.finished:
+                self._run(min(chunk, k - self._recorded), deadline)
+                if perf_counter() >= deadline:
+                    break
+        return self._recorded
+
+    def fork(self, k: int, **changes: Any) -> Descent:
+        """A new descent that shares records 0 to k and goes on with other settings.
+
+        The update from k to k + 1 is the first under the new settings; it uses the gradient buffer
+        as recorded. A rule that stays keeps its state, another one begins afresh. Lanes that ended
+        before k stay ended.
+
+        Parameters
+        ----------
+        k
+            A record that exists.
+        **changes
+            Any of ``learning_rate``, ``rule``, ``clear_every``, ``loss_tol``, ``max_steps``.
+
+        Returns
+        -------
+        Descent
+            With ``recorded`` equal to k.
+
+        Raises
+        ------
+        ValueError
+            When k is not recorded, a change does not fit, or records are not kept.
+        TypeError
+            For an unknown setting.
+        """
+        if not self.record:
+            raise ValueError("fork needs all records: make the descent with record=True")
+        k = checks.integer(k, "k", 0, self._recorded)
+        known = {
+            "learning_rate": self.learning_rates,
+            "rule": self.rule,
+            "clear_every": self.clear_every,
+            "loss_tol": self.loss_tol,
+            "max_steps": self.max_steps,
+        }
+        if unknown := sorted(set(changes) - set(known)):
+            raise TypeError(f"fork can change {', '.join(known)}; got {', '.join(unknown)}")
+        new = object.__new__(type(self))
+        with own_torch_state():
+            new._take(given_settings(self.objective, self.start, **(known | changes)))
+            if new.lanes != self.lanes:
+                raise ValueError(f"a fork keeps its {self.lanes} lanes, got {new.lanes}")
+            if new.max_steps < k:
+                raise ValueError(f"max_steps must be at least k = {k}, got {new.max_steps}")
+            new._continue(self, k)
+        return new
+
+    def __repr__(self) -> str:
+        return (
+            f"Descent({self.objective!r}, lanes={self.lanes}, rule={self.rule.label!r}, "
+            f"recorded={self.recorded} of {self.max_steps})"
+        )
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _take(self, settings: Settings) -> None:
+        self.objective = settings.objective
+        self.start = settings.start.numpy()
+        self.start.flags.writeable = False
+        self.learning_rates = settings.learning_rates
+        self.learning_rates.flags.writeable = False
+        self.rule = settings.rule
+        self.clear_every = settings.clear_every
+        self.loss_tol = settings.loss_tol
+        self.max_steps = settings.max_steps
+        self.lanes = len(self.start)
+        with np.errstate(over="ignore"):
+            rates = self.learning_rates.astype(np.float32)
+        self._rates = torch.from_numpy(rates)[:, None]
+        self._clearing = Clearing(self.clear_every)
+
+    def _continue(self, parent: Descent, k: int) -> None:
+        """Take over records 0 to k of ``parent``."""
+        block = parent._recording.first(k + 1)
+        separate = not self._clearing.always or "fresh_grad" in parent._recording.fields
+        self._recording = Recording(block, keep_all=True, separate_fresh=separate)
+        self._recorded = k
+        self._endings = Endings(self.lanes, self.loss_tol, self.max_steps)
+        self._endings.resume(parent._endings, k, parent.loss)
+        self._engine = Engine(self.objective, watch_fresh=separate)
+        rates = [*((at, rate) for at, rate in parent._rates_from if at < k), (k, self._rates)]
+        if self.rule == parent.rule:
+            self._rule_from, self._rates_from = parent._rule_from, tuple(rates)
+        else:
+            self._rule_from, self._rates_from = k, ((k, self._rates),)
+        params, grad = block["params"].clone(), block["grad"].clone()
+        state = self.rule.init(params[0])
+        # Rules are pure functions of what is recorded, so a state need not be kept to be had again.
+        changes = dict(self._rates_from)
+        rate = self._rates_from[0][1]
+        for j in range(self._rule_from, k):
+            rate = changes.get(j, rate)
+            _, state = self.rule.update(params[j], grad[j], state, rate, j - self._rule_from)
+        self._point, self._grad, self._state = params[k], grad[k], state
+
+    def _run(self, steps: int, deadline: float) -> None:
+        """Compute up to ``steps`` records more, then find out which lanes they end."""
+        engine, update, rates = self._engine, self.rule.update, self._rates
+        params, grad, state = self._point, self._grad, self._state
+        first = self._recorded + 1
+        rule_from, clearing = self._rule_from + 1, self._clearing
+        # One append per step keeps the records whole if a step is interrupted half-way.
+        done: list[tuple[Evaluated, State]] = []
+        failure: BaseException | None = None
+        step = first
+        try:
+            for step in range(first, first + steps):
+                params, state = update(params, grad, state, rates, step - rule_from)
+                evaluated = engine.evaluate(params, clearing.leftover(step, grad))
+                grad = evaluated[2]
+                done.append((evaluated, state))
+                if perf_counter() >= deadline:
+                    break
+        except BaseException as error:
+            failure = error
+        if done:
+            (self._point, _, self._grad, _), self._state = done[-1]
+            block = stacked([evaluated for evaluated, _ in done], self._recording.fields)
+            block = self._endings.settle(block, self._recording.last(), first)
+            self._recording.append(block, self.max_steps + 1)
+            self._recorded += len(block["loss"])
+        # Lanes run on for a while after they ended; what goes wrong then concerns nobody.
+        if failure is not None and not (self.finished and isinstance(failure, Exception)):
+            failure.add_note(f"(raised in computing step {step} of the descent)")
+            raise failure

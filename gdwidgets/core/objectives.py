@@ -1,0 +1,206 @@
+"""Objectives of the course: polynomial regression and a linear neuron with one sample.
+
+An objective maps parameters of shape (L, P), one lane per row, to losses of shape (L,). A lane's
+loss depends on its own row only, so one backward pass gives every lane its own gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdwidgets.core import checks
+from gdwidgets.core.session import own_torch_state
+
+HIGHEST_DEGREE = 10
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What `Descent` asks of an objective."""
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """The P names, such as ``("a", "b")``."""
+
+    def __call__(self, params: Tensor, /) -> Tensor:
+        """Losses (L,) at params (L, P), float32; row i depends on row i only."""
+
+
+class PolynomialRegression:
+    """Mean squared error of a polynomial y ≈ a + b x + c x² + … over N pairs.
+
+    Parameters
+    ----------
+    x, y
+        N inputs and targets each: tensors, arrays or lists of finite numbers, copied.
+    degree
+        Degree of the polynomial, 0 to 10.
+
+    Attributes
+    ----------
+    x, y
+        float32 tensors (N,).
+    degree
+        The degree; there are P = degree + 1 parameters.
+    parameter_names
+        ``("a", "b", "c", …)``, constant term first.
+
+    Raises
+    ------
+    ValueError
+        When x or y is not one-dimensional, empty or not finite, when they differ in length, hold
+        fewer pairs than there are parameters, or when the degree is out of range.
+    """
+
+    def __init__(self, x: Any, y: Any, degree: int = 2) -> None:
+        self.degree = checks.integer(degree, "degree", 0, HIGHEST_DEGREE)
+        with own_torch_state():
+            self.x = _pairs_side(x, "x")
+            self.y = _pairs_side(y, "y")
+            if len(self.x) != len(self.y):
+                raise ValueError(
+                    f"x and y must have the same length, got {len(self.x)} and {len(self.y)}"
+                )
+            if len(self.x) < self.degree + 1:
+                raise ValueError(
+                    f"a polynomial of degree {self.degree} needs at least {self.degree + 1} pairs, "
+                    f"got {len(self.x)}"
+                )
+            self._powers = _powers(self.x, self.degree)
+            if not bool(torch.isfinite(self._powers).all()):
+                raise ValueError(
+                    f"x to the power {self.degree} must fit into float32 (up to 3.4e38), "
+                    f"got x up to {float(self.x.abs().max()):g}"
+                )
+        self.parameter_names = tuple("abcdefghijk"[: self.degree + 1])
+
+    def __call__(self, params: Tensor) -> Tensor:
+        """Losses (L,) at params (L, P), both float32."""
+        return (torch.mm(params, self._powers) - self.y).square().mean(-1)
+
+    def predict(self, params: Any, x: Any) -> Tensor:
+        """Values of the polynomials of all lanes.
+
+        Parameters
+        ----------
+        params
+            (L, P) or (P,) numbers.
+        x
+            M inputs.
+
+        Returns
+        -------
+        Tensor
+            float32, shape (L, M), without gradient.
+
+        Raises
+        ------
+        ValueError
+            When params do not have P columns or x is not one-dimensional.
+        """
+        with own_torch_state(), torch.no_grad():
+            return self._lanes(params) @ _powers(_pairs_side(x, "x"), self.degree)
+
+    def closed_form(self) -> tuple[np.ndarray[Any, np.dtype[np.float64]], float]:
+        """The least-squares coefficients, float64 (P,), and their mean squared error.
+
+        Solved in float64 by ``torch.linalg.lstsq``: inverting the normal matrix in float32 loses
+        the fourth decimal. Where several polynomials fit equally well (repeated inputs), the one
+        with the smallest coefficients.
+        """
+        with own_torch_state(), torch.no_grad():
+            matrix = _powers(self.x.double(), self.degree).T
+            target = self.y.double()
+            # "gelsd" also serves matrices without full rank.
+            solution = torch.linalg.lstsq(matrix, target[:, None], driver="gelsd").solution[:, 0]
+            loss = (matrix @ solution - target).square().mean()
+            return solution.numpy(), float(loss)
+
+    def hessian(self) -> Tensor:
+        """Second derivatives of the loss, 2/N X Xᵀ: float64 (P, P), the same everywhere."""
+        with own_torch_state(), torch.no_grad():
+            powers = _powers(self.x.double(), self.degree)
+            return 2 / len(self.x) * powers @ powers.T
+
+    def manual_gradient(self, params: Any) -> Tensor:
+        """Gradients from the formula ∂L/∂c_d = 2/N Σ (zₙ − yₙ) xₙᵈ, without autograd.
+
+        Parameters
+        ----------
+        params
+            (L, P) or (P,) numbers.
+
+        Returns
+        -------
+        Tensor
+            float32, shape (L, P).
+
+        Raises
+        ------
+        ValueError
+            When params do not have P columns.
+        """
+        with own_torch_state(), torch.no_grad():
+            residuals = self._lanes(params) @ self._powers - self.y
+            return 2 / len(self.x) * residuals @ self._powers.T
+
+    def _lanes(self, params: Any) -> Tensor:
+        lanes = checks.finite_float32(params, "params")
+        if lanes.ndim == 1:
+            lanes = lanes[None]
+        if lanes.ndim != 2 or lanes.shape[1] != self.degree + 1:
+            raise ValueError(
+                f"params must have shape (lanes, {self.degree + 1}), got {tuple(lanes.shape)}"
+            )
+        return lanes
+
+    def __repr__(self) -> str:
+        return f"PolynomialRegression({len(self.x)} pairs, degree={self.degree})"
+
+
+class LinearNeuron:
+    """One linear neuron with one sample, (a x + b − y)²: the course's Exercise 2.
+
+    Parameters
+    ----------
+    x, y
+        Input and target, finite numbers.
+
+    Raises
+    ------
+    ValueError
+        When x or y is not a finite number.
+    """
+
+    parameter_names = ("a", "b")
+
+    def __init__(self, x: float = 1.5, y: float = 2.5) -> None:
+        self.x = checks.real(x, "x")
+        self.y = checks.real(y, "y")
+
+    def __call__(self, params: Tensor) -> Tensor:
+        """Losses (L,) at params (L, 2), both float32."""
+        a, b = params.unbind(-1)
+        return (a * self.x + b - self.y) ** 2
+
+    def __repr__(self) -> str:
+        return f"LinearNeuron(x={self.x!r}, y={self.y!r})"
+
+
+def _pairs_side(values: Any, name: str) -> Tensor:
+    tensor = checks.finite_float32(values, name)
+    if tensor.ndim != 1 or not len(tensor):
+        raise ValueError(
+            f"{name} must be a one-dimensional sequence of at least one number, "
+            f"got shape {tuple(tensor.shape)}"
+        )
+    return tensor
+
+
+def _powers(x: Tensor, degree: int) -> Tensor:
+    """Rows 1, x, x², …: shape (degree + 1, N)."""
+    return torch.stack([x**d for d in range(degree + 1)])

@@ -1,0 +1,227 @@
+"""Functions of two variables as objectives: anyone's, and the classic ones by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdwidgets.core import checks
+from gdwidgets.core import functions as f
+from gdwidgets.core.session import own_torch_state
+from gdwidgets.core.surface_checks import check_function
+
+Point = tuple[float, float]
+Bounds = tuple[Point, Point]
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class Surface:
+    """A function of two variables (u, v) over a rectangle.
+
+    Parameters
+    ----------
+    function
+        Takes two float32 tensors of one shape, returns their values in that shape, and is made of
+        torch operations that treat every element by itself.
+    bounds
+        ``((u_min, u_max), (v_min, v_max))``, or ``(min, max)`` for both.
+    minima
+        Known minima, pairs (u, v); may be empty.
+    name
+        What it is called.
+    start, learning_rate
+        A start and learning rate at which plain gradient descent shows something instructive.
+
+    Attributes
+    ----------
+    function, name, start, learning_rate
+        As given.
+    bounds
+        Always in the long form, floats.
+    minima
+        Tuple of pairs of floats.
+
+    Raises
+    ------
+    ValueError
+        When an argument is malformed, or the function raises, does not return a tensor of its
+        arguments' shape, mixes elements, is not differentiable, or is nowhere finite.
+    """
+
+    parameter_names = ("u", "v")
+
+    def __init__(
+        self,
+        function: Callable[[Tensor, Tensor], Tensor],
+        bounds: Any,
+        minima: Sequence[Any] = (),
+        name: str = "",
+        *,
+        start: Any = None,
+        learning_rate: float | None = None,
+    ) -> None:
+        if not callable(function):
+            raise ValueError(
+                f"function must be a callable of two tensors, got {checks.shown(function)}"
+            )
+        self.function = function
+        self.bounds: Bounds = _bounds(bounds)
+        self.minima: tuple[Point, ...] = _points(minima)
+        self.name = str(name)
+        self.start: Point | None = None if start is None else _pair(start, "start")
+        self.learning_rate: float | None = (
+            None if learning_rate is None else checks.positive(learning_rate, "learning_rate")
+        )
+        check_function(function, self.bounds)
+
+    def __call__(self, params: Tensor) -> Tensor:
+        """Values (L,) at params (L, 2)."""
+        # Columns one after another in memory: torch computes strided numbers by other code, whose
+        # last bits differ, and a lane would depend on how many others there are.
+        u, v = params.t().contiguous().unbind()
+        return self.function(u, v)
+
+    def grid(self, n: int = 200) -> tuple[Array, Array, Array]:
+        """The function on an n × n grid over the bounds.
+
+        Parameters
+        ----------
+        n
+            Points a side, 2 to 2,000.
+
+        Returns
+        -------
+        u, v
+            float32 (n,), from minimum to maximum.
+        z
+            float32 (n, n), ``z[i, j]`` the value at ``(u[j], v[i])``; not finite where the
+            function is not.
+        """
+        u, v, points = self.grid_points(n)
+        with own_torch_state(), torch.no_grad():
+            z = self(torch.from_numpy(points)).to(torch.float32)
+        return u, v, z.numpy().reshape(n, n).copy()
+
+    def grid_points(self, n: int) -> tuple[Array, Array, Array]:
+        """u (n,), v (n,) and all n² points (n², 2) of the grid, row by row of v, float32."""
+        n = checks.integer(n, "n", 2, 2000)
+        u, v = (np.linspace(low, high, n).astype(np.float32) for low, high in self.bounds)
+        points = np.stack([np.tile(u, n), np.repeat(v, n)], axis=-1)
+        return u, v, points
+
+    def gradient(self, points: Any) -> Array:
+        """Gradients at points (M, 2): float32 (M, 2), by autograd.
+
+        Raises
+        ------
+        ValueError
+            When the points are not M pairs of finite numbers.
+        """
+        with own_torch_state():
+            leaf = checks.finite_float32(points, "points")
+            if leaf.ndim != 2 or leaf.shape[1] != 2:
+                raise ValueError(f"points must have shape (M, 2), got {tuple(leaf.shape)}")
+            leaf.requires_grad_()
+            (gradient,) = torch.autograd.grad(self(leaf).sum(), leaf)
+            return gradient.numpy()
+
+    def __repr__(self) -> str:
+        return f"Surface({self.name or self.function!r}, bounds={self.bounds})"
+
+
+def _pair(value: Any, name: str) -> Point:
+    array = checks.float64_array(value, name)
+    if array.shape != (2,) or not np.isfinite(array).all():
+        raise ValueError(f"{name} must be two finite numbers, got {checks.shown(value)}")
+    return float(array[0]), float(array[1])
+
+
+def _points(value: Any) -> tuple[Point, ...]:
+    try:
+        return tuple(_pair(point, "a minimum") for point in value)
+    except TypeError:
+        raise ValueError(
+            f"minima must be a sequence of pairs (u, v), got {checks.shown(value)}"
+        ) from None
+
+
+def _bounds(value: Any) -> Bounds:
+    accepted = "bounds must be ((u_min, u_max), (v_min, v_max)) or (min, max), finite, min < max"
+    try:
+        array = checks.float64_array(value, "bounds")
+    except ValueError:
+        raise ValueError(f"{accepted}; got {checks.shown(value)}") from None
+    if array.shape == (2,):
+        array = np.stack([array, array])
+    # Neighbouring points of a map must stay apart in float32, the numbers everything runs in.
+    single = array.astype(np.float32) if np.abs(array).max(initial=0) < 1e38 else array * np.inf
+    if array.shape != (2, 2) or not np.isfinite(single).all() or (single[:, 0] >= single[:, 1]).any():
+        raise ValueError(f"{accepted}; got {checks.shown(value)}")
+    (u0, u1), (v0, v1) = array.tolist()
+    return (u0, u1), (v0, v1)
+
+
+_HUMPS = (
+    (0.08984201, -0.71265640),
+    (-0.08984201, 0.71265640),
+    (1.70360671, -0.79608357),
+    (-1.70360671, 0.79608357),
+    (1.60710475, 0.56865145),
+    (-1.60710475, -0.56865145),
+)
+_TANG = (-2.90353403, 2.74680277)
+
+SURFACES: Mapping[str, Surface] = MappingProxyType(
+    {
+        "himmelblau": Surface(
+            f.himmelblau,
+            (-6, 6),
+            ((3, 2), (-2.80511809, 3.13131252), (-3.77931025, -3.28318599), (3.58442834, -1.84812653)),
+            "Himmelblau",
+            start=(1, 1),
+            learning_rate=5e-4,
+        ),
+        "rosenbrock": Surface(
+            f.rosenbrock, ((-2, 2), (-1, 3)), ((1, 1),), "Rosenbrock",
+            start=(-1.5, 2), learning_rate=5e-4,
+        ),
+        "beale": Surface(
+            f.beale, (-4.5, 4.5), ((3, 0.5),), "Beale", start=(1, 1.5), learning_rate=0.01,
+        ),
+        "booth": Surface(
+            f.booth, (-10, 10), ((1, 3),), "Booth", start=(-8, 8), learning_rate=0.05
+        ),
+        "matyas": Surface(
+            f.matyas, (-10, 10), ((0, 0),), "Matyas", start=(8, 2), learning_rate=0.5
+        ),
+        "rastrigin": Surface(
+            f.rastrigin, (-5.12, 5.12), ((0, 0),), "Rastrigin", start=(1.4, 2.4), learning_rate=5e-4,
+        ),
+        "ackley": Surface(
+            f.ackley, (-5, 5), ((0, 0),), "Ackley", start=(2.4, 1.4), learning_rate=0.01
+        ),
+        "six-hump camel": Surface(
+            f.six_hump_camel, ((-2.2, 2.2), (-1.3, 1.3)), _HUMPS, "six-hump camel",
+            start=(-1.2, 0.1), learning_rate=0.01,
+        ),
+        "styblinski-tang": Surface(
+            f.styblinski_tang, (-5, 5), [(u, v) for u in _TANG for v in _TANG], "Styblinski–Tang",
+            start=(0.3, 1), learning_rate=5e-3,
+        ),
+        "mccormick": Surface(
+            f.mccormick, ((-3, 4), (-3, 4)), ((-0.54719755, -1.54719755), (2.59439510, 1.59439510)),
+            "McCormick", start=(3, -2), learning_rate=0.05,
+        ),
+        "saddle": Surface(f.saddle, (-4, 4), (), "saddle", start=(3, 0.01), learning_rate=0.01),
+        "narrow valley": Surface(
+            f.narrow_valley, ((-10, 10), (-3, 3)), ((0, 0),), "narrow valley",
+            start=(-9, 2), learning_rate=0.018,
+        ),
+    }
+)
+"""Classic test functions by name, each with bounds, minima, a start and a learning rate."""
