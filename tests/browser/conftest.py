@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from browser.chromium import FLAGS, find_or_install
-from browser.lab import DARK, LIGHT, Lab, LabServer
+from browser.lab import DARK, LIGHT, Lab
+from browser.server import LabServer
 
 HERE = Path(__file__).parent
 LAB = pytest.StashKey[Lab]()  # the running module's, also for a test that failed while set up

@@ -1,37 +1,19 @@
-"""A JupyterLab of the tests' own: server, kernel and page.
-
-``LabServer`` is the server process, ``KernelReader`` a second client of one kernel, and ``Lab``
-puts notebooks into a page and lets a test look at both ends.
-"""
+"""A notebook in a JupyterLab page, and the kernel behind it: what a browser test works with."""
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import json
-import os
-import re
-import secrets
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import nbformat
-from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_core.utils import ensure_event_loop
 from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page
 from playwright.sync_api import Error as PlaywrightError
 
+from browser.kernel import KernelError, KernelReader, plain
+from browser.server import PATIENCE, LabServer, wait_until
+
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
-PATIENCE = 30.0  # seconds, for anything that is slow only on a machine that is busy
-T = TypeVar("T")
 
 # Ends what an earlier notebook left in the kernel: our own close() first, which stops the clocks.
 TIDY = """
@@ -69,220 +51,6 @@ IS_OPEN = """() => {
     return Boolean(kernel) && panel.context.isReady && kernel.status === "idle"
         && kernel.connectionStatus === "connected";
 }"""
-
-
-class KernelError(AssertionError):
-    """Code sent to the kernel raised; the message is the kernel's traceback."""
-
-
-class LabServer:
-    """A ``jupyter lab`` on 127.0.0.1 whose every folder lies in one temporary folder.
-
-    Nothing of the user's is read or written: neither settings, workspaces, extensions nor kernels.
-
-    Parameters
-    ----------
-    folder
-        An empty folder; notebooks are in ``folder / "notebooks"``, the log in ``folder / "log"``.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.notebooks = folder / "notebooks"
-        self.token = secrets.token_hex(16)
-        self.url = ""
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> LabServer:
-        """Start the server and return when it answers."""
-        for name in ("notebooks", "config", "data", "runtime", "settings", "workspaces", "ipython"):
-            (self.folder / name).mkdir(parents=True)
-        # Else a question about news covers a corner of every page.
-        self._set("notification", {"fetchNews": "false", "checkForUpdates": False})
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY_"))}
-        environment = inherited | {
-            "JUPYTER_CONFIG_DIR": str(self.folder / "config"),
-            "JUPYTER_DATA_DIR": str(self.folder / "data"),
-            "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),
-            "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(self.folder / "workspaces"),
-            "IPYTHONDIR": str(self.folder / "ipython"),
-            "JUPYTER_TOKEN": self.token,
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else a warning in every kernel's log
-        }
-        options = {
-            "ServerApp.ip": "127.0.0.1",
-            "ServerApp.port": port,
-            "ServerApp.port_retries": 0,
-            "ServerApp.open_browser": False,
-            "ServerApp.allow_root": True,
-            "ServerApp.root_dir": self.notebooks,
-            "LabApp.news_url": "",
-            "LabApp.expose_app_in_browser": True,  # window.jupyterapp: its commands are promises
-            "LabApp.extension_manager": "readonly",
-        }
-        command = [sys.executable, "-m", "jupyterlab"]
-        command += [f"--{name}={value}" for name, value in options.items()]
-        with (self.folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                command,
-                env=environment,
-                cwd=self.notebooks,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            wait_until(self._answers, "JupyterLab's server", detail=self.log)
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def stop(self) -> None:
-        """Stop the server and its kernels, and nothing else."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(OSError):
-            for kernel in self.api("GET", "kernels"):
-                self.api("DELETE", f"kernels/{kernel['id']}")
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(timeout=10)
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-    def log(self) -> str:
-        """The last lines the server wrote."""
-        lines = (self.folder / "log").read_text(errors="replace").splitlines()
-        return "\n".join(lines[-30:])
-
-    def api(self, method: str, path: str, body: object = None) -> Any:
-        """One request to the server's REST interface, and its JSON answer."""
-        request = urllib.request.Request(
-            f"{self.url}/api/{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"token {self.token}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    def set_theme(self, theme: str) -> None:
-        """Choose the theme of pages opened from now on, as the user's settings would."""
-        self._set("themes", {"theme": theme})
-
-    def write_notebook(self, name: str, cells: list[str]) -> None:
-        """Write a notebook with these code cells into the server's folder."""
-        notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-        )
-        nbformat.write(notebook, self.notebooks / name)
-
-    def start_kernel(self) -> str:
-        """Start a kernel of the interpreter that runs the tests, and return its id."""
-        kernel_id: str = self.api("POST", "kernels", {"name": "python3"})["id"]
-        return kernel_id
-
-    def connection_file(self, kernel_id: str) -> Path:
-        """The file that tells a second client where a kernel listens."""
-        return self.folder / "runtime" / f"kernel-{kernel_id}.json"
-
-    def _set(self, plugin: str, settings: dict[str, object]) -> None:
-        folder = self.folder / "settings" / "@jupyterlab" / "apputils-extension"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{plugin}.jupyterlab-settings").write_text(json.dumps(settings))
-
-    def _answers(self) -> bool:
-        assert self._process is not None
-        code = self._process.poll()
-        if code is not None:
-            message = f"JupyterLab ended with code {code}:\n{self.log()}"
-            raise RuntimeError(message)
-        try:
-            self.api("GET", "status")
-        except OSError:
-            return False
-        return True
-
-
-class KernelReader:
-    """A client of a kernel beside the page: it asks silently, and leaves page and history alone.
-
-    It uses the shell channel only, so what it asks waits for running cells and is answered
-    between two slices of a running clock.
-    """
-
-    def __init__(self, connection_file: Path) -> None:
-        # Playwright's loop runs in the tests' thread, and jupyter_client wants one of its own.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="kernel-reader")
-        self._client = BlockingKernelClient(connection_file=str(connection_file))
-        self._call(self._connect)
-
-    def execute(self, code: str) -> None:
-        """Execute code in the user's namespace; output goes nowhere.
-
-        Raises
-        ------
-        KernelError
-            With the kernel's traceback, when the code raised.
-        """
-        self._ask(code)
-
-    def value(self, expression: str) -> Any:
-        """What a Python expression is worth in the kernel, by way of JSON."""
-        asked = f"__import__('json').dumps({expression})"
-        answer = self._ask("", {"value": asked})["user_expressions"]["value"]
-        if answer["status"] != "ok":
-            raise KernelError(f"{expression}\n{_plain(answer['traceback'])}")
-        return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
-
-    def close(self) -> None:
-        """Let go of the kernel, which lives on."""
-        self._call(self._client.stop_channels)
-        self._call(lambda: ensure_event_loop().close())  # the one jupyter_client made there
-        self._thread.shutdown()
-
-    def _connect(self) -> None:
-        self._client.load_connection_file()
-        self._client.start_channels(shell=True, iopub=False, stdin=False, hb=False, control=False)
-
-    def _ask(self, code: str, expressions: dict[str, str] | None = None) -> dict[str, Any]:
-        content = self._call(lambda: self._exchange(code, expressions))
-        if content["status"] != "ok":
-            raise KernelError(f"{code}\n{_plain(content.get('traceback', []))}")
-        return content
-
-    def _exchange(self, code: str, expressions: dict[str, str] | None) -> dict[str, Any]:
-        asked = self._client.execute(
-            code,
-            silent=True,
-            store_history=False,
-            user_expressions=expressions or {},
-            allow_stdin=False,
-            stop_on_error=False,
-        )
-        while True:
-            answer = self._client.get_shell_msg(timeout=PATIENCE)
-            if answer["parent_header"].get("msg_id") == asked:
-                content: dict[str, Any] = answer["content"]
-                return content
-
-    def _call(self, work: Callable[[], T]) -> T:
-        return self._thread.submit(work).result()
 
 
 class Lab:
@@ -363,7 +131,8 @@ class Lab:
         page.wait_for_function(IS_OPEN)
         if run:
             page.evaluate(RUN_ALL)
-            self._raise_for_outputs()
+            for outputs in self._outputs():
+                _raise_first_error(outputs)
         return page
 
     def run_cell(self, code: str) -> str:
@@ -375,7 +144,9 @@ class Lab:
             With the kernel's traceback, when the cell raised.
         """
         self.page.evaluate(RUN_NEW_CELL, code)
-        return "".join(_text(output) for output in self._raise_for_outputs()[-1])
+        outputs = self._outputs()[-1]
+        _raise_first_error(outputs)
+        return "".join(_text(output) for output in outputs)
 
     def value(self, expression: str) -> Any:
         """A Python expression's value in the kernel, beside the page: ``value("ex.step")``."""
@@ -471,40 +242,23 @@ class Lab:
             reader.close()
             self.server.api("DELETE", f"kernels/{self._kernel_id}")
 
-    def _raise_for_outputs(self) -> list[list[dict[str, Any]]]:
-        """Every cell's outputs; an error among them is raised."""
+    def _outputs(self) -> list[list[dict[str, Any]]]:
+        """Every cell's outputs."""
         cells: list[list[dict[str, Any]]] = self.page.evaluate(OUTPUTS)
-        for outputs in cells:
-            for output in outputs:
-                if output["output_type"] == "error":
-                    raise KernelError(_plain(output["traceback"]))
         return cells
 
 
-def wait_until(
-    reached: Callable[[], bool],
-    what: str,
-    timeout: float = PATIENCE,
-    detail: Callable[[], str] = str,
-) -> None:
-    """Ask again and again until ``reached``; a timeout says ``what`` was waited for."""
-    end = time.monotonic() + timeout
-    while not reached():
-        if time.monotonic() > end:
-            message = f"waited {timeout:g} s for {what}\n{detail()}"
-            raise TimeoutError(message)
-        time.sleep(0.05)
+def _raise_first_error(outputs: list[dict[str, Any]]) -> None:
+    """Raise the first error among a cell's outputs, if there is one."""
+    for output in outputs:
+        if output["output_type"] == "error":
+            raise KernelError(plain(output["traceback"]))
 
 
 def _deliver_events(page: Page) -> None:
     """Let errors that are on their way from the page arrive."""
     with contextlib.suppress(PlaywrightError):  # a crashed page has told all it will
         page.wait_for_timeout(20)
-
-
-def _plain(traceback: list[str]) -> str:
-    """A traceback without its colours."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(traceback))
 
 
 def _text(output: dict[str, Any]) -> str:

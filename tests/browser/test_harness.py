@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from browser.lab import KernelError
+from browser.chromium import NoBrowserError, find_or_install
+from browser.kernel import KernelError
 
 CELL = """
 import bqplot, ipywidgets, numpy
@@ -53,6 +54,28 @@ def test_a_cell_run_later_returns_its_text(notebook, page):
     assert notebook.run_cell("print(6 * 7)").strip() == "42"
     with pytest.raises(KernelError, match="ZeroDivisionError"):
         notebook.run_cell("1 / 0")
+    assert notebook.run_cell("'goes ' + 'on'") == "'goes on'"
+
+
+def test_an_error_in_the_page_is_noticed(notebook, page):
+    page.evaluate("setTimeout(() => { throw new Error('on purpose'); }); null")
+    page.wait_for_timeout(100)
+    assert any("on purpose" in error for error in notebook.take_errors())
+
+
+def test_a_throttled_page_is_slower(notebook, page):
+    work = """() => {
+        const start = performance.now();
+        let x = 0;
+        for (let i = 0; i < 2e7; i += 1) x += Math.sqrt(i);
+        return performance.now() - start + 0 * x;
+    }"""
+    page.evaluate(work)
+    usual = page.evaluate(work)
+    notebook.throttle(6)
+    slow = page.evaluate(work)
+    notebook.throttle(1)
+    assert slow > 2 * usual
 
 
 def test_another_notebook_in_the_same_kernel_starts_clean(notebook, dark_theme):
@@ -63,22 +86,7 @@ def test_another_notebook_in_the_same_kernel_starts_clean(notebook, dark_theme):
     assert notebook.value("len(ipywidgets.widgets.widget._instances)") <= 3
 
 
-def test_an_error_in_the_page_is_noticed(notebook):
-    page = notebook.open([])
-    page.evaluate("setTimeout(() => { throw new Error('on purpose'); }); null")
-    page.wait_for_timeout(100)
-    assert any("on purpose" in error for error in notebook.take_errors())
-
-
-def test_a_throttled_page_is_slower(notebook):
-    page = notebook.open([])
-    work = """() => {
-        const start = performance.now();
-        let x = 0;
-        for (let i = 0; i < 2e7; i += 1) x += Math.sqrt(i);
-        return performance.now() - start + 0 * x;
-    }"""
-    page.evaluate(work)
-    usual = page.evaluate(work)
-    notebook.throttle(6)
-    assert page.evaluate(work) > 2 * usual
+def test_a_browser_that_is_named_but_missing_is_an_error(monkeypatch):
+    monkeypatch.setenv("GDWIDGETS_CHROMIUM", "no-such-browser")
+    with pytest.raises(NoBrowserError, match="no-such-browser"):
+        find_or_install()
