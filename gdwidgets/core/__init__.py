@@ -6,6 +6,8 @@ draw is read from it.
 
 from __future__ import annotations
 
+from gdwidgets.core.analysis import condition_number, hessian, learning_rate_limit
+from gdwidgets.core.basin import DIVERGED, UNSETTLED, BasinMap, BasinSearch, basins
 from gdwidgets.core.data import initial_parameters, training_pairs
 from gdwidgets.core.descent import Descent
 from gdwidgets.core.objectives import LinearNeuron, Objective, PolynomialRegression
@@ -24,9 +26,13 @@ from gdwidgets.core.session import own_torch_state
 from gdwidgets.core.surfaces import SURFACES, Surface
 
 __all__ = [
+    "DIVERGED",
     "RULES",
     "SURFACES",
+    "UNSETTLED",
     "Adam",
+    "BasinMap",
+    "BasinSearch",
     "Descent",
     "GradientDescent",
     "LinearNeuron",
@@ -39,7 +45,11 @@ __all__ = [
     "Rule",
     "Surface",
     "as_rule",
+    "basins",
+    "condition_number",
+    "hessian",
     "initial_parameters",
+    "learning_rate_limit",
     "own_torch_state",
     "training_pairs",
 ]

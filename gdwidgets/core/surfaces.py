@@ -103,9 +103,7 @@ class Surface:
             function is not.
         """
         u, v, points = self.grid_points(n)
-        with own_torch_state(), torch.no_grad():
-            z = self(torch.from_numpy(points)).to(torch.float32)
-        return u, v, z.numpy().reshape(n, n).copy()
+        return u, v, self.values(points).reshape(n, n)
 
     def grid_points(self, n: int) -> tuple[Array, Array, Array]:
         """u (n,), v (n,) and all n² points (n², 2) of the grid, row by row of v, float32."""
@@ -113,6 +111,18 @@ class Surface:
         u, v = (np.linspace(low, high, n).astype(np.float32) for low, high in self.bounds)
         points = np.stack([np.tile(u, n), np.repeat(v, n)], axis=-1)
         return u, v, points
+
+    def values(self, points: Any) -> Array:
+        """Values at points (M, 2): float32 (M,).
+
+        Raises
+        ------
+        ValueError
+            When the points are not M pairs of finite numbers.
+        """
+        with own_torch_state(), torch.no_grad():
+            values: Array = self(_leaf(points)).to(torch.float32).numpy().copy()
+            return values
 
     def gradient(self, points: Any) -> Array:
         """Gradients at points (M, 2): float32 (M, 2), by autograd.
@@ -123,15 +133,20 @@ class Surface:
             When the points are not M pairs of finite numbers.
         """
         with own_torch_state():
-            leaf = checks.finite_float32(points, "points")
-            if leaf.ndim != 2 or leaf.shape[1] != 2:
-                raise ValueError(f"points must have shape (M, 2), got {tuple(leaf.shape)}")
-            leaf.requires_grad_()
+            leaf = _leaf(points).requires_grad_()
             (gradient,) = torch.autograd.grad(self(leaf).sum(), leaf)
-            return gradient.numpy()
+            array: Array = gradient.numpy()
+            return array
 
     def __repr__(self) -> str:
         return f"Surface({self.name or self.function!r}, bounds={self.bounds})"
+
+
+def _leaf(points: Any) -> Tensor:
+    leaf = checks.finite_float32(points, "points")
+    if leaf.ndim != 2 or leaf.shape[1] != 2:
+        raise ValueError(f"points must have shape (M, 2), got {tuple(leaf.shape)}")
+    return leaf
 
 
 def _pair(value: Any, name: str) -> Point:
