@@ -26,7 +26,7 @@ from gdwidgets.ui.runs import lane_steps
 
 Point = tuple[float, float]
 
-HEIGHT = 380
+HEIGHT = 400
 """Height of both figures, in pixels."""
 
 BASIN_GRID = 120
@@ -282,7 +282,7 @@ class SurfaceExplorer(Explorer):
         self.progress = IntProgress(
             0, 0, 100, description="basins", layout=Layout(display="none", width="260px")
         )
-        loss = HBox([self.loss_plot.figure], layout=Layout(flex="1 1 360px", min_width="320px"))
+        loss = HBox([self.loss_plot.figure], layout=Layout(flex="1 1 320px", min_width="300px"))
         row = HBox([self.map.view, loss], layout=Layout(width="100%", flex_flow="row wrap"))
         return VBox([row, self.progress, self.key], layout=Layout(width="100%"))
 

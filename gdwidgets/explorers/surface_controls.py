@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ipywidgets import Button, Dropdown, FloatText, IntText, Layout, Text, ToggleButton, VBox
 
-from gdwidgets.core import RULES, SURFACES
+from gdwidgets.core import RULES, SURFACES, Surface
 from gdwidgets.ui.controls import LearningRate, captioned, parse_number, row
 
 if TYPE_CHECKING:
@@ -25,11 +25,8 @@ class SurfaceControls(VBox):
     """
 
     def __init__(self, explorer: SurfaceExplorer) -> None:
-        self._own = explorer.surface
-        names = list(SURFACES)
-        if explorer.surface not in SURFACES.values():
-            names.append(explorer.surface.name or OWN)
-        self.surface = Dropdown(options=names)
+        self.surface = Dropdown(options=[(known.name, name) for name, known in SURFACES.items()])
+        self._own: Surface | None = None
         self.rule = Dropdown(options=[(rule.label, name) for name, rule in RULES.items()])
         self.rate = LearningRate(explorer.handler(lambda value: self._set_rate(explorer, value)))
         self.u = FloatText(step=0.1, continuous_update=False)
@@ -55,6 +52,7 @@ class SurfaceControls(VBox):
                     captioned(self.u, "start u", "84px", "First coordinate of the start"),
                     captioned(self.v, "start v", "84px", "Second coordinate of the start"),
                     captioned(self.max_steps, "max_steps", "92px", "Updates until the run ends"),
+                    align="flex-start",
                 ),
                 row(
                     captioned(
@@ -114,8 +112,8 @@ class SurfaceControls(VBox):
             self.show(explorer)
 
     def _set_surface(self, explorer: SurfaceExplorer, name: str) -> None:
-        chosen = SURFACES.get(name, self._own)
-        if chosen is not explorer.surface:
+        chosen = self._own if name == OWN else SURFACES[name]
+        if not self._showing and chosen is not explorer.surface:
             explorer.assign("surface", chosen)
 
     def _set_tolerance(self, explorer: SurfaceExplorer, value: str) -> None:
@@ -133,19 +131,17 @@ class SurfaceControls(VBox):
     _shown_start: tuple[float, float] | None = None
 
     def show(self, explorer: SurfaceExplorer) -> None:
-        """Write the explorer's settings into the controls."""
-        name = next(
-            (name for name, surface in SURFACES.items() if surface is explorer.surface),
-            explorer.surface.name or OWN,
-        )
-        if name not in self.surface.options:
-            self._own = explorer.surface
-            self.surface.options = [*SURFACES, name]
-        self.surface.value = name
+        """Write the explorer's settings into the controls, all before any of them is read."""
+        self._showing = True
+        try:
+            self._show_surface(explorer.surface)
+            self.u.value, self.v.value = (float(f"{x:.6g}") for x in explorer.start)
+        finally:
+            self._showing = False
+        self._shown_start = (self.u.value, self.v.value)
         self.rule.value = explorer.rule
         self.rule.disabled = explorer.race
         self.rate.show(explorer.learning_rate)
-        self._show_start(explorer.start)
         self.max_steps.value = explorer.max_steps
         tolerance = explorer.loss_tol
         self.loss_tol.value = "" if tolerance is None else f"{tolerance:g}"
@@ -155,11 +151,10 @@ class SurfaceControls(VBox):
         self.clear.disabled = not explorer.kept_starts
         self.unpin.disabled = not explorer.pins
 
-    def _show_start(self, start: tuple[float, float]) -> None:
-        """Write both fields before either is read: half of a new start is none."""
-        self._showing = True
-        try:
-            self.u.value, self.v.value = (float(f"{x:.6g}") for x in start)
-        finally:
-            self._showing = False
-        self._shown_start = (self.u.value, self.v.value)
+    def _show_surface(self, surface: Surface) -> None:
+        name = next((name for name, known in SURFACES.items() if known is surface), OWN)
+        if name == OWN and self._own is not surface:
+            self._own = surface
+            known = [(known.name, name) for name, known in SURFACES.items()]
+            self.surface.options = [*known, (surface.name or OWN, OWN)]
+        self.surface.value = name

@@ -32,7 +32,7 @@ CONTOUR_GRID = 161
 PATH_POINTS = 700
 """Points of all paths together that are sent in a frame."""
 
-ARROW = 0.12
+ARROW = 0.1
 """Length of the first update's arrow, as a share of the map's width."""
 
 
@@ -166,13 +166,7 @@ class SurfaceMap:
         self.halo = bq.Lines(x=none, y=none, scales=scales, colors=[palette.HALO], stroke_width=5)
         self.paths = bq.Lines(x=none, y=none, scales=scales, stroke_width=2.5)
         self.arrows = bq.Lines(x=none, y=none, scales=scales, colors=[palette.DARK], stroke_width=2)
-        self.present = bq.Scatter(
-            x=none[:1],
-            y=none[:1],
-            scales={**scales, "rotation": bq.LinearScale(min=0, max=180)},
-            rotation=np.array([45.0]),
-            **figures.CROSS,
-        )
+        self.present = figures.crosses(scales)
         self.glass = bq.Image(image=clear, scales=scales)
         self.start = bq.Scatter(
             x=none[:1],
@@ -188,8 +182,8 @@ class SurfaceMap:
         self.glass.on_element_click(lambda _, event: on_click(_clicked(event["data"])))
         self.start.on_drag_end(lambda _, event: on_drag(int(event["index"]), _moved(event)))
         self._axes = (
-            figures.axis(self.x, "u", num_ticks=7, grid_lines="none"),
-            figures.axis(self.y, "v", vertical=True, num_ticks=7, grid_lines="none"),
+            figures.axis(self.x, "u", grid_lines="none"),
+            figures.axis(self.y, "v", vertical=True, grid_lines="none"),
         )
         self.figure = figures.figure(
             [
@@ -216,7 +210,7 @@ class SurfaceMap:
         self._magnify = 1.0
         self.view = HBox(
             [self.figure, self.bar],
-            layout=Layout(flex="0 1 500px", min_width="320px", width="auto"),
+            layout=Layout(flex="0 1 470px", min_width="320px", width="auto"),
         )
 
     def show_surface(self, surface: Surface) -> None:
@@ -224,8 +218,11 @@ class SurfaceMap:
         values = _pixel_values(surface)
         shade = Shade(surface, values)
         (u0, u1), (v0, v1) = surface.bounds
-        figures.write(self.x, min=u0, max=u1)
-        figures.write(self.y, min=v0, max=v1)
+        for of, axis, low, high in zip(
+            (self.x, self.y), self._axes, (u0, v0), (u1, v1), strict=True
+        ):
+            figures.write(of, min=low, max=high)
+            axis.tick_values = figures.ticks(of, 7)
         self.heat.image.value = png(shade.colours(values))
         for image in (self.heat, self.basins, self.glass):
             figures.write(image, x=np.array([u0, u1]), y=np.array([v0, v1]))
@@ -302,11 +299,10 @@ class SurfaceMap:
         figures.write(self.paths, x=x, y=y)
         here = params[steps, np.arange(descent.lanes)]
         shown = self._inside(here)
-        figures.write(
+        figures.put_crosses(
             self.present,
-            x=np.clip(here[:, 0], self.x.min, self.x.max),
-            y=np.clip(here[:, 1], self.y.min, self.y.max),
-            rotation=np.full(descent.lanes, 45.0, np.float32),
+            np.clip(here[:, 0], self.x.min, self.x.max),
+            np.clip(here[:, 1], self.y.min, self.y.max),
         )
         after = np.minimum(steps + 1, descent.recorded)
         self._draw_arrows(here, params[after, np.arange(descent.lanes)] - here, shown)

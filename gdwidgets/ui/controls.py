@@ -27,12 +27,12 @@ def captioned(control: Widget, caption: str, width: str, tooltip: str = "") -> V
     return VBox([title, control], layout=Layout(width=width, flex="0 0 auto", min_width="0"))
 
 
-def row(*controls: Widget) -> HBox:
+def row(*controls: Widget, align: str = "flex-end") -> HBox:
     """Controls beside each other, on as many lines as they need."""
     return HBox(
         list(controls),
         layout=Layout(
-            width="100%", flex_flow="row wrap", align_items="flex-end", grid_gap="2px 8px"
+            width="100%", flex_flow="row wrap", align_items=align, grid_gap="2px 8px"
         ),
     )
 
@@ -65,7 +65,7 @@ class LearningRate(VBox):
             value=1e-3,
             min=LOWEST,
             max=HIGHEST,
-            step=0.05,
+            step=0.01,
             readout=False,
             tooltip="Learning rate: how far one update goes along the negative gradient",
             layout=Layout(width="180px", margin="0 8px"),
@@ -90,7 +90,8 @@ class LearningRate(VBox):
         )
 
     def _slid(self, value: float, changed: Callable[[float | str], None]) -> None:
-        if not math.isclose(value, self._clipped(), rel_tol=1e-6):
+        # The browser moves a value it is given to the slider's nearest stop: no choice of anybody's.
+        if not math.isclose(value, self._clipped(), rel_tol=0.012):
             changed(float(f"{value:.3g}"))
 
     def _typed(self, value: str, changed: Callable[[float | str], None]) -> None:

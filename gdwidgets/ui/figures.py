@@ -10,22 +10,13 @@ from typing import Any
 import bqplot as bq
 import numpy as np
 from ipywidgets import Layout, Widget
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from gdwidgets.ui import palette
 
 MARGIN = {"top": 12, "bottom": 40, "left": 52, "right": 12}
 """Pixels around the plotting area of every figure."""
-
-CROSS = {
-    "marker": "cross",
-    "colors": [palette.PRESENT],
-    "stroke": "#FFFFFF",
-    "stroke_width": 1.0,
-    "default_size": 130,
-    "hovered_style": {},
-}
-"""The look of the present point: a red cross."""
 
 STYLE = """
 .gdwidgets { max-width: 1200px; width: 100%; container-type: inline-size; }
@@ -61,13 +52,27 @@ STYLE = """
 
 
 def scale(low: float, high: float, *, log: bool = False) -> bq.Scale:
-    """A scale with fixed limits: an automatic one would redraw every mark when data arrive."""
+    """A scale with fixed limits: an automatic one would redraw every mark when data arrive.
+
+    Padding is off: it would shift every mark against the ticks by the size of the largest point.
+    """
     kind = bq.LogScale if log else bq.LinearScale
-    return kind(min=float(low), max=float(high))
+    return kind(min=float(low), max=float(high), allow_padding=False)
+
+
+def ticks(of: bq.Scale, most: int = 6) -> NDArray[np.float64]:
+    """Round tick values within a scale's limits, at most about ``most`` of them."""
+    if isinstance(of, bq.LogScale):
+        low, high = round(math.log10(of.min)), round(math.log10(of.max))
+        return 10.0 ** np.arange(low, high + 1, max(1, math.ceil((high - low) / most)))
+    values = MaxNLocator(nbins=most, steps=[1, 2, 5, 10]).tick_values(of.min, of.max)
+    slack = 1e-9 * (of.max - of.min)
+    return values[(values >= of.min - slack) & (values <= of.max + slack)]
 
 
 def axis(of: bq.Scale, label: str, *, vertical: bool = False, **traits: Any) -> bq.Axis:
     """An axis with its label clear of the tick labels."""
+    traits = {"tick_values": ticks(of), **traits}
     if vertical:
         traits = {"orientation": "vertical", "label_offset": "40px", **traits}
     else:
@@ -91,6 +96,27 @@ def figure(
         background_style={"fill": "transparent"},
         **traits,
     )
+
+
+def crosses(scales: dict[str, bq.Scale]) -> bq.Scatter:
+    """A mark of present points, each a red cross; ``put_crosses`` moves them."""
+    return bq.Scatter(
+        x=np.full(1, scales["x"].min, np.float32),
+        y=np.full(1, scales["y"].max, np.float32),
+        scales={**scales, "rotation": bq.LinearScale(min=0, max=180)},
+        rotation=np.full(1, 45.0, np.float32),
+        marker="cross",
+        colors=[palette.PRESENT],
+        stroke="#FFFFFF",
+        stroke_width=1.0,
+        default_size=130,
+    )
+
+
+def put_crosses(mark: bq.Scatter, x: NDArray[Any], y: NDArray[Any]) -> None:
+    """Put the crosses of a mark at points, arrays (m,) of values that lie within its scales."""
+    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
+    write(mark, x=x, y=y, rotation=np.full(len(x), 45.0, np.float32))
 
 
 def write(widget: Widget, **values: Any) -> None:

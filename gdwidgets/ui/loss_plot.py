@@ -50,17 +50,13 @@ class LossPlot:
             stroke_width=1.5,
             visible=False,
         )
-        self.present = bq.Scatter(
-            x=np.zeros(1, np.float32),
-            y=np.ones(1, np.float32),
-            scales={"x": self._x, "y": self._log},
-            **figures.CROSS,
-        )
+        self.present = figures.crosses({"x": self._x, "y": self._log})
         self._marks = (self.ghosts, self.lines, self.present)
-        self._axis_y = figures.axis(self._log, label, vertical=True, num_ticks=6, tick_format=".0e")
+        self._axis_x = figures.axis(self._x, "step", tick_format="d")
+        self._axis_y = figures.axis(self._log, label, vertical=True, tick_format=".0e")
         self.figure = figures.figure(
             self._marks,
-            [figures.axis(self._x, "step", num_ticks=5, tick_format="d"), self._axis_y],
+            [self._axis_x, self._axis_y],
             height=height,
             fig_margin={**figures.MARGIN, "left": 60, "right": 20},
         )
@@ -88,7 +84,10 @@ class LossPlot:
             for lane in range(descent.lanes)
         ]
         self._limits = (np.inf, -np.inf)
-        self._x.max = float(max_steps)
+        # A little room at both ends, or the cross there would be cut in half.
+        figures.write(self._x, min=-0.02 * max_steps, max=1.025 * max_steps)
+        values = figures.ticks(self._x)
+        self._axis_x.tick_values = values[(values >= 0) & (values <= max_steps)]
         self.lines.colors = list(colours)
 
     def use_log(self, log: bool) -> None:
@@ -96,9 +95,14 @@ class LossPlot:
         self.log = log
         of = self._log if log else self._linear
         for mark in self._marks:
-            mark.scales = {"x": self._x, "y": of}
+            mark.scales = {**mark.scales, "y": of}
+        form = ".0e" if log else ".4~g"
         figures.write(
-            self._axis_y, scale=of, tick_format=".0e" if log else ".4~g", label=self._text()
+            self._axis_y,
+            scale=of,
+            tick_values=figures.ticks(of),
+            tick_format=form,
+            label=self._text(),
         )
         self._limits = (np.inf, -np.inf)
         self._write_ghosts()
@@ -121,8 +125,8 @@ class LossPlot:
         lines = [(s, figures.clean(self._above(v), low, high, floor=self.log)) for s, v in picked]
         x, y = figures.ragged(lines)
         figures.write(self.lines, x=x, y=y)
-        figures.write(
-            self.present, x=x[:, -1], y=np.clip(np.nan_to_num(y[:, -1], nan=low), low, high)
+        figures.put_crosses(
+            self.present, x[:, -1], np.clip(np.nan_to_num(y[:, -1], nan=low), low, high)
         )
 
     def pin(
@@ -141,10 +145,11 @@ class LossPlot:
 
     def _write_ghosts(self) -> None:
         low, high = self._axis()
-        x, y = figures.joined(
-            [(s, figures.clean(self._above(v), low, high, floor=self.log)) for s, v in self._pinned]
-        )
-        figures.write(self.ghosts, x=x, y=y, visible=bool(self._pinned))
+        lines = [
+            (s, figures.clean(self._above(v), low, high, floor=self.log)) for s, v in self._pinned
+        ]
+        x, y = figures.joined(lines) if lines else (np.zeros(2), np.full(2, low))
+        figures.write(self.ghosts, x=x, y=y, visible=bool(lines))
 
     def _above(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         return values - np.float32(self.floor) if self.log else values
@@ -175,4 +180,5 @@ class LossPlot:
             of = self._linear
         if (of.min, of.max) != (bottom, top):
             figures.write(of, min=bottom, max=top)
+            self._axis_y.tick_values = figures.ticks(of)
             self._write_ghosts()

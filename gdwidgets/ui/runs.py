@@ -42,8 +42,7 @@ class Pin:
 
 def lane_steps(descent: Descent, k: int) -> NDArray[np.int64]:
     """The step at which each lane stands when the cursor is at ``k``, shape (L,)."""
-    steps = np.minimum(k, descent.last_step)
-    return np.where(descent.outcomes == "running", min(k, descent.recorded), steps).astype(np.int64)
+    return np.minimum(k, descent.last_step)
 
 
 def lane_outcome(descent: Descent, lane: int, k: int) -> str:

@@ -59,7 +59,7 @@ class ExplorerPage:
 
     def start_circle(self) -> Locator:
         """Find the draggable white circle of the first start."""
-        return self.map.locator(".scatter").last.locator("path").first
+        return self.map.locator(".object_grp").last
 
     def middle(self, locator: Locator) -> tuple[float, float]:
         """Return the middle of something, in pixels of the window."""
