@@ -44,45 +44,61 @@ class MiniBatches:
 
     def __init__(self, regression: PolynomialRegression, size: int, seed: int = 0) -> None:
         self.regression = regression
-        pairs = len(regression.x)
-        self.size = checks.integer(size, "batch_size", 1, pairs)
+        self.size = checks.integer(size, "batch_size", 1, len(regression.x))
         self.seed = checks.integer(seed, "batch_seed", 0, 2**62)
         self.parameter_names = regression.parameter_names
-        self.batches = -(-pairs // self.size)
+        self.batches = -(-len(regression.x) // self.size)
         self._epoch = -1
-        self._parts: list[PolynomialRegression] = []
-        self._part = regression
-        self.begin_step(0)
+        self._order: Tensor
+        with own_torch_state():
+            self._powers = torch.stack([regression.x**d for d in range(regression.degree + 1)])
+            self.begin_step(0)
 
     def begin_step(self, k: int) -> None:
         """Turn to the batch of step ``k``; ``Descent`` calls this before it computes record k."""
         epoch, position = divmod(k, self.batches)
         if epoch != self._epoch:
-            self._parts = [self._some(pairs) for pairs in self._deal(epoch)]
+            self._order = self._deal(epoch)
+            self._shuffled = self._powers[:, self._order], self.regression.y[self._order]
             self._epoch = epoch
-        self._part = self._parts[position]
+        part = slice(position * self.size, (position + 1) * self.size)
+        self._part = self._shuffled[0][:, part], self._shuffled[1][part]
 
     def __call__(self, params: Tensor) -> Tensor:
         """Losses (L,) on the present batch at params (L, P), both float32."""
-        return self._part(params)
+        powers, y = self._part
+        return (torch.mm(params, powers) - y).square().mean(-1)
 
     def pairs(self, k: int) -> Tensor:
         """Numbers of the pairs in the batch of step ``k``: int64, at most ``size`` of them."""
         epoch, position = divmod(checks.integer(k, "k", 0, 2**62), self.batches)
-        return self._deal(epoch)[position]
+        return self._deal(epoch)[position * self.size : (position + 1) * self.size]
 
     def manual_gradient(self, params: Any, k: int) -> Tensor:
-        """Gradients of the batch of step ``k`` from the formula, float32 (L, P)."""
-        return self._some(self.pairs(k)).manual_gradient(params)
+        """Gradients on the batch of step ``k`` from the formula, without autograd.
 
-    def _deal(self, epoch: int) -> list[Tensor]:
+        Parameters
+        ----------
+        params
+            (L, P) finite numbers.
+        k
+            The step.
+
+        Returns
+        -------
+        Tensor
+            float32, shape (L, P).
+        """
+        with own_torch_state(), torch.no_grad():
+            lanes = checks.finite_float32(params, "params")
+            pairs = self.pairs(k)
+            powers = self._powers[:, pairs]
+            return 2 / len(pairs) * (lanes @ powers - self.regression.y[pairs]) @ powers.T
+
+    def _deal(self, epoch: int) -> Tensor:
         generator = torch.Generator(device="cpu").manual_seed(self.seed + epoch)
         with own_torch_state():
-            order = torch.randperm(len(self.regression.x), generator=generator, device="cpu")
-            return list(order.split(self.size))
-
-    def _some(self, pairs: Tensor) -> PolynomialRegression:
-        return self.regression.subset(pairs)
+            return torch.randperm(len(self.regression.x), generator=generator, device="cpu")
 
     def __repr__(self) -> str:
         return f"MiniBatches({self.regression!r}, size={self.size}, seed={self.seed})"

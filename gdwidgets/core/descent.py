@@ -35,7 +35,8 @@ class Descent:
     Parameters
     ----------
     objective
-        Losses (L,) from params (L, P), lanes independent; see `Objective`.
+        Losses (L,) from params (L, P), lanes independent; see `Objective`. If it has a method
+        ``begin_step(k)``, that is called before record k is computed, as `MiniBatches` needs.
     start
         P numbers, or (L, P). One start serves all lanes.
     learning_rate
@@ -90,7 +91,13 @@ class Descent:
         with own_torch_state():
             self._take(
                 given_settings(
-                    objective, start, learning_rate, rule, clear_every, loss_tol, max_steps
+                    objective,
+                    start,
+                    learning_rate,
+                    rule=rule,
+                    clear_every=clear_every,
+                    loss_tol=loss_tol,
+                    max_steps=max_steps,
                 )
             )
             separate = not self._clearing.always
@@ -100,6 +107,8 @@ class Descent:
             self._state: State = self.rule.init(self._point)
             check_objective(objective, self._point)
             self._engine = Engine(objective, watch_fresh=separate)
+            if begin_step := getattr(objective, "begin_step", None):
+                begin_step(0)
             evaluated = self._engine.evaluate(self._point, None)
             self._grad = evaluated[2]
             first = stacked([evaluated])
@@ -298,6 +307,7 @@ class Descent:
         params, grad, state = self._point, self._grad, self._state
         first = self._recorded + 1
         rule_from, clearing = self._rule_from + 1, self._clearing
+        begin_step = getattr(self.objective, "begin_step", None)
         # One append per step keeps the records whole if a step is interrupted half-way.
         done: list[tuple[Evaluated, State]] = []
         failure: BaseException | None = None
@@ -305,12 +315,14 @@ class Descent:
         try:
             for step in range(first, first + steps):
                 params, state = update(params, grad, state, rates, step - rule_from)
+                if begin_step is not None:
+                    begin_step(step)
                 evaluated = engine.evaluate(params, clearing.leftover(step, grad))
                 grad = evaluated[2]
                 done.append((evaluated, state))
                 if perf_counter() >= deadline:
                     break
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again below
             failure = error
         if done:
             (self._point, _, self._grad, _), self._state = done[-1]
