@@ -1,4 +1,4 @@
-"""Second derivatives of an objective, and the largest stable learning rate that follows from them."""
+"""Second derivatives of an objective, and the largest stable learning rate they allow."""
 
 from __future__ import annotations
 

@@ -25,6 +25,9 @@ MOST_MINIMA = 200
 _REACH = 0.02
 """How near an end point must be to a minimum, as a share of the map's diagonal."""
 
+_CALMED = 0.01
+"""What may be left, at an end that is called settled, of the gradient at its start."""
+
 
 @dataclass(frozen=True, eq=False)
 class BasinMap:
@@ -130,17 +133,23 @@ class BasinSearch:
         labels[diverged] = DIVERGED
         open_ends = np.flatnonzero(labels == UNSETTLED)
         if len(open_ends):
-            found, members = self._find_minima(ends[open_ends], reach)
+            starts = self._descent.start[open_ends]
+            found, members = self._find_minima(starts, ends[open_ends], reach)
             new = members >= 0
             labels[open_ends[new]] = members[new] + len(minima)
             minima = np.concatenate([minima, found])
         return BasinMap(self._u, self._v, labels.reshape(self._n, self._n), minima)
 
-    def _find_minima(self, ends: Array, reach: float) -> tuple[Array, Array]:
+    def _find_minima(self, starts: Array, ends: Array, reach: float) -> tuple[Array, Array]:
         """Group settled ends: minima (M, 2), and per end the index of its own or −1."""
         newton = _newton_distance(self._surface, ends, 0.1 * reach)
+        before, after = (
+            np.hypot(*self._surface.gradient(points).T.astype(np.float64))
+            for points in (starts, ends)
+        )
+        newton[~(after <= _CALMED * before)] = np.inf
         # The best settled end of a group stands for it; ties go by place on the map.
-        order = [i for i in np.argsort(newton, kind="stable") if newton[i] <= reach / 2]
+        order = [i for i in np.argsort(newton, kind="stable") if newton[i] <= reach / 4]
         waiting = np.zeros(len(ends), dtype=bool)
         waiting[order] = True
         group = np.full(len(ends), -1)
@@ -191,7 +200,7 @@ def basins(
 
 
 def _newton_distance(surface: Surface, points: Array, h: float) -> Array:
-    """How far Newton's step H⁺ g would go from points (M, 2); infinite where it leads to no minimum.
+    """How far Newton's step H⁺ g goes from points (M, 2); infinite where it leads to no minimum.
 
     The Hessian H is that of central differences of the gradient at distance ``h``, so functions
     with kinks and without second derivatives are served too.

@@ -22,13 +22,14 @@ def integer(value: Any, name: str, low: int, high: int) -> int:
     """``value`` as an int in [low, high]; bools and floats are rejected."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise ValueError(f"{name} must be a whole number from {low} to {high}, got {shown(value)}")
-    if not low <= value <= high:
+    number = int(value)
+    if not low <= number <= high:
         raise ValueError(f"{name} must be from {low} to {high}, got {shown(value)}")
-    return int(value)
+    return number
 
 
 def real(value: Any, name: str) -> float:
-    """``value`` as a finite float; bools are rejected, tensors and arrays of one number accepted."""
+    """``value`` as a finite float; no bools; tensors and arrays of one number are numbers."""
     if isinstance(value, (torch.Tensor, np.ndarray)) and math.prod(value.shape) == 1:
         value = value.item()
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):

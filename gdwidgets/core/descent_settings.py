@@ -33,6 +33,7 @@ def given_settings(
     objective: Any,
     start: Any,
     learning_rate: Any,
+    *,
     rule: Any,
     clear_every: Any,
     loss_tol: Any,

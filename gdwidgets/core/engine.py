@@ -43,7 +43,7 @@ class Engine:
             self._inputs = (leaf,)
             self._ones = torch.ones_like(params[:, 0])
             if self._watch_fresh:
-                leaf.register_hook(self._see_fresh)
+                leaf.register_hook(self._see_fresh)  # type: ignore[no-untyped-call]  # torch's gap
         leaf.data = params
         leaf.grad = leftover
         losses = self._objective(leaf)

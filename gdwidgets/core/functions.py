@@ -29,9 +29,7 @@ def beale(u: Tensor, v: Tensor) -> Tensor:
 
     (1.5 − u + u v)² + (2.25 − u + u v²)² + (2.625 − u + u v³)².
     """
-    return (
-        (1.5 - u + u * v) ** 2 + (2.25 - u + u * v**2) ** 2 + (2.625 - u + u * v**3) ** 2
-    )
+    return (1.5 - u + u * v) ** 2 + (2.25 - u + u * v**2) ** 2 + (2.625 - u + u * v**3) ** 2
 
 
 def booth(u: Tensor, v: Tensor) -> Tensor:

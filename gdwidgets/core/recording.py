@@ -125,7 +125,7 @@ class Endings:
         newly_bad = bad.any(0) & self.running
         last[newly_bad] = bad.argmax(0)[newly_bad]
         if self.loss_tol is not None:
-            calm = self._calm(block["loss"], previous["loss"], start)
+            calm = self._calm(block["loss"], previous["loss"], start, self.loss_tol)
             first_calm = np.where(calm.any(0), calm.argmax(0) + 1, count + 1)
             newly_calm = self.running & (first_calm <= last)
             last[newly_calm] = first_calm[newly_calm]
@@ -152,9 +152,9 @@ class Endings:
         if step == self.max_steps:
             self._end(self.running.copy(), step, "max_steps")
 
-    def _calm(self, loss: Tensor, previous: Tensor, start: int) -> Array:
+    def _calm(self, loss: Tensor, previous: Tensor, start: int, loss_tol: float) -> Array:
         losses = torch.cat([previous, loss]).double()
-        calm: Array = (losses.diff(dim=0).abs() < self.loss_tol).numpy()
+        calm: Array = (losses.diff(dim=0).abs() < loss_tol).numpy()
         if start + len(loss) > self.max_steps:
             calm[self.max_steps - start :] = False  # at record max_steps no update would follow
         return calm

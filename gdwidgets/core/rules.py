@@ -250,10 +250,7 @@ class PerLane:
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(
-    {
-        rule.name: rule
-        for rule in (GradientDescent(), Momentum(), Nesterov(), RMSprop(), Adam())
-    }
+    {rule.name: rule for rule in (GradientDescent(), Momentum(), Nesterov(), RMSprop(), Adam())}
 )
 """The update rules with torch's constants (momentum 0.9), by name."""
 

@@ -17,8 +17,8 @@ from gdwidgets.core.surfaces import Surface
 
 _TENSOR = 'dtype=torch.float32, device="cpu"'
 _OWN_NAMES = frozenset(
-    "torch run runs results step loss losses loss_tol learning_rate num_iterations optimizer "
-    "clear_every values change u v".split()
+    {"run", "runs", "results", "step", "updates", "loss", "losses", "loss_tol", "change", "u", "v"}
+    | {"learning_rate", "num_iterations", "clear_every", "optimizer", "options", "print", "range"}
 )
 
 
@@ -64,7 +64,10 @@ def descent_script(descent: Descent, steps: int | None = None) -> str:
         lines += _tolerance(descent)
         start = descent.start[0]
         lines += ["", *_parameters(descent, [repr(float(number)) for number in start])]
-        lines += [*_body(descent, rules, forward, every), "results = [" + _result(descent) + "]"]
+        lines += [
+            *_body(descent, rules, forward, every, any_without_update=0 in counts),
+            "results = [" + _result(descent) + "]",
+        ]
     else:
         lines += ["runs = ["]
         for lane in range(descent.lanes):
@@ -75,7 +78,10 @@ def descent_script(descent: Descent, steps: int | None = None) -> str:
         inner = [f'{name} = run["{name}"]' for name in _settings(descent, rules, counts, 0)]
         count = len(descent.objective.parameter_names)
         inner += _parameters(descent, [f'run["start"][{i}]' for i in range(count)])
-        inner += [*_body(descent, rules, forward, every), "results.append(" + _result(descent) + ")"]
+        inner += [
+            *_body(descent, rules, forward, every, any_without_update=0 in counts),
+            "results.append(" + _result(descent) + ")",
+        ]
         lines += textwrap.indent("\n".join(inner), "    ").splitlines()
     return "\n".join(lines) + "\n"
 
@@ -154,7 +160,7 @@ def _function(surface: Surface) -> tuple[list[str], str]:
             "something that cannot be written down; define it with def or lambda in a cell or "
             "file, out of torch functions, numbers and other such functions"
         )
-    if not (made.names - {"torch"}) & _OWN_NAMES:
+    if not made.names & _OWN_NAMES:
         imports = [line for line in made.text.splitlines() if line == "import torch"]
         text = made.text.replace("import torch\n", "", 1).strip("\n") if imports else made.text
         gap = [] if text.startswith(("import", "from")) else ["", ""]
@@ -195,13 +201,18 @@ def _parameters(descent: Descent, values: list[str]) -> list[str]:
 
 
 def _body(
-    descent: Descent, rules: tuple[Rule, ...], forward: list[str], every: int
+    descent: Descent,
+    rules: tuple[Rule, ...],
+    forward: list[str],
+    every: int,
+    *,
+    any_without_update: bool,
 ) -> list[str]:
     """The training loop of one lane and its last line."""
     names = descent.objective.parameter_names
     mixed = len(set(rules)) > 1
     plain = not mixed and isinstance(rules[0], GradientDescent)
-    lines = ["loss, updates, losses = None, 0, []"]
+    lines = ["losses = []", "updates = 0"]
     if mixed:
         lines += ["if optimizer is not None:"]
         lines += [f"    optimizer = optimizer([{', '.join(names)}], lr=learning_rate, **options)"]
@@ -213,14 +224,16 @@ def _body(
     lines += ["for step in range(1, num_iterations + 1):", "    # Forward pass: compute the loss"]
     lines += [f"    {line}" for line in forward]
     lines += ["    losses.append(loss.item())"]
-    report = f'print(f"Step {{step:4d}} | {shown}, loss = {{loss.item():.6f}}")'
-    lines += [f"    {report}"] if every == 1 else [f"    if step % {every} == 0:", f"        {report}"]
+    report = f'print(f"Step {{step:4d}} | {shown}, loss = {{losses[-1]:.6f}}")'
+    lines += (
+        [f"    {report}"] if every == 1 else [f"    if step % {every} == 0:", f"        {report}"]
+    )
     if descent.loss_tol is not None:
         lines += [
             "    if step > 1 and abs(losses[-1] - losses[-2]) < loss_tol:",
             "        change = abs(losses[-1] - losses[-2])",
-            '        print(f"Stopping early at step {step}: "'
-            ' f"loss change = {change:.6f} < loss_tol = {loss_tol}")',
+            '        print(f"Stopping early at step {step}: loss change = {change:.6f} < "',
+            '              f"loss_tol = {loss_tol}")',
             "        break",
         ]
     lines += ["", "    # Backward pass: compute the gradients", "    loss.backward()", ""]
@@ -232,7 +245,10 @@ def _body(
     else:
         lines += [f"    {line}" for line in (manual if plain else ["optimizer.step()"])]
     lines += ["    updates = step", "", *_clearing(descent, names), ""]
-    lines += [f'print(f"Final: {shown}, final loss = {{losses[-1]:.6f}}")' ]
+    if any_without_update:
+        lines += ["if not losses:  # already the first update leads to numbers that are not finite"]
+        lines += [*(f"    {line}" for line in forward), "    losses.append(loss.item())", ""]
+    lines += [f'print(f"Final: {shown}, final loss = {{losses[-1]:.6f}}")']
     return lines
 
 

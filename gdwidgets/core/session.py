@@ -22,7 +22,7 @@ def own_torch_state() -> Iterator[None]:
     """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(mode=False))
-        stack.enter_context(torch.enable_grad())  # type: ignore[no-untyped-call]  # torch's own gap
+        stack.enter_context(torch.enable_grad())
         stack.enter_context(torch.autocast("cpu", enabled=False))
         # The device mode slows every factory call, so it is entered only where it is needed.
         if torch.get_default_device().type != "cpu":

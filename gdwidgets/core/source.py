@@ -170,12 +170,13 @@ def _inside(node: Definition, code: CodeType) -> bool:
 
 def _same_code(node: Definition, code: CodeType) -> bool:
     """Whether compiling the node gives the function's names and constants."""
-    expression: ast.AST
     if isinstance(node, ast.Lambda):
         compiled = compile(ast.Expression(node), "", "eval", dont_inherit=True)
     else:
         compiled = compile(ast.Module([node], []), "", "exec", dont_inherit=True)
-    mine = next(c for c in compiled.co_consts if isinstance(c, CodeType) and c.co_name == code.co_name)
+    mine = next(
+        c for c in compiled.co_consts if isinstance(c, CodeType) and c.co_name == code.co_name
+    )
     return _content(mine) == _content(code)
 
 

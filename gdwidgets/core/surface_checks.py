@@ -20,9 +20,7 @@ def check_function(function: Any, bounds: tuple[tuple[float, float], tuple[float
     """Raise ``ValueError`` in plain words unless ``function`` can be descended over ``bounds``."""
     with own_torch_state():
         _check_lanes(function, _spread(_TRIED, bounds))
-        shares = [
-            (i / (_GRID - 1), j / (_GRID - 1)) for i in range(_GRID) for j in range(_GRID)
-        ]
+        shares = [(i / (_GRID - 1), j / (_GRID - 1)) for i in range(_GRID) for j in range(_GRID)]
         with torch.no_grad():
             values = _values(function, _spread(shares, bounds))
         if not bool(torch.isfinite(values).any()):
@@ -47,8 +45,8 @@ def _check_lanes(function: Any, points: Tensor) -> None:
             if not torch.allclose(alone[0], values[i], rtol=_RTOL, atol=1e-5, equal_nan=True):
                 raise ValueError(
                     "function must treat every element by itself: at "
-                    f"({float(point[0]):g}, {float(point[1]):g}) it gives {float(alone[0]):g} alone "
-                    f"but {float(values[i]):g} together with other points"
+                    f"({float(point[0]):g}, {float(point[1]):g}) it gives {float(alone[0]):g} "
+                    f"alone but {float(values[i]):g} together with other points"
                 )
 
 
@@ -74,9 +72,7 @@ def _values(function: Any, points: Tensor) -> Tensor:
     return values.to(torch.float32)
 
 
-def _spread(
-    shares: Any, bounds: tuple[tuple[float, float], tuple[float, float]]
-) -> Tensor:
+def _spread(shares: Any, bounds: tuple[tuple[float, float], tuple[float, float]]) -> Tensor:
     (u0, u1), (v0, v1) = bounds
     points = [(u0 + s * (u1 - u0), v0 + t * (v1 - v0)) for s, t in shares]
     return torch.tensor(points, dtype=torch.float32, device="cpu")
