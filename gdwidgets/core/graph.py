@@ -64,9 +64,9 @@ def named_tensors(tensors: Any) -> dict[str, Tensor]:
 
 def default_requires_grad(tensors: Mapping[str, Any]) -> tuple[str, ...]:
     """Those that were given with ``requires_grad=True``; where none was, every floating one."""
+    floating = tuple(n for n, t in named_tensors(tensors).items() if t.is_floating_point())
     given = tuple(n for n, t in tensors.items() if isinstance(t, Tensor) and t.requires_grad)
-    floating = (n for n, t in named_tensors(tensors).items() if t.is_floating_point())
-    return given or tuple(floating)
+    return given or floating
 
 
 def record_graph(
@@ -105,9 +105,7 @@ def record_graph(
         one floating-point number in a tensor; when a name is unknown. Says what was given.
     """
     if not callable(function):
-        raise ValueError(  # noqa: TRY004 - one kind of error for whatever a user gives
-            f"function must be a callable, not {checks.shown(function)}"
-        )
+        raise ValueError(f"function must be a callable, not {checks.shown(function)}")
     backward_calls = checks.integer(backward_calls, "backward_calls", 1, 2)
     tracked = default_requires_grad(tensors) if requires_grad is None else tuple(requires_grad)
     detached = tuple(detached)
@@ -198,7 +196,7 @@ def _run(
     finally:
         generator.set_state(state)
     if not isinstance(output, Tensor):
-        raise ValueError(  # noqa: TRY004 - one kind of error for whatever a user gives
+        raise ValueError(
             f"the function must return a tensor of one number, not {type(output).__name__} "
             f"({checks.shown(output)})"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -57,17 +58,21 @@ def local_derivatives(item: Item) -> tuple[tuple[str, Local | None], ...]:
         return unknown
     try:
         with torch.no_grad():
-            return tuple((other.name, _local(item, item.value, i)) for i, other in targets)
+            return tuple((other.name, _local(item, item.value, i, other)) for i, other in targets)
     except (RuntimeError, TypeError, NotImplementedError):
         return unknown  # a function of the user's own, or values changed in place since
 
 
-def _local(item: Item, value: Tensor, index: int) -> Local | None:
+def _local(item: Item, value: Tensor, index: int, other: Item) -> Local | None:
+    if other.value is None or other.outputs > 1:
+        return None
+    shape = other.value.shape
+
     def backward(gradient: Tensor) -> Tensor | None:
         sent = item.grad_fn(gradient)  # type: ignore[operator,misc]  # a grad_fn can be called
         sent = sent if isinstance(sent, tuple) else (sent,)
         found = sent[index]
-        return found if isinstance(found, Tensor) else None
+        return found.sum_to_size(shape) if isinstance(found, Tensor) else None  # as the engine does
 
     ones = backward(torch.ones_like(value))
     if ones is None:
@@ -80,6 +85,11 @@ def _local(item: Item, value: Tensor, index: int) -> Local | None:
         return Local("elementwise", ones)
     if max(value.numel(), ones.numel()) > MOST_LOCAL:
         return None
+    return _jacobian(value, ones, backward)
+
+
+def _jacobian(value: Tensor, ones: Tensor, backward: Callable[[Tensor], Tensor | None]) -> Local:
+    """The derivative of several numbers, a unit gradient at a time."""
     units = torch.eye(value.numel(), dtype=value.dtype, device="cpu")
     rows = [backward(unit.reshape(value.shape)) for unit in units]
     matrix = torch.stack([row.detach().clone().flatten() for row in rows if row is not None])

@@ -35,7 +35,8 @@ class Node:
     name: str
     kind: str
     """``"leaf"`` (named), ``"constant"``, ``"operation"``, or ``"inner"``: a node of the real graph
-    inside a composite operation, which hands out no value."""
+    inside a composite operation, which hands out no value;
+    or ``"group"``: many nodes drawn as one."""
 
     inputs: tuple[str, ...]
     """Names of the nodes with an arrow to this one; one that is used twice is there twice."""
@@ -55,6 +56,9 @@ class Node:
 
     grad_words: str
     """What PyTorch says when ``.grad`` of this result is read; empty where it says nothing."""
+
+    members: int = 0
+    """How many nodes a ``"group"`` stands for, where a large graph is collapsed."""
 
     @property
     def shape(self) -> tuple[int, ...] | None:

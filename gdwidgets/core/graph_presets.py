@@ -51,7 +51,7 @@ def regression(x: Tensor, y: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
 
 def shared(x: Tensor) -> Tensor:
     """x² · sin x: two paths lead from x to the result, and their gradients add."""
-    return (x**2 * torch.sin(x)).sum()
+    return x**2 * torch.sin(x)
 
 
 def chain(activation: str, layers: int) -> Callable[[Tensor], Tensor]:
@@ -102,7 +102,7 @@ def _regression() -> Preset:
 
 
 def _shared() -> Preset:
-    return Preset(shared, {"x": _numbers(2.0)}, ("x",), {"sum": "z"})
+    return Preset(shared, {"x": _numbers(2.0)}, ("x",), {"mul": "z"})
 
 
 PRESETS: Mapping[str, Callable[[], Preset]] = {
@@ -135,8 +135,10 @@ def preset(name: str, layers: int = 10) -> Preset:
         When there is none of this name, or ``layers`` does not fit.
     """
     if name in CHAINS:
-        function = chain(CHAINS[name], layers)
-        return Preset(function, {"x": _numbers(1.0)}, ("x",))
+        word, function = CHAINS[name], chain(CHAINS[name], layers)
+        operations = (word if k == 1 else f"{word} {k}" for k in range(1, layers + 1))
+        results = {operation: f"a{k}" for k, operation in enumerate(operations, 1)}
+        return Preset(function, {"x": _numbers(1.0)}, ("x",), results)
     if name not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESET_NAMES)}, not {name!r}")
     return PRESETS[name]()

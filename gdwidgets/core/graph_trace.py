@@ -83,10 +83,10 @@ def replaced(value: Any, change: Callable[[Any], Any]) -> Any:
 
 def word(func: Callable[..., Any]) -> str:
     """The bare name of an operation: ``"add"`` for ``Tensor.add_`` as for ``Tensor.__radd__``."""
-    full = resolve_name(func) or getattr(func, "__name__", "operation")
+    full: str = resolve_name(func) or getattr(func, "__name__", "operation")
     parts = full.split(".")
     name = parts[-2] if parts[-1] == "__get__" else parts[-1]
-    bare = name.strip("_") or name
+    bare: str = name.strip("_") or name
     return {"rdiv": "rtruediv", "div": "div", "truediv": "div"}.get(bare, bare)
 
 
@@ -102,7 +102,7 @@ class Tracer(TorchFunctionMode):
     """
 
     def __init__(self, leaves: dict[str, Tensor], detached: Iterable[str] = ()) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch's own gap
+        super().__init__()
         self.items: list[Item] = []
         self.names: set[str] = set(leaves)
         self._detached = set(detached)
@@ -196,7 +196,7 @@ class Tracer(TorchFunctionMode):
         fn = tensor.grad_fn
         if fn is not None and id(fn) in self._by_fn:
             return self._by_fn[id(fn)]
-        if id(tensor) in self._by_tensor:
+        if fn is None and id(tensor) in self._by_tensor:
             return self._by_tensor[id(tensor)]
         if tensor.requires_grad and tensor.is_leaf:
             raise ValueError(_FOREIGN)

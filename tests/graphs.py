@@ -1,0 +1,14 @@
+"""Recorded graphs of the presets."""
+
+from __future__ import annotations
+
+from gdwidgets.core.graph import record_graph
+from gdwidgets.core.graph_presets import preset
+
+
+def recorded(name="toy neuron", layers=10, **switches):
+    """Record a preset with some switches set."""
+    made = preset(name, layers)
+    return record_graph(
+        made.function, made.tensors, **{"requires_grad": made.requires_grad} | switches
+    )
