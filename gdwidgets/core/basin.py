@@ -219,10 +219,8 @@ def _newton_distance(surface: Surface, points: Array, h: float) -> Array:
     values, vectors = np.linalg.eigh(hessians)
     along = np.einsum("mji,mj->mi", vectors, gradients)
     scale = np.abs(values).max(1, keepdims=True)
-    flat = np.abs(values) <= 1e-3 * scale
-    # Along a flat direction, such as the floor of a straight valley, there is nothing to reach.
-    steps = np.where(flat, 0, along / np.where(flat, 1, values))
-    slope = np.abs(np.where(flat, along, 0)).max(1)
-    up = (values > -1e-3 * scale).all(1) & (scale[:, 0] > 0) & (slope <= 1e-3 * scale[:, 0] * h)
+    # Along the floor of a straight valley the curvature is 0, and the slope must be nearly so.
+    steps = along / np.where(scale > 0, np.maximum(values, 1e-5 * scale), 1)
+    up = (values > -1e-3 * scale).all(1) & (scale[:, 0] > 0)
     distance: Array = np.where(usable & up, np.hypot(*steps.T), np.inf)
     return distance
