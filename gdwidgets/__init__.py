@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdwidgets.explorers.surface import HimmelblauExplorer, SurfaceExplorer
+    from gdwidgets.explorers.himmelblau import HimmelblauExplorer
+    from gdwidgets.explorers.surface import SurfaceExplorer
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "HimmelblauExplorer": "gdwidgets.explorers.surface",
+    "HimmelblauExplorer": "gdwidgets.explorers.himmelblau",
     "SurfaceExplorer": "gdwidgets.explorers.surface",
 }
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from ipywidgets import HTML, HBox, IntProgress, Layout, VBox, Widget
-from traitlets import Any as AnyTrait
-from traitlets import Bool, Float, TraitError, Tuple, Unicode, validate
+from ipywidgets import HTML, HBox, Layout, VBox, Widget
+from traitlets import Bool, TraitError, validate
 
-from gdwidgets.core import RULES, SURFACES, BasinMap, BasinSearch, Descent, Surface
+from gdwidgets.core import RULES, SURFACES, BasinMap, Descent, Surface
 from gdwidgets.core.script import descent_script
-from gdwidgets.core.session import own_torch_state
 from gdwidgets.explorers import surface_words as words
+from gdwidgets.explorers.surface_basins import Basins
+from gdwidgets.explorers.surface_choice import (
+    Point,
+    as_kept_starts,
+    as_surface,
+    as_tolerance,
+    default_settings,
+    least_value,
+)
 from gdwidgets.explorers.surface_controls import SurfaceControls
 from gdwidgets.explorers.surface_map import SurfaceMap, basin_colour
 from gdwidgets.ui import checks, palette, text
@@ -24,16 +28,8 @@ from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.loss_plot import LossPlot
 from gdwidgets.ui.runs import lane_steps
 
-Point = tuple[float, float]
-
 HEIGHT = 400
 """Height of both figures, in pixels."""
-
-BASIN_GRID = 120
-"""Starts a side of the basin map: 14,400 lanes."""
-
-PATIENCE = 0.3
-"""Seconds before a computation shows a progress bar."""
 
 ADAPTIVE_SHARE = 0.01
 """Learning rate of RMSprop and Adam in a race, as a share of the map's width: these rules move by
@@ -78,22 +74,22 @@ class SurfaceExplorer(Explorer):
         "loss_log",
     )
 
-    surface = AnyTrait()
+    surface = checks.Checked("himmelblau", lambda value: as_surface(value, None, (), ""))
     """The ``Surface`` that is descended; a name from ``SURFACES`` can be assigned."""
 
-    start = Tuple(default_value=(0.0, 0.0))
-    """Where the run starts: (u, v), two finite numbers."""
+    start = checks.Checked((0.0, 0.0), lambda value: checks.point(value, "start"))
+    """Where the run starts: (u, v), two finite numbers, kept as a tuple."""
 
-    kept_starts = Tuple()
+    kept_starts = checks.Checked((), as_kept_starts)
     """Earlier starts that run along as lanes of their own: pairs (u, v), at most 7."""
 
-    learning_rate = Float(0.01)
+    learning_rate = checks.Checked(0.01, lambda value: checks.real(value, "learning_rate", above=0))
     """The learning rate γ, a positive number."""
 
-    rule = Unicode("gd")
+    rule = checks.Checked("gd", lambda value: checks.one_of(value, "rule", RULES))
     """The update rule: a name from ``gdwidgets.core.RULES``. Default ``"gd"``."""
 
-    loss_tol = Float(None, allow_none=True)
+    loss_tol = checks.Checked(None, as_tolerance)
     """Stop a lane when its loss changes by less than this in a step; ``None`` for never."""
 
     race = Bool(False)
@@ -114,44 +110,12 @@ class SurfaceExplorer(Explorer):
         name: str = "",
         **settings: Any,
     ) -> None:
-        self._basin_task: asyncio.Task[None] | None = None
-        self._basin_map: BasinMap | None = None
         self._drawn: Surface | None = None
-        self._basin_settings: tuple[Any, ...] | None = None
         chosen = as_surface(surface, bounds, minima, name)
-        self._reject_unknown(settings)
+        self.reject_unknown(settings)
         super().__init__(surface=chosen, **(default_settings(chosen) | settings))
 
     # -- settings ----------------------------------------------------------------------------
-
-    @validate("surface")
-    def _valid_surface(self, proposal: Any) -> Surface:
-        return as_surface(proposal["value"], None, (), "")
-
-    @validate("start")
-    def _valid_start(self, proposal: Any) -> Point:
-        u, v = checks.point(proposal["value"], "start")
-        return u, v
-
-    @validate("kept_starts")
-    def _valid_kept_starts(self, proposal: Any) -> tuple[Point, ...]:
-        points = [checks.point(point, "a kept start") for point in proposal["value"]]
-        if len(points) >= len(palette.LANES):
-            raise TraitError(f"at most {len(palette.LANES) - 1} starts can be kept")
-        return tuple(dict.fromkeys((u, v) for u, v in points))
-
-    @validate("learning_rate")
-    def _valid_learning_rate(self, proposal: Any) -> float:
-        return checks.real(proposal["value"], "learning_rate", above=0)
-
-    @validate("rule")
-    def _valid_rule(self, proposal: Any) -> str:
-        return checks.one_of(proposal["value"], "rule", RULES)
-
-    @validate("loss_tol")
-    def _valid_loss_tol(self, proposal: Any) -> float | None:
-        value = proposal["value"]
-        return None if value is None else checks.real(value, "loss_tol", above=0)
 
     @validate("loss_log")
     def _valid_loss_log(self, proposal: Any) -> bool:
@@ -279,12 +243,10 @@ class SurfaceExplorer(Explorer):
         )
         self.loss_plot = LossPlot(HEIGHT)
         self.key = HTML(layout=Layout(width="100%", display="none"))
-        self.progress = IntProgress(
-            0, 0, 100, description="basins", layout=Layout(display="none", width="260px")
-        )
+        self.basin_finder = Basins(self._loop, self._show_basins)
         loss = HBox([self.loss_plot.figure], layout=Layout(flex="1 1 320px", min_width="300px"))
         row = HBox([self.map.view, loss], layout=Layout(width="100%", flex_flow="row wrap"))
-        return VBox([row, self.progress, self.key], layout=Layout(width="100%"))
+        return VBox([row, self.basin_finder.progress, self.key], layout=Layout(width="100%"))
 
     def build_controls(self) -> Widget:
         """Make the settings' controls and write the present settings into everything."""
@@ -293,7 +255,7 @@ class SurfaceExplorer(Explorer):
         self._show_loss_axis()
         return self.controls
 
-    def folded(self) -> Mapping[str, Callable[[], str]]:
+    def folded(self) -> dict[str, Callable[[], str]]:
         """Return the step table around the cursor, the runs side by side, and the code."""
         return {
             "Step table": lambda: words.step_table(self.descent, self.lane, self.step),
@@ -309,6 +271,10 @@ class SurfaceExplorer(Explorer):
             self.map.put_starts(self.descent)
             raise
 
+    def loose_widgets(self) -> tuple[Widget, ...]:
+        """Return the scale of the loss axis that is not in use."""
+        return self.loss_plot.widgets
+
     # -- drawing -----------------------------------------------------------------------------
 
     def settings_applied(self) -> None:
@@ -322,6 +288,17 @@ class SurfaceExplorer(Explorer):
         self.show_settings()
         self._refresh_basins()
 
+    def _refresh_basins(self) -> None:
+        if self.basins:
+            self.basin_finder.want(self.surface, self.learning_rate, self.rule, self.max_steps)
+        else:
+            self.basin_finder.forget()
+
+    def _show_basins(self, basins: BasinMap | None) -> None:
+        self.map.show_basins(basins)
+        self._write_key(self.step)
+        self._gate.stamp()
+
     def show_settings(self) -> None:
         """Write the settings' values into their controls."""
         self.controls.show(self)
@@ -333,7 +310,10 @@ class SurfaceExplorer(Explorer):
 
     def draw(self, k: int) -> None:
         """Write every mark from the recording, with the cursor at ``k``."""
-        self.descent.advance_to(min(k + 1, self.max_steps))  # one more, for the next update's arrow
+        try:
+            self.descent.advance_to(min(k + 1, self.max_steps))  # for the next update's arrow
+        except Exception as problem:  # noqa: BLE001 - a function of the student's may raise anything
+            self.show_problem(problem)
         self.map.draw(self.descent, k)
         self.loss_plot.draw(self.descent, k)
         self._write_key(k)
@@ -351,66 +331,14 @@ class SurfaceExplorer(Explorer):
         parts = []
         if self.descent.lanes > 1:
             parts.append(text.html_key(words.lane_entries(self, k)))
-        if self.basins and self._basin_map is not None:
+        if self.basins and self.basin_finder.map is not None:
             parts.append(
-                text.html_key(words.basin_entries(self._basin_map, basin_colour), boxes=True)
+                text.html_key(words.basin_entries(self.basin_finder.map, basin_colour), boxes=True)
             )
         html = "".join(parts)
         if self.key.value != html:
             self.key.value = html
             self.key.layout.display = None if html else "none"
-
-    # -- basins ------------------------------------------------------------------------------
-
-    def _refresh_basins(self) -> None:
-        """Compute the basin map of the present settings, if it is wanted and not known yet."""
-        wanted = (self.surface, self.learning_rate, self.rule, self.max_steps)
-        if self.basins and wanted == self._basin_settings:
-            return
-        if self._basin_task is not None:
-            self._basin_task.cancel()
-            self._basin_task = None
-        self._basin_settings = wanted if self.basins else None
-        self._basin_map = None
-        self.progress.layout.display = "none"
-        self.map.show_basins(None)
-        if not self.basins:
-            self._write_key(self.step)
-            return
-        search = BasinSearch(
-            self.surface,
-            self.learning_rate,
-            rule=self.rule,
-            max_steps=self.max_steps,
-            resolution=BASIN_GRID,
-        )
-        if self._loop.running:
-            self._basin_task = self._loop.start(self._search(search))
-        else:
-            while not search.advance(1.0):
-                pass
-            self._show_basins(search.result())
-
-    async def _search(self, search: BasinSearch) -> None:
-        began = time.monotonic()
-        try:
-            while not search.advance(0.01):
-                if time.monotonic() - began > PATIENCE:
-                    self.progress.layout.display = None
-                    share = int(100 * search.progress)
-                    if share != self.progress.value:
-                        self.progress.value = share
-                await asyncio.sleep(0)
-        finally:
-            if self._basin_task is asyncio.current_task():
-                self.progress.layout.display = "none"
-        self._show_basins(search.result())
-
-    def _show_basins(self, basins: BasinMap) -> None:
-        self._basin_map = basins
-        self.map.show_basins(basins)
-        self._write_key(self.step)
-        self._gate.stamp()
 
     # -- pins, tables, code ------------------------------------------------------------------
 
@@ -447,83 +375,3 @@ class SurfaceExplorer(Explorer):
             When the source of a function of your own cannot be had.
         """
         return descent_script(self.descent)
-
-
-class HimmelblauExplorer(SurfaceExplorer):
-    """Gradient descent on Himmelblau's function, the course's Exercise 3.
-
-    Parameters
-    ----------
-    start, learning_rate, rule, max_steps, loss_tol
-        The settings of the exercise; see the traits of ``SurfaceExplorer``.
-    **settings
-        Any other setting.
-    """
-
-    def __init__(
-        self,
-        start: Point = (1.0, 1.0),
-        learning_rate: float = 5e-4,
-        rule: str = "gd",
-        max_steps: int = 300,
-        loss_tol: float | None = None,
-        **settings: Any,
-    ) -> None:
-        super().__init__(
-            settings.pop("surface", "himmelblau"),
-            start=start,
-            learning_rate=learning_rate,
-            rule=rule,
-            max_steps=max_steps,
-            loss_tol=loss_tol,
-            **settings,
-        )
-
-
-def as_surface(surface: Any, bounds: Any, minima: Sequence[Point], name: str) -> Surface:
-    """Return a surface of a name, a ``Surface`` or a callable.
-
-    Raises
-    ------
-    TraitError, ValueError
-        When there is no such surface, or the callable is none.
-    """
-    if isinstance(surface, str):
-        return SURFACES[checks.one_of(surface, "surface", SURFACES)]
-    if isinstance(surface, Surface):
-        return surface
-    if not callable(surface):
-        raise TraitError(
-            f"surface must be a name, a Surface or a callable of two tensors, not {surface!r}"
-        )
-    if bounds is None:
-        raise TraitError(
-            "a function of your own needs bounds, such as bounds=((-2, 2), (-1, 3)): "
-            "the part of the plane that the map shows"
-        )
-    return Surface(surface, bounds, minima, name or getattr(surface, "__name__", "your function"))
-
-
-def default_settings(surface: Surface) -> dict[str, Any]:
-    """Start, learning rate and loss axis that show something on a surface.
-
-    Where the surface names none, the start is a quarter into the map and the learning rate half
-    of the largest that is stable there, or 0.01 where nothing limits it.
-    """
-    (u0, u1), (v0, v1) = surface.bounds
-    start = surface.start or (u0 + 0.25 * (u1 - u0), v0 + 0.25 * (v1 - v0))
-    rate = surface.learning_rate
-    if rate is None:
-        limit, _ = words.limit_here(surface, np.array(start, np.float32))
-        rate = float(f"{min(0.5 * limit, 0.01):.1g}")
-    return {"start": start, "learning_rate": rate, "loss_log": bool(surface.minima)}
-
-
-def least_value(surface: Surface) -> float:
-    """The least known value of a surface, 0 where it is 0 to rounding or not known."""
-    if not surface.minima:
-        return 0.0
-    with own_torch_state(), torch.no_grad():
-        values = surface(torch.tensor(surface.minima, dtype=torch.float32, device="cpu"))
-    least = float(values.min())
-    return least if abs(least) > 1e-5 else 0.0

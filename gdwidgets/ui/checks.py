@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any
 
-from traitlets import TraitError
+from traitlets import TraitError, TraitType
+
+
+class Checked(TraitType[Any, Any]):
+    """A trait whose values pass a check of ours first, ``None`` included.
+
+    Parameters
+    ----------
+    default
+        The default value.
+    check
+        Returns a given value in its proper type, or raises ``TraitError`` or ``ValueError``.
+    """
+
+    def __init__(self, default: Any, check: Callable[[Any], Any]) -> None:
+        super().__init__(default)
+        self._check = check
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Check a value that somebody assigns."""
+        return self._check(value)
 
 
 def real(value: Any, name: str, *, above: float = -math.inf, infinite: bool = False) -> float:

@@ -31,9 +31,7 @@ def row(*controls: Widget, align: str = "flex-end") -> HBox:
     """Controls beside each other, on as many lines as they need."""
     return HBox(
         list(controls),
-        layout=Layout(
-            width="100%", flex_flow="row wrap", align_items=align, grid_gap="2px 8px"
-        ),
+        layout=Layout(width="100%", flex_flow="row wrap", align_items=align, grid_gap="2px 8px"),
     )
 
 
@@ -90,7 +88,7 @@ class LearningRate(VBox):
         )
 
     def _slid(self, value: float, changed: Callable[[float | str], None]) -> None:
-        # The browser moves a value it is given to the slider's nearest stop: no choice of anybody's.
+        # The browser moves a value it is given to the slider's nearest stop: nobody's choice.
         if not math.isclose(value, self._clipped(), rel_tol=0.012):
             changed(float(f"{value:.3g}"))
 

@@ -64,6 +64,7 @@ class LossPlot:
         self.floor = 0.0
         self._pinned: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         self._thinners: list[Thinner] = []
+        self._cap = np.inf
         self._limits = (np.inf, -np.inf)
 
     @property
@@ -84,6 +85,7 @@ class LossPlot:
             for lane in range(descent.lanes)
         ]
         self._limits = (np.inf, -np.inf)
+        self._cap = float(np.nan_to_num(descent.loss[0], posinf=0.0).max() - floor) or np.inf
         # A little room at both ends, or the cross there would be cut in half.
         figures.write(self._x, min=-0.02 * max_steps, max=1.025 * max_steps)
         values = figures.ticks(self._x)
@@ -166,7 +168,9 @@ class LossPlot:
         if len(values) == 0:
             return
         low = min(self._limits[0], float(values.min()))
-        high = max(self._limits[1], float(values.max()))
+        # A lane that diverges leaves the plot: it must not press the others flat.
+        most = self._cap * (1e3 if self.log else 3.0)
+        high = max(self._limits[1], min(float(values.max()), most))
         if (low, high) == self._limits:
             return
         self._limits = (low, high)

@@ -153,8 +153,8 @@ def oracle(start, rate, steps):
 def test_the_path_drawn_is_pytorch_s_own(explorer):
     explorer.step = 80
     expected = oracle((1.0, 1.0), 5e-4, 80)
-    np.testing.assert_allclose(explorer.map.paths.x[0], expected[:, 0], rtol=1e-6)
-    np.testing.assert_allclose(explorer.map.paths.y[0], expected[:, 1], rtol=1e-6)
+    np.testing.assert_allclose(explorer.map.paths.x, expected[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(explorer.map.paths.y, expected[:, 1], rtol=1e-6)
     np.testing.assert_allclose(explorer.map.present.x, expected[-1, :1], rtol=1e-6)
     np.testing.assert_allclose(explorer.map.start.x, [1.0])
 
@@ -165,8 +165,8 @@ def test_the_arrow_points_along_the_next_update(explorer):
     update = expected[11] - expected[10]
     drawn = np.array(
         [
-            explorer.map.arrows.x[0, 1] - explorer.map.arrows.x[0, 0],
-            explorer.map.arrows.y[0, 1] - explorer.map.arrows.y[0, 0],
+            explorer.map.arrows.x[1] - explorer.map.arrows.x[0],
+            explorer.map.arrows.y[1] - explorer.map.arrows.y[0],
         ]
     )
     np.testing.assert_allclose(drawn, explorer.map.magnification * update, rtol=1e-3)
@@ -175,9 +175,13 @@ def test_the_arrow_points_along_the_next_update(explorer):
 def test_the_screen_is_a_pure_function_of_recording_and_cursor(explorer):
     def screen():
         marks = (*explorer.map.figure.marks, *explorer.loss_plot.figure.marks)
-        return [np.asarray(getattr(mark, name)).copy() for mark in marks for name in ("x", "y")] + [
-            explorer.status.value
+        drawn = [
+            np.asarray(getattr(mark, name)).copy()
+            for mark in marks
+            if mark.visible
+            for name in ("x", "y")
         ]
+        return [*drawn, explorer.status.value]
 
     explorer.step = 50
     there = screen()
@@ -197,7 +201,7 @@ def test_no_mark_ever_gets_what_breaks_it():
             x, y = np.asarray(mark.x, float), np.asarray(mark.y, float)
             assert np.isfinite(x).all()
             assert np.isfinite(np.atleast_2d(y)[:, -1:]).all()
-            assert (np.abs(y[np.isfinite(y)]) < 1e12).all()
+            assert (np.abs(y[np.isfinite(y)]) <= 1e12).all()
     assert explorer.descent.outcomes[0] == "diverged"
     assert "Diverged" in explorer.status.value
     explorer.close()
@@ -496,10 +500,10 @@ def test_every_named_surface_can_be_explored(name):
         ({"start": "ab"}, "2 finite numbers"),
         ({"start": None}, "2 finite numbers"),
         ({"learning_rate": 0}, "greater than 0"),
-        ({"learning_rate": "0.1"}, "greater than 0|expected a float"),
+        ({"learning_rate": "0.1"}, "greater than 0"),
         ({"rule": "adan"}, "did you mean 'adam'"),
         ({"max_steps": 0}, "1 to 1000000"),
-        ({"max_steps": 2.5}, "1 to 1000000|expected an int"),
+        ({"max_steps": 2.5}, "1 to 1000000"),
         ({"loss_tol": -1}, "greater than 0"),
         ({"surface": "himmelblou"}, "did you mean 'himmelblau'"),
         ({"surface": 3}, "a callable of two tensors"),
