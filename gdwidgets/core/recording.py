@@ -142,7 +142,7 @@ class Endings:
 
     def resume(self, parent: Endings, step: int, loss: Array) -> None:
         """Go on from record ``step`` of a parent whose losses are ``loss`` (step + 1, L)."""
-        over = parent.last_step < step
+        over = ~parent.running & (parent.last_step < step)
         self.outcomes[over] = parent.outcomes[over]
         self.last_step[over] = parent.last_step[over]
         self.running = ~over

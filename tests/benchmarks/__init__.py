@@ -1,0 +1,1 @@
+"""Measurements to be read, not tests that pass or fail: ``python -m tests.benchmarks``."""

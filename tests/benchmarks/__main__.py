@@ -1,0 +1,25 @@
+"""Print one aligned table of all measurements."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+MODULES = ("core_cost", "frame_cost")
+"""Modules beside this one, each with ``rows()``: (what, measured, target)."""
+
+
+def main() -> None:
+    """Measure and print."""
+    table = [("what", "measured", "target")]
+    for name in MODULES:
+        module = f"{__package__}.{name}"
+        if importlib.util.find_spec(module) is not None:
+            table += [tuple(map(str, row)) for row in importlib.import_module(module).rows()]
+    widths = [max(len(row[column]) for row in table) for column in range(3)]
+    for what, measured, target in table:
+        print(f"{what:<{widths[0]}}   {measured:>{widths[1]}}   {target:>{widths[2]}}".rstrip())
+
+
+if __name__ == "__main__":
+    main()
