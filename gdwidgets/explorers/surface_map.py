@@ -91,8 +91,7 @@ class SurfaceMap(Plane):
         self.show_window((u0, v0), (u1, v1))
         figures.write(self.basins, x=np.array([u0, u1]), y=np.array([v0, v1]))
         u, v, z = surface.grid(CONTOUR_GRID)
-        # contourpy's return type depends on how it is asked for lines
-        trace: Any = contourpy.contour_generator(u, v, np.ma.masked_invalid(z)).lines
+        trace = contourpy.contour_generator(u, v, np.ma.masked_invalid(z)).lines
         lines = [_line(points) for level in shade.levels() for points in trace(level)]
         self.show_heat(shade, values, lines)
         inside = np.array(surface.minima, np.float32).reshape(-1, 2)
