@@ -46,12 +46,12 @@ class SurfaceControls(VBox):
         super().__init__(
             [
                 row(
-                    captioned(self.surface, "surface", "144px", "The function to be minimized"),
-                    captioned(self.rule, "update rule", "168px", "How a gradient makes an update"),
+                    captioned(self.surface, "surface", "136px", "The function to be minimized"),
+                    captioned(self.rule, "update rule", "160px", "How a gradient makes an update"),
                     self.rate,
-                    captioned(self.u, "start u", "84px", "First coordinate of the start"),
-                    captioned(self.v, "start v", "84px", "Second coordinate of the start"),
-                    captioned(self.max_steps, "max_steps", "92px", "Updates until the run ends"),
+                    captioned(self.u, "start u", "76px", "First coordinate of the start"),
+                    captioned(self.v, "start v", "76px", "Second coordinate of the start"),
+                    captioned(self.max_steps, "max_steps", "84px", "Updates until the run ends"),
                     align="flex-start",
                 ),
                 row(

@@ -95,9 +95,9 @@ def lane_entries(explorer: SurfaceExplorer, k: int) -> list[tuple[str, str]]:
 
 def _suffix(descent: Descent, lane: int, k: int) -> str:
     outcome = lane_outcome(descent, lane, k)
-    return (
-        "" if outcome == "running" else f", {OUTCOMES[outcome]} at step {descent.last_step[lane]}"
-    )
+    if outcome in ("running", "max_steps"):
+        return ""
+    return f", {OUTCOMES[outcome]} at step {descent.last_step[lane]}"
 
 
 def basin_entries(basins: BasinMap, colour: Callable[[int], str]) -> list[tuple[str, str]]:

@@ -58,7 +58,7 @@ def whole(value: Any, name: str, low: int, high: int) -> int:
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
         raise TraitError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
     return int(value)
 

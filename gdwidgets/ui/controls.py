@@ -16,7 +16,7 @@ LOWEST, HIGHEST = -6.0, 1.0
 
 def captioned(control: Widget, caption: str, width: str, tooltip: str = "") -> VBox:
     """A control of some width under its name."""
-    control.layout.width = "100%"
+    control.layout.width = "auto"
     if tooltip and control.has_trait("tooltip"):
         control.tooltip = tooltip
     title = HTML(
@@ -66,14 +66,14 @@ class LearningRate(VBox):
             step=0.01,
             readout=False,
             tooltip="Learning rate: how far one update goes along the negative gradient",
-            layout=Layout(width="180px", margin="0 8px"),
+            layout=Layout(width="150px", margin="0 8px"),
         )
         self.field = Text(
             continuous_update=False,
             tooltip="Learning rate, any positive number",
-            layout=Layout(width="84px"),
+            layout=Layout(width="80px"),
         )
-        self.mark = HTML(layout=Layout(width="180px", height="18px", margin="0 8px"))
+        self.mark = HTML(layout=Layout(width="150px", height="18px", margin="0 8px"))
         self._shown = math.nan
         self._limit: tuple[float, str] | None = None
         self.slider.observe(lambda change: self._slid(change["new"], changed), names="value")

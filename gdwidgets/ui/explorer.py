@@ -215,6 +215,10 @@ class Explorer(Settings, Cursor, VBox):
         self.transport.scrubber.send_state("value")
         self._gate.stamp()
 
+    def settings(self) -> dict[str, Any]:
+        """Keyword arguments that build an equal explorer."""
+        return super().settings() | {"speed": self.speed}
+
     # -- runs --------------------------------------------------------------------------------
 
     def ghosts(self) -> dict[str, Any]:

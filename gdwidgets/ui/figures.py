@@ -9,7 +9,7 @@ from typing import Any
 
 import bqplot as bq
 import numpy as np
-from ipywidgets import Layout, Widget
+from ipywidgets import Image, Layout, Widget
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -64,10 +64,11 @@ def ticks(of: bq.Scale, most: int = 6) -> NDArray[np.float64]:
     """Round tick values within a scale's limits, at most about ``most`` of them."""
     if isinstance(of, bq.LogScale):
         low, high = round(math.log10(of.min)), round(math.log10(of.max))
-        return 10.0 ** np.arange(low, high + 1, max(1, math.ceil((high - low) / most)))
+        powers = np.arange(low, high + 1, max(1, math.ceil((high - low) / most)))
+        return np.asarray(10.0**powers, np.float64)
     values = MaxNLocator(nbins=most, steps=[1, 2, 5, 10]).tick_values(of.min, of.max)
     slack = 1e-9 * (of.max - of.min)
-    return values[(values >= of.min - slack) & (values <= of.max + slack)]
+    return np.asarray(values[(values >= of.min - slack) & (values <= of.max + slack)], np.float64)
 
 
 def axis(of: bq.Scale, label: str, *, vertical: bool = False, **traits: Any) -> bq.Axis:
@@ -117,6 +118,14 @@ def put_crosses(mark: bq.Scatter, x: NDArray[Any], y: NDArray[Any]) -> None:
     """Put the crosses of a mark at points, arrays (m,) of values that lie within its scales."""
     x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
     write(mark, x=x, y=y, rotation=np.full(len(x), 45.0, np.float32))
+
+
+def show_image(mark: bq.Image, png: bytes) -> None:
+    """Show another picture in an image mark, which does not notice when its own one changes."""
+    before = mark.image
+    mark.image = Image(value=png, format="png")
+    before.layout.close()
+    before.close()
 
 
 def write(widget: Widget, **values: Any) -> None:

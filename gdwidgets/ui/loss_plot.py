@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import bqplot as bq
 import numpy as np
@@ -81,8 +82,7 @@ class LossPlot:
         """
         self.floor = floor
         self._thinners = [
-            Thinner(lambda lane=lane: descent.loss[:, lane : lane + 1])
-            for lane in range(descent.lanes)
+            Thinner(partial(_lane_loss, descent, lane)) for lane in range(descent.lanes)
         ]
         self._limits = (np.inf, -np.inf)
         self._cap = float(np.nan_to_num(descent.loss[0], posinf=0.0).max() - floor) or np.inf
@@ -135,7 +135,7 @@ class LossPlot:
         self, descent: Descent, lane: int, k: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return what a ghost of a lane up to step ``k`` needs."""
-        steps = Thinner(lambda: descent.loss[:, lane : lane + 1]).indices(k + 1, 200)
+        steps = Thinner(partial(_lane_loss, descent, lane)).indices(k + 1, 200)
         return steps.astype(np.float32), descent.loss[steps, lane]
 
     def show_ghosts(
@@ -186,3 +186,7 @@ class LossPlot:
             figures.write(of, min=bottom, max=top)
             self._axis_y.tick_values = figures.ticks(of)
             self._write_ghosts()
+
+
+def _lane_loss(descent: Descent, lane: int) -> NDArray[np.float32]:
+    return descent.loss[:, lane : lane + 1]

@@ -1,8 +1,8 @@
 """One palette for all explorers: a colour has one meaning everywhere.
 
 The lane colours are Okabe and Ito's (Color Universal Design, 2008), which people with any of the
-common colour-vision deficiencies can tell apart, in an order that keeps neighbours far apart on a
-pale map.
+common colour-vision deficiencies can tell apart, with grey for black, which a dark theme swallows,
+in an order that keeps neighbours far apart on a pale map.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ PURPLE = "#CC79A7"
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
 YELLOW = "#F0E442"
-BLACK = "#000000"
+GREY = "#999999"
 
-LANES = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK)
+LANES = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY, YELLOW, GREY)
 """Colours of lanes, in the order in which lanes are added; there are never more lanes."""
 
 START = "#FFFFFF"

@@ -90,4 +90,4 @@ class Settings(HasTraits):
 
     def settings(self) -> dict[str, Any]:
         """Keyword arguments that build an equal explorer."""
-        return {name: getattr(self, name) for name in self.SETTINGS} | {"speed": self.speed}
+        return {name: getattr(self, name) for name in self.SETTINGS}

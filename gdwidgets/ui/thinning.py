@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-BASE = 16
+BASE = 4
 """Records in a bucket of the finest level; below that the records themselves are looked at."""
 
 
 class Thinner:
     """Picks the records of a growing series that must be drawn for its shape to survive.
 
-    A pyramid of buckets of 16, 32, 64, … records keeps, for each bucket and channel, where the
+    A pyramid of buckets of 4, 8, 16, … records keeps, for each bucket and channel, where the
     smallest and the largest value lie; it grows with the series, so each record is looked at once
     a level. To draw the first ``k`` records, the level that has few enough buckets is read: a
     spike of a single record is kept at any length. Non-finite values are never picked as extremes.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import expect
 
 from browser.pages import ExplorerPage
+from gdwidgets.ui.frame_gate import MOST_IN_FLIGHT
 
 CELL = "from gdwidgets import HimmelblauExplorer\nex = HimmelblauExplorer()\nex"
 
@@ -186,22 +186,29 @@ def test_a_play_goes_on_between_cells(lab, opened):
     lab.wait_value("ex.playing", wanted=False)
 
 
-def test_pause_on_a_slow_browser_takes_less_than_half_a_second(lab, opened):
+def test_pause_on_a_slow_browser_leaves_at_most_the_frames_in_flight(lab, opened, record_property):
     lab.execute("ex.max_steps = 5000; ex.speed = 200")
     lab.throttle(6)
     opened.button("Play or pause").click()
     lab.wait_value("ex.step > 300")
-    lab.execute("ex.pause()")
-    step = lab.value("ex.step")
-    began = time.monotonic()
-    expect(opened.counter).to_have_text(re.compile(f"step +{step} of"))
-    taken = time.monotonic() - began
-    opened.page.wait_for_timeout(300)
-    frames = lab.count_frames(".gdwidgets .bqplot path.line >> nth=3")
-    opened.page.wait_for_timeout(500)
+    opened.path.evaluate("""path => {
+        window.drawnAfterPause = [];
+        document.querySelector("[title='Play or pause']").addEventListener("click", () => {
+            const clicked = performance.now();
+            new MutationObserver(() => window.drawnAfterPause.push(performance.now() - clicked))
+                .observe(path, {attributes: true, attributeFilter: ["d"]});
+        }, {once: true});
+    }""")
+    opened.button("Play or pause").click()
+    lab.wait_value("ex.playing", wanted=False)
+    opened.page.wait_for_timeout(1500)
+    drawn = opened.page.evaluate("window.drawnAfterPause")
     lab.throttle(1)
-    assert frames() == 0
-    assert taken < 0.5
+    # How long that takes is a figure to read: the limit is on frames, which no busy machine moves.
+    record_property("milliseconds from the click to the last frame", max(drawn, default=0))
+    print("milliseconds from the click to the last frame:", max(drawn, default=0))  # noqa: T201
+    assert len(drawn) <= MOST_IN_FLIGHT + 2  # and the full picture that a pause sends
+    assert opened.step == lab.value("ex.step")
 
 
 def test_two_explorers_play_side_by_side(notebook):
