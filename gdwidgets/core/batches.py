@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gdwidgets.core import checks
-from gdwidgets.core.objectives import PolynomialRegression
+from gdwidgets.core.objectives import PolynomialRegression, polynomial_values
 from gdwidgets.core.session import own_torch_state
 
 
@@ -67,7 +67,7 @@ class MiniBatches:
     def __call__(self, params: Tensor) -> Tensor:
         """Losses (L,) on the present batch at params (L, P), both float32."""
         powers, y = self._part
-        return (torch.mm(params, powers) - y).square().mean(-1)
+        return (polynomial_values(params, powers) - y).square().mean(-1)
 
     def pairs(self, k: int) -> Tensor:
         """Numbers of the pairs in the batch of step ``k``: int64, at most ``size`` of them."""

@@ -17,10 +17,18 @@ from gdwidgets.core.session import own_torch_state
 
 HIGHEST_DEGREE = 10
 
+_SMALL = 20_000
+"""Products up to which no matrix product is made: its backward pass wakes all threads, which on a
+busy machine takes milliseconds, for a thousand multiplications."""
+
 
 @runtime_checkable
 class Objective(Protocol):
-    """What `Descent` asks of an objective."""
+    """What `Descent` asks of an objective.
+
+    One that takes its columns apart may have a true attribute ``by_columns``: it is then called
+    with each column contiguous in memory.
+    """
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -80,7 +88,7 @@ class PolynomialRegression:
 
     def __call__(self, params: Tensor) -> Tensor:
         """Losses (L,) at params (L, P), both float32."""
-        return (torch.mm(params, self._powers) - self.y).square().mean(-1)
+        return (polynomial_values(params, self._powers) - self.y).square().mean(-1)
 
     def predict(self, params: Any, x: Any) -> Tensor:
         """Values of the polynomials of all lanes.
@@ -177,6 +185,7 @@ class LinearNeuron:
     """
 
     parameter_names = ("a", "b")
+    by_columns = True
 
     def __init__(self, x: float = 1.5, y: float = 2.5) -> None:
         self.x = checks.real(x, "x")
@@ -189,6 +198,13 @@ class LinearNeuron:
 
     def __repr__(self) -> str:
         return f"LinearNeuron(x={self.x!r}, y={self.y!r})"
+
+
+def polynomial_values(params: Tensor, powers: Tensor) -> Tensor:
+    """Values (L, N) of polynomials with coefficients (L, P) at N inputs, given as powers (P, N)."""
+    if len(params) * powers.numel() <= _SMALL:
+        return (params[:, :, None] * powers).sum(1)
+    return torch.mm(params, powers)
 
 
 def _pairs_side(values: Any, name: str) -> Tensor:
