@@ -44,7 +44,7 @@ def nearest_minimum(surface: Surface, point: NDArray[np.float32]) -> tuple[float
 
 
 def _at(u: float, v: float) -> str:
-    return f"({text.number(u)}, {text.number(v)})"
+    return f"({text.number(round(float(u), 4))}, {text.number(round(float(v), 4))})"
 
 
 def sentence(explorer: SurfaceExplorer, k: int) -> str:
