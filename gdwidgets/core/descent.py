@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from gdwidgets.core import checks
-from gdwidgets.core.descent_settings import Settings, check_objective, given_settings
-from gdwidgets.core.engine import Clearing, Engine, Evaluated, stacked
+from gdwidgets.core.descent_settings import Settings, given_settings
+from gdwidgets.core.engine import Clearing, Engine, Evaluated, laid_out, stacked
 from gdwidgets.core.objectives import Objective
 from gdwidgets.core.recording import Array, Endings, Recording
 from gdwidgets.core.rules import Rule, State
@@ -103,10 +103,9 @@ class Descent:
             separate = not self._clearing.always
             self._rule_from = 0
             self._rates_from: tuple[tuple[int, Tensor], ...] = ((0, self._rates),)
-            self._point = torch.from_numpy(self.start.copy())
+            self._point = laid_out(torch.from_numpy(self.start.copy()), objective)
             self._state: State = self.rule.init(self._point)
-            check_objective(objective, self._point)
-            self._engine = Engine(objective, watch_fresh=separate)
+            self._engine = Engine(objective, self._point, watch_fresh=separate)
             if begin_step := getattr(objective, "begin_step", None):
                 begin_step(0)
             evaluated = self._engine.evaluate(self._point, None)
@@ -128,6 +127,15 @@ class Descent:
     def finished(self) -> bool:
         """Whether every lane has ended."""
         return self._endings.finished
+
+    @property
+    def rates_from(self) -> tuple[tuple[int, Array], ...]:
+        """The learning-rate schedule under the present rule: pairs (k, rates), float32 (L,).
+
+        The update from record k to k + 1 is the first under these rates. A descent that is no fork
+        has one pair, with k = 0.
+        """
+        return tuple((k, rates[:, 0].numpy().copy()) for k, rates in self._rates_from)
 
     @property
     def record(self) -> bool:
@@ -285,13 +293,13 @@ class Descent:
         self._recorded = k
         self._endings = Endings(self.lanes, self.loss_tol, self.max_steps)
         self._endings.resume(parent._endings, k, parent.loss)
-        self._engine = Engine(self.objective, watch_fresh=separate)
         rates = [*((at, rate) for at, rate in parent._rates_from if at < k), (k, self._rates)]
         if self.rule == parent.rule:
             self._rule_from, self._rates_from = parent._rule_from, tuple(rates)
         else:
             self._rule_from, self._rates_from = k, ((k, self._rates),)
-        params, grad = block["params"].clone(), block["grad"].clone()
+        params = [laid_out(row, self.objective) for row in block["params"]]
+        grad = [laid_out(row, self.objective) for row in block["grad"]]
         state = self.rule.init(params[0])
         # Rules are pure functions of what is recorded, so a state need not be kept to be had again.
         changes = dict(self._rates_from)
@@ -300,6 +308,7 @@ class Descent:
             rate = changes.get(j, rate)
             _, state = self.rule.update(params[j], grad[j], state, rate, j - self._rule_from)
         self._point, self._grad, self._state = params[k], grad[k], state
+        self._engine = Engine(self.objective, params[k], watch_fresh=separate)
 
     def _run(self, steps: int, deadline: float) -> None:
         """Compute up to ``steps`` records more, then find out which lanes they end."""

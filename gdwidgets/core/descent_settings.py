@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from gdwidgets.core import checks
@@ -72,31 +71,6 @@ def given_settings(
         loss_tol=None if loss_tol is None else checks.positive(loss_tol, "loss_tol"),
         max_steps=checks.integer(max_steps, "max_steps", 1, checks.MOST_STEPS),
     )
-
-
-def check_objective(objective: Objective, params: Tensor) -> None:
-    """Make sure that the losses at ``params`` (L, P) can be descended.
-
-    Raises
-    ------
-    ValueError
-        When they are not floating-point numbers of shape (L,) that depend on the parameters.
-    """
-    leaf = params.clone().requires_grad_()
-    losses: Any = objective(leaf)
-    lanes = len(leaf)
-    if not isinstance(losses, Tensor):
-        raise ValueError(f"objective must return a tensor, got {checks.shown(losses)}")
-    if losses.shape != (lanes,) or not losses.dtype.is_floating_point:
-        raise ValueError(
-            f"objective must return floating-point losses of shape ({lanes},) for params of shape "
-            f"{tuple(leaf.shape)}, got {losses.dtype} of shape {tuple(losses.shape)}"
-        )
-    if losses.requires_grad:
-        (gradient,) = torch.autograd.grad(losses.sum(), leaf, allow_unused=True)
-        if gradient is not None:
-            return
-    raise ValueError("objective's losses must depend on the parameters through torch operations")
 
 
 def _starts(start: Any, names: tuple[str, ...]) -> Tensor:

@@ -7,10 +7,12 @@ new tensor to hold, and the buffer that ``backward()`` filled is handed over, ne
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from gdwidgets.core import checks
 from gdwidgets.core.objectives import Objective
 from gdwidgets.core.recording import FIELDS, Block
 
@@ -25,37 +27,48 @@ class Engine:
     ----------
     objective
         Losses (L,) from params (L, P).
+    params
+        Any point (L, P), to see whether the objective can be descended there.
     watch_fresh
         Whether leftovers may be in the buffer, so that the step's own gradient must be watched.
+
+    Raises
+    ------
+    ValueError
+        When the losses are not floating-point numbers of shape (L,) that depend on the parameters.
     """
 
-    def __init__(self, objective: Objective, *, watch_fresh: bool) -> None:
+    def __init__(self, objective: Objective, params: Tensor, *, watch_fresh: bool) -> None:
         self._objective = objective
-        self._watch_fresh = watch_fresh
-        self._leaf: Tensor | None = None
+        self._leaf = params.clone().requires_grad_()
+        self._ones = torch.ones_like(params[:, 0])
         self._fresh: Tensor | None = None
+        # A user's function may refer to tensors of the user's that require gradients. Their .grad
+        # is none of our business; where there are none, naming the leaf would only cost time.
+        leaves = _leaves(_checked(objective(self._leaf), self._leaf))
+        if not any(leaf is self._leaf for leaf in leaves):
+            raise ValueError(
+                "objective's losses must depend on the parameters through torch operations"
+            )
+        self._inputs = [self._leaf] if len(leaves) > 1 else None
+        if watch_fresh:
+            self._leaf.register_hook(self._see_fresh)  # type: ignore[no-untyped-call]  # torch's gap
 
     def evaluate(self, params: Tensor, leftover: Tensor | None) -> Evaluated:
         """Losses and gradients at ``params``, accumulated into ``leftover``, which is used up."""
         leaf = self._leaf
-        if leaf is None:
-            leaf = self._leaf = params.clone().requires_grad_()
-            self._inputs = (leaf,)
-            self._ones = torch.ones_like(params[:, 0])
-            if self._watch_fresh:
-                leaf.register_hook(self._see_fresh)  # type: ignore[no-untyped-call]  # torch's gap
         leaf.data = params
         leaf.grad = leftover
         losses = self._objective(leaf)
         if losses.dtype is not torch.float32:
             losses = losses.to(torch.float32)
-        # `inputs` keeps gradients out of tensors of the user's that a function may refer to.
         torch.autograd.backward(losses, self._ones, inputs=self._inputs)
-        grad = leaf.grad
-        assert grad is not None  # noqa: S101 - backward() has just filled it
-        fresh = self._fresh if self._fresh is not None else grad
+        grad: Any = leaf.grad
+        fresh = self._fresh
+        if fresh is None:
+            return params, losses, grad, grad
         self._fresh = None
-        return params, losses.detach(), grad, fresh
+        return params, losses, grad, fresh
 
     def _see_fresh(self, grad: Tensor) -> None:
         # A hook sees a gradient before it is added to the buffer.
@@ -92,11 +105,50 @@ class Clearing:
         return None if kept is None else torch.where(kept, grad, torch.zeros_like(grad))
 
 
+def laid_out(params: Tensor, objective: Objective) -> Tensor:
+    """The same (L, P) numbers, columns contiguous if the objective says it works ``by_columns``.
+
+    Updates keep the layout, and so does ``backward()`` in the buffer of a leaf that has it.
+    """
+    if getattr(objective, "by_columns", False):
+        return params.t().contiguous().t()
+    return params.contiguous()
+
+
 def stacked(records: Sequence[Evaluated], fields: Sequence[str] = FIELDS) -> Block:
-    """Records as one block of tensors, (records, L, P) or (records, L)."""
+    """Records as one block of tensors without gradient, (records, L, P) or (records, L)."""
     columns = zip(*records, strict=True)
-    return {
-        name: torch.stack(column)
-        for name, column in zip(FIELDS, columns, strict=True)
-        if name in fields
-    }
+    with torch.no_grad():
+        return {
+            name: torch.stack(column)
+            for name, column in zip(FIELDS, columns, strict=True)
+            if name in fields
+        }
+
+
+def _checked(losses: Any, leaf: Tensor) -> Tensor:
+    lanes = len(leaf)
+    if not isinstance(losses, Tensor):
+        raise ValueError(f"objective must return a tensor, got {checks.shown(losses)}")
+    if losses.shape != (lanes,) or not losses.dtype.is_floating_point:
+        raise ValueError(
+            f"objective must return floating-point losses of shape ({lanes},) for params of shape "
+            f"{tuple(leaf.shape)}, got {losses.dtype} of shape {tuple(losses.shape)}"
+        )
+    return losses
+
+
+def _leaves(losses: Tensor) -> list[Tensor]:
+    """The leaf tensors that ``losses`` would give gradients to."""
+    leaves: list[Tensor] = []
+    waiting, seen = [losses.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        variable = getattr(node, "variable", None)  # only where gradients are accumulated
+        if variable is not None:
+            leaves.append(variable)
+        waiting += [following for following, _ in node.next_functions]
+    return leaves

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,14 @@ class Endings:
             all lanes have ended.
         """
         count = len(block["loss"])
+        last_block = start - 1 + count == self.max_steps
+        if (
+            self.loss_tol is None
+            and not last_block
+            and self.running.all()
+            and _surely_finite(block)
+        ):
+            return block
         ended = ~self.running
         # Position within (previous, *block) of the last record of each lane; `count` if it runs on.
         last = np.where(ended, 0, count)
@@ -132,7 +141,7 @@ class Endings:
             self._end(newly_calm, start - 1 + last, "converged")
             newly_bad &= ~newly_calm
         self._end(newly_bad, start - 1 + last, "diverged")
-        if start - 1 + count == self.max_steps:
+        if last_block:
             self._end(self.running.copy(), self.max_steps, "max_steps")
         if self.finished:
             kept = max(int(self.last_step.max()) - start + 1, 0)
@@ -182,6 +191,12 @@ class Endings:
             ]
             over = after if values.ndim == 2 else after[:, :, None]
             values[:, lanes] = torch.where(over, final, column)
+
+
+def _surely_finite(block: Block) -> bool:
+    """Whether a look at the sums is enough; large finite numbers may need a second one."""
+    total = block["loss"].sum() + block["params"].sum() + block["grad"].sum()
+    return math.isfinite(total.item())
 
 
 def _not_finite(block: Block) -> Tensor:

@@ -36,7 +36,7 @@ def _check_lanes(function: Any, points: Tensor) -> None:
             "torch operations (check for .item(), .detach(), numpy or torch.no_grad)"
         )
     try:
-        values.backward(gradient=torch.ones_like(values))  # type: ignore[no-untyped-call]
+        torch.autograd.grad(values.sum(), leaf)
     except Exception as error:
         raise ValueError(f"function is not differentiable: {_said(error)}") from error
     with torch.no_grad():

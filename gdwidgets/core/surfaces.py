@@ -54,6 +54,7 @@ class Surface:
     """
 
     parameter_names = ("u", "v")
+    by_columns = True
 
     def __init__(
         self,
@@ -81,9 +82,11 @@ class Surface:
 
     def __call__(self, params: Tensor) -> Tensor:
         """Values (L,) at params (L, 2)."""
-        # Columns one after another in memory: torch computes strided numbers by other code, whose
-        # last bits differ, and a lane would depend on how many others there are.
-        u, v = params.t().contiguous().unbind()
+        # Torch computes strided numbers by other code, whose last bits differ, and a lane would
+        # depend on how many others there are. A descent keeps its columns contiguous.
+        if len(params) > 1 and params.stride(0) != 1:
+            params = params.t().contiguous().t()
+        u, v = params.unbind(-1)
         return self.function(u, v)
 
     def grid(self, n: int = 200) -> tuple[Array, Array, Array]:
