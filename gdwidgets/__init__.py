@@ -10,17 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gdwidgets.explorers.autograd import AutogradExplorer
     from gdwidgets.explorers.himmelblau import HimmelblauExplorer
     from gdwidgets.explorers.surface import SurfaceExplorer
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AutogradExplorer": "gdwidgets.explorers.autograd",
     "HimmelblauExplorer": "gdwidgets.explorers.himmelblau",
     "SurfaceExplorer": "gdwidgets.explorers.surface",
 }
 
-__all__ = ["HimmelblauExplorer", "SurfaceExplorer", "__version__"]
+__all__ = ["AutogradExplorer", "HimmelblauExplorer", "SurfaceExplorer", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from gdwidgets.core.graph import default_requires_grad, record_graph
 from gdwidgets.core.graph_presets import MOST_LAYERS
 from graphs import recorded
 
-# -- the course's numbers ---------------------------------------------------------------------------
+# -- the course's numbers -------------------------------------------------------------------------
 
 
 def test_the_toy_neuron_has_the_course_s_numbers():
@@ -82,7 +82,7 @@ def test_a_chain_s_gradient_is_the_product_of_its_slopes(name, activation, slope
     assert len(graph.nodes) == layers + 1
 
 
-# -- what is read -----------------------------------------------------------------------------------
+# -- what is read ---------------------------------------------------------------------------------
 
 
 def test_only_named_tensors_are_leaves_of_the_graph():
@@ -191,7 +191,7 @@ def test_tensors_given_with_requires_grad_are_the_tracked_ones():
     assert given["w"].grad is None
 
 
-# -- local derivatives ------------------------------------------------------------------------------
+# -- local derivatives ----------------------------------------------------------------------------
 
 EXPRESSIONS = {
     "sum of products": lambda x, w: (x * w).sum(),

@@ -15,7 +15,7 @@ from gdwidgets.core.graph_presets import MOST_LAYERS, preset
 from gdwidgets.core.graph_trace import MOST_NUMBERS, MOST_OPERATIONS
 from graphs import recorded
 
-# -- bad input --------------------------------------------------------------------------------------
+# -- bad input ------------------------------------------------------------------------------------
 
 
 def raises(x):
@@ -102,7 +102,7 @@ def test_a_chain_has_1_to_30_layers(layers):
         preset("sigmoid chain", layers)
 
 
-# -- the student's session --------------------------------------------------------------------------
+# -- the student's session ------------------------------------------------------------------------
 
 
 def test_the_session_is_neither_relied_on_nor_changed():

@@ -24,7 +24,7 @@ def printed(script):
     return out.getvalue()
 
 
-# -- switches and refusals --------------------------------------------------------------------------
+# -- switches and refusals ------------------------------------------------------------------------
 
 
 def test_without_grad_there_are_values_and_no_graph():
@@ -96,7 +96,7 @@ def test_an_overwritten_value_is_refused_by_backward():
     assert "overwritten" in graph.refusal.meaning
 
 
-# -- finite differences -----------------------------------------------------------------------------
+# -- finite differences ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", PRESET_NAMES)
@@ -137,7 +137,7 @@ def test_a_large_tensor_is_checked_in_part():
     assert checked.total == MOST_CHECKED + 5
 
 
-# -- the script -------------------------------------------------------------------------------------
+# -- the script -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", PRESET_NAMES)
@@ -204,7 +204,7 @@ def test_calls_are_described_with_the_names_people_use():
     assert call_text(graph.nodes["add"], {"matmul": "x·w"}.get) == "x·w + None"
 
 
-# -- large graphs -----------------------------------------------------------------------------------
+# -- large graphs ---------------------------------------------------------------------------------
 
 
 def long(x):

@@ -1,0 +1,146 @@
+"""The settings of an autograd explorer as controls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ipywidgets import Dropdown, HBox, IntText, Layout, ToggleButton, VBox
+
+from gdwidgets.core.graph_presets import CHAINS, PRESET_NAMES
+from gdwidgets.ui.controls import captioned, row
+
+if TYPE_CHECKING:
+    from gdwidgets.explorers.autograd import AutogradExplorer
+
+OWN = "your own"
+"""The preset that stands for a function of the user's."""
+
+FOLLOW = "(the present step)"
+MOST_LEAVES = 8
+"""Tensors that get a switch of their own; of more, the rest is set by ``requires_grad``."""
+
+
+class AutogradControls(VBox):
+    """Two rows of controls.
+
+    Parameters
+    ----------
+    explorer
+        Whose settings they change; they only ever assign its traits and call its methods.
+    """
+
+    def __init__(self, explorer: AutogradExplorer) -> None:
+        names = [*PRESET_NAMES] if explorer.function is None else [OWN, *PRESET_NAMES]
+        self._explorer = explorer
+        self.preset = Dropdown(options=names)
+        self.layers = IntText(continuous_update=False)
+        self.node = Dropdown(options=[FOLLOW])
+        self.leaves = HBox([], layout=Layout(flex_flow="row wrap"))
+        self.detach = self._toggle("detach", "Detach the result of the node chosen here")
+        self.no_grad = self._toggle("no_grad", "Run the expression inside torch.no_grad()")
+        self.retain = self._toggle("retain_graph", "Call backward(retain_graph=True)")
+        self.twice = self._toggle("backward twice", "Call backward() a second time")
+        self._showing = False
+        self._bind(explorer)
+        self._layers = captioned(self.layers, "layers", "72px", "Length of the chain, 1 to 30")
+        requires = captioned(self.leaves, "requires_grad of", "auto")
+        super().__init__(
+            [
+                row(
+                    captioned(self.preset, "expression", "160px", "What is computed"),
+                    self._layers,
+                    requires,
+                    self.no_grad,
+                    self.retain,
+                    self.twice,
+                    captioned(
+                        self.node, "node", "168px", "The node whose details are shown; or click one"
+                    ),
+                    self.detach,
+                )
+            ],
+            layout=Layout(width="100%"),
+        )
+
+    @staticmethod
+    def _toggle(description: str, tooltip: str) -> ToggleButton:
+        return ToggleButton(description=description, tooltip=tooltip, layout=Layout(width="auto"))
+
+    def _bind(self, explorer: AutogradExplorer) -> None:
+        explorer.bind(self.preset, "preset")
+        explorer.bind(self.layers, "layers")
+        explorer.bind(self.no_grad, "no_grad")
+        explorer.bind(self.retain, "retain_graph")
+        twice = explorer.handler(lambda on: explorer.assign("backward_calls", 2 if on else 1))
+        self.twice.observe(lambda change: twice(change["new"]), names="value")
+        choose = explorer.handler(self._choose)
+        self.node.observe(lambda change: choose(change["new"]), names="value")
+        detach = explorer.handler(self._detach)
+        self.detach.observe(lambda change: detach(change["new"]), names="value")
+
+    def _choose(self, name: str) -> None:
+        if not self._showing:
+            self._explorer.selected = "" if name == FOLLOW else name
+
+    def _detach(self, on: bool) -> None:
+        if not self._showing:
+            try:
+                self._explorer.detach(self._explorer.selected, on=on)
+            finally:
+                self._explorer.show_settings()
+
+    def _require(self, name: str, on: bool) -> None:
+        if not self._showing:
+            try:
+                self._explorer.require_grad(name, on=on)
+            finally:
+                self._explorer.show_settings()
+
+    def show(self, explorer: AutogradExplorer) -> None:
+        """Write the explorer's settings into the controls."""
+        self._showing = True
+        try:
+            self._show(explorer)
+        finally:
+            self._showing = False
+
+    def _show(self, explorer: AutogradExplorer) -> None:
+        graph = explorer.descent
+        if explorer.preset not in self.preset.options:
+            self.preset.options = [explorer.preset, *self.preset.options]
+        self.preset.value = explorer.preset
+        self.layers.value = explorer.layers
+        self._layers.layout.display = None if explorer.preset in CHAINS else "none"
+        self.no_grad.value = explorer.no_grad
+        self.retain.value = explorer.retain_graph
+        self.twice.value = explorer.backward_calls == 2
+        options = [FOLLOW, *explorer.picture_graph.nodes]
+        if list(self.node.options) != options:
+            self.node.options = options
+        self.node.value = explorer.selected or FOLLOW
+        node = explorer.picture_graph.nodes.get(explorer.selected)
+        self.detach.disabled = node is None or node.kind != "operation"
+        self.detach.value = explorer.selected in graph.detached
+        self._show_leaves(explorer)
+
+    def _show_leaves(self, explorer: AutogradExplorer) -> None:
+        graph = explorer.descent
+        names = [name for name in graph.leaves if graph.values[name].is_floating_point()]
+        names = names[:MOST_LEAVES]
+        if [toggle.description for toggle in self.leaves.children] != names:
+            old = self.leaves.children
+            self.leaves.children = [self._leaf(explorer, name) for name in names]
+            for toggle in old:
+                toggle.layout.close()
+                toggle.style.close()
+                toggle.close()
+            explorer.adopt_widgets()
+        for toggle in self.leaves.children:
+            toggle.value = toggle.description in graph.requires_grad
+
+    def _leaf(self, explorer: AutogradExplorer, name: str) -> ToggleButton:
+        toggle = self._toggle(name, f"Whether {name} requires gradients")
+        toggle.layout.min_width = "36px"
+        require = explorer.handler(lambda on: self._require(name, on))
+        toggle.observe(lambda change: require(change["new"]), names="value")
+        return toggle
