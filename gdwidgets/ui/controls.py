@@ -56,13 +56,21 @@ class LearningRate(VBox):
     ----------
     changed
         Called with the learning rate, or the text, that somebody chose.
+    lowest, highest
+        Ends of the slider, as powers of ten.
     """
 
-    def __init__(self, changed: Callable[[float | str], None]) -> None:
+    def __init__(
+        self,
+        changed: Callable[[float | str], None],
+        lowest: float = LOWEST,
+        highest: float = HIGHEST,
+    ) -> None:
+        self.lowest, self.highest = lowest, highest
         self.slider = FloatLogSlider(
-            value=1e-3,
-            min=LOWEST,
-            max=HIGHEST,
+            value=10.0 ** ((lowest + highest) / 2),
+            min=lowest,
+            max=highest,
             step=0.01,
             readout=False,
             tooltip="Learning rate: how far one update goes along the negative gradient",
@@ -97,7 +105,12 @@ class LearningRate(VBox):
             changed(value)
 
     def _clipped(self) -> float:
-        return min(max(self._shown, 10.0**LOWEST), 10.0**HIGHEST)
+        return min(max(self._shown, 10.0**self.lowest), 10.0**self.highest)
+
+    def share(self, learning_rate: float) -> float:
+        """Where a learning rate stands on the slider, from 0 (left end) to 1."""
+        share = (math.log10(learning_rate) - self.lowest) / (self.highest - self.lowest)
+        return min(max(share, 0.0), 1.0)
 
     def show(self, learning_rate: float) -> None:
         """Show a learning rate; one beyond the slider's ends stands at the end."""
@@ -114,8 +127,7 @@ class LearningRate(VBox):
             style = "font-size:11px;line-height:16px;white-space:nowrap"
             self.mark.value = f"<div style='{style}'>{escape(note)}</div>"
             return
-        share = (math.log10(limit) - LOWEST) / (HIGHEST - LOWEST)
-        share = min(max(share, 0.0), 1.0)
+        share = self.share(limit)
         text = f"limit {number(limit, 3)}"
         right = share > 0.55  # write towards the middle, so that the text never leaves the strip
         anchor = f"right:{100 * (1 - share):.2f}%" if right else f"left:{100 * share:.2f}%"
