@@ -310,6 +310,18 @@ class Descent:
         self._point, self._grad, self._state = params[k], grad[k], state
         self._engine = Engine(self.objective, params[k], watch_fresh=separate)
 
+    def _keep(self, evaluated: list[Evaluated]) -> None:
+        """Append records to the recording, as far as their lanes have not ended."""
+        fields, first, count = self._recording.fields, self._recorded + 1, len(evaluated)
+        if not self.record and self._endings.nothing_ends(evaluated, first):
+            block = stacked(evaluated[-1:], fields)
+        else:
+            block = stacked(evaluated, fields)
+            block = self._endings.settle(block, self._recording.last(), first)
+            count = len(block["loss"])
+        self._recording.append(block, self.max_steps + 1)
+        self._recorded += count
+
     def _run(self, steps: int, deadline: float) -> None:
         """Compute up to ``steps`` records more, then find out which lanes they end."""
         engine, update, rates = self._engine, self.rule.update, self._rates
@@ -335,10 +347,7 @@ class Descent:
             failure = error
         if done:
             (self._point, _, self._grad, _), self._state = done[-1]
-            block = stacked([evaluated for evaluated, _ in done], self._recording.fields)
-            block = self._endings.settle(block, self._recording.last(), first)
-            self._recording.append(block, self.max_steps + 1)
-            self._recorded += len(block["loss"])
+            self._keep([evaluated for evaluated, _ in done])
         # Lanes run on for a while after they ended; what goes wrong then concerns nobody.
         if failure is not None and not (self.finished and isinstance(failure, Exception)):
             failure.add_note(f"(raised in computing step {step} of the descent)")

@@ -20,6 +20,10 @@ Evaluated = tuple[Tensor, Tensor, Tensor, Tensor]
 """Parameters (L, P), losses (L,), the ``.grad`` buffer (L, P), this step's own gradient (L, P)."""
 
 
+_MANY = 10_000
+"""Numbers in a record from which its layout matters."""
+
+
 class Engine:
     """Evaluates an objective at one point after another through a single leaf tensor.
 
@@ -120,10 +124,18 @@ def stacked(records: Sequence[Evaluated], fields: Sequence[str] = FIELDS) -> Blo
     columns = zip(*records, strict=True)
     with torch.no_grad():
         return {
-            name: torch.stack(column)
+            name: _stack(column)
             for name, column in zip(FIELDS, columns, strict=True)
             if name in fields
         }
+
+
+def _stack(tensors: tuple[Tensor, ...]) -> Tensor:
+    first = tensors[0]
+    if first.ndim == 2 and first.numel() > _MANY and first.stride(0) == 1:
+        # Copied as they lie in memory: reordering many numbers costs more than computing them.
+        return torch.stack([tensor.t() for tensor in tensors]).transpose(1, 2)
+    return torch.stack(tensors)
 
 
 def _checked(losses: Any, leaf: Tensor) -> Tensor:

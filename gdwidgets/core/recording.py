@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -119,14 +120,9 @@ class Endings:
             all lanes have ended.
         """
         count = len(block["loss"])
-        last_block = start - 1 + count == self.max_steps
-        if (
-            self.loss_tol is None
-            and not last_block
-            and self.running.all()
-            and _surely_finite(block)
-        ):
+        if self.nothing_ends([(block["params"], block["loss"], block["grad"])], start, count):
             return block
+        last_block = start - 1 + count == self.max_steps
         ended = ~self.running
         # Position within (previous, *block) of the last record of each lane; `count` if it runs on.
         last = np.where(ended, 0, count)
@@ -148,6 +144,20 @@ class Endings:
             block = {name: values[:kept] for name, values in block.items()}
         self._freeze(block, previous, last)
         return block
+
+    def nothing_ends(
+        self, evaluated: Sequence[tuple[Tensor, ...]], start: int, count: int | None = None
+    ) -> bool:
+        """Whether a quick look is enough: all lanes run on through records start, start + 1, ….
+
+        Sums of finite numbers may overflow, so a no means only that a closer look is due.
+        """
+        last = start - 1 + (len(evaluated) if count is None else count)
+        if self.loss_tol is not None or last == self.max_steps or not self.running.all():
+            return False
+        with torch.no_grad():
+            sums = [part.sum() for parts in evaluated for part in parts[:3]]
+            return math.isfinite(torch.stack(sums).sum().item())
 
     def resume(self, parent: Endings, step: int, loss: Array) -> None:
         """Go on from record ``step`` of a parent whose losses are ``loss`` (step + 1, L)."""
@@ -191,12 +201,6 @@ class Endings:
             ]
             over = after if values.ndim == 2 else after[:, :, None]
             values[:, lanes] = torch.where(over, final, column)
-
-
-def _surely_finite(block: Block) -> bool:
-    """Whether a look at the sums is enough; large finite numbers may need a second one."""
-    total = block["loss"].sum() + block["params"].sum() + block["grad"].sum()
-    return math.isfinite(total.item())
 
 
 def _not_finite(block: Block) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 
 MODULES = ("core_cost", "frame_cost")
 """Modules beside this one, each with ``rows()``: (what, measured, target)."""
@@ -18,7 +19,8 @@ def main() -> None:
             table += [tuple(map(str, row)) for row in importlib.import_module(module).rows()]
     widths = [max(len(row[column]) for row in table) for column in range(3)]
     for what, measured, target in table:
-        print(f"{what:<{widths[0]}}   {measured:>{widths[1]}}   {target:>{widths[2]}}".rstrip())
+        line = f"{what:<{widths[0]}}   {measured:>{widths[1]}}   {target:>{widths[2]}}"
+        sys.stdout.write(line.rstrip() + "\n")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def scalar_loop(objective, start, rate, steps, period):
         records.append(([p.item() for p in scalars], loss.item(), grad, before))
         with torch.no_grad():
             for p in scalars:
-                p -= rate * p.grad
+                p.sub_(rate * p.grad)
                 if period is not None and step % period == 0:
                     p.grad = None
     return records
@@ -81,7 +81,7 @@ def test_records_are_those_of_the_plain_loop(start, rate, period):
 
 @settings(max_examples=30)
 @given(st.lists(points, min_size=1, max_size=4), rates, rule_names, periods, tolerances, st.data())
-def test_asking_in_pieces_equals_asking_at_once(starts, rate, rule, period, tol, data):
+def test_asking_in_pieces_equals_asking_at_once(starts, rate, rule, period, tol, data):  # noqa: PLR0917
     keywords = {"rule": rule, "clear_every": period, "loss_tol": tol, "max_steps": 60}
     at_once = whole(HIMMELBLAU, starts, rate, **keywords)
     pieces = Descent(HIMMELBLAU, starts, rate, **keywords)
@@ -94,9 +94,7 @@ def test_asking_in_pieces_equals_asking_at_once(starts, rate, rule, period, tol,
 
 
 @settings(max_examples=30)
-@given(
-    st.lists(st.tuples(points, rates, rule_names, periods), min_size=2, max_size=5), tolerances
-)
+@given(st.lists(st.tuples(points, rates, rule_names, periods), min_size=2, max_size=5), tolerances)
 def test_lanes_together_equal_lanes_alone(lanes, tol):
     starts, lane_rates, rules, clearing = zip(*lanes, strict=True)
     together = whole(
@@ -124,7 +122,7 @@ def test_polynomial_lanes_together_are_lanes_alone_but_for_rounding():
     st.lists(points, min_size=2, max_size=2), rates, rule_names, periods, tolerances,
     st.integers(0, 40),
 )  # fmt: skip
-def test_a_fork_without_changes_is_the_original(starts, rate, rule, period, tol, k):
+def test_a_fork_without_changes_is_the_original(starts, rate, rule, period, tol, k):  # noqa: PLR0917
     original = whole(
         HIMMELBLAU, starts, rate, rule=rule, clear_every=(period, 1), loss_tol=tol, max_steps=50
     )

@@ -20,13 +20,13 @@ from gdwidgets.core import (
 )
 
 OPTIMISERS = [
-    (GradientDescent(), lambda p, lr: torch.optim.SGD(p, lr)),
+    (GradientDescent(), torch.optim.SGD),
     (Momentum(), lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9)),
     (Momentum(0.5), lambda p, lr: torch.optim.SGD(p, lr, momentum=0.5)),
     (Nesterov(), lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9, nesterov=True)),
-    (RMSprop(), lambda p, lr: torch.optim.RMSprop(p, lr)),
+    (RMSprop(), torch.optim.RMSprop),
     (RMSprop(0.9, 1e-3), lambda p, lr: torch.optim.RMSprop(p, lr, alpha=0.9, eps=1e-3)),
-    (Adam(), lambda p, lr: torch.optim.Adam(p, lr)),
+    (Adam(), torch.optim.Adam),
     (Adam(0.5, 0.9, 1e-4), lambda p, lr: torch.optim.Adam(p, lr, betas=(0.5, 0.9), eps=1e-4)),
 ]
 
