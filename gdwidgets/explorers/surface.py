@@ -305,8 +305,7 @@ class SurfaceExplorer(Explorer):
 
     def _show_loss_axis(self) -> None:
         self.show_settings()
-        self.loss_plot.use_log(self.loss_log)
-        self.loss_plot.draw(self.descent, self.step)
+        self.loss_plot.use_log(self.loss_log, self.descent, self.step)
 
     def draw(self, k: int) -> None:
         """Write every mark from the recording, with the cursor at ``k``."""
@@ -354,9 +353,12 @@ class SurfaceExplorer(Explorer):
 
     def show_pins(self) -> None:
         """Draw the ghosts of the pins that were made on the present surface."""
-        here = [pin.ghosts for pin in self.pins if pin.ghosts["surface"] is self.surface]
-        self.map.show_ghosts([ghosts["map"] for ghosts in here])
-        self.loss_plot.show_ghosts([ghosts["loss"] for ghosts in here])
+        self.show_settings()
+        here = [pin for pin in self.pins if pin.ghosts["surface"] is self.surface]
+        self.map.show_ghosts([pin.ghosts["map"] for pin in here])
+        self.loss_plot.show_ghosts(
+            [pin.ghosts["loss"] for pin in here], [pin.label for pin in here]
+        )
 
     def table(self) -> str:
         """Return the run as the course's Exercise 3 prints it: every 100 steps, and the end.

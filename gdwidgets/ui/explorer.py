@@ -271,7 +271,8 @@ class Explorer(Settings, Cursor, VBox):
         self.playing = False
         self._ready = False
         self._loop.close()
-        made = [*reachable(self), *self._gate.widgets, *self.loose_widgets()]
+        roots = (self, *self._gate.widgets, *self.loose_widgets())
+        made = [widget for root in roots for widget in reachable(root)]
         for widget in made:
             if widget is not self:
                 ipywidgets.Widget.close(widget)

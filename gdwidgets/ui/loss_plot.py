@@ -28,9 +28,12 @@ class LossPlot:
         Of the figure, in pixels.
     label
         What the vertical axis shows.
+    points
+        Points of all lanes together that are sent in a frame.
     """
 
-    def __init__(self, height: int, label: str = "loss") -> None:
+    def __init__(self, height: int, label: str = "loss", points: int = POINTS) -> None:
+        self._points = points
         self._x = figures.scale(0, 1)
         self._log = figures.scale(1e-6, 1, log=True)
         self._linear = figures.scale(0, 1)
@@ -52,17 +55,31 @@ class LossPlot:
             visible=False,
         )
         self.present = figures.crosses({"x": self._x, "y": self._log})
-        self._marks = (self.ghosts, self.lines, self.present)
+        self.letters = bq.Label(
+            x=np.zeros(1, np.float32),
+            y=np.ones(1, np.float32),
+            text=[""],
+            scales={"x": self._x, "y": self._log},
+            colors=[palette.GHOST],
+            default_size=13,
+            font_weight="bold",
+            align="end",
+            y_offset=-6,
+            visible=False,
+        )
+        self._marks = (self.ghosts, self.letters, self.lines, self.present)
         self._axis_x = figures.axis(self._x, "step", tick_format="d")
-        self._axis_y = figures.axis(self._log, label, vertical=True, tick_format=".0e")
+        self._log_axis = figures.axis(self._log, label, vertical=True, tick_format=".0e")
+        self._linear_axis = figures.axis(self._linear, label, vertical=True, tick_format=".4~g")
         self.figure = figures.figure(
             self._marks,
-            [self._axis_x, self._axis_y],
+            [self._axis_x, self._log_axis],
             height=height,
             fig_margin={**figures.MARGIN, "left": 60, "right": 20},
         )
         self.log = True
         self.floor = 0.0
+        self._letters: list[str] = []
         self._pinned: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         self._thinners: list[Thinner] = []
         self._cap = np.inf
@@ -70,8 +87,8 @@ class LossPlot:
 
     @property
     def widgets(self) -> tuple[Widget, ...]:
-        """Scales that are in use only part of the time, for closing them."""
-        return (self._log, self._linear)
+        """Axes, and with them scales, that are in use only part of the time, for closing them."""
+        return (self._log_axis, self._linear_axis)
 
     def show_run(
         self, descent: Descent, max_steps: int, colours: Sequence[str], floor: float = 0.0
@@ -92,22 +109,25 @@ class LossPlot:
         self._axis_x.tick_values = values[(values >= 0) & (values <= max_steps)]
         self.lines.colors = list(colours)
 
-    def use_log(self, log: bool) -> None:
-        """Make the vertical axis logarithmic or linear."""
+    def use_log(self, log: bool, descent: Descent, k: int) -> None:
+        """Make the vertical axis logarithmic or linear, and draw on it.
+
+        The marks never hold a value that the scale they are on cannot show: what is drawn for a
+        logarithmic axis is fit for both, so it comes before that scale and goes after it.
+        """
         self.log = log
-        of = self._log if log else self._linear
-        for mark in self._marks:
-            mark.scales = {**mark.scales, "y": of}
-        form = ".0e" if log else ".4~g"
-        figures.write(
-            self._axis_y,
-            scale=of,
-            tick_values=figures.ticks(of),
-            tick_format=form,
-            label=self._text(),
-        )
         self._limits = (np.inf, -np.inf)
-        self._write_ghosts()
+        if log:
+            self.draw(descent, k)
+            self._write_ghosts()
+        for mark in self._marks:
+            mark.scales = {**mark.scales, "y": self._log if log else self._linear}
+        if not log:
+            self.draw(descent, k)
+            self._write_ghosts()
+        axis = self._log_axis if log else self._linear_axis
+        axis.label = self._text()
+        self.figure.axes = [self._axis_x, axis]
 
     def _text(self) -> str:
         if self.log and self.floor:
@@ -117,7 +137,7 @@ class LossPlot:
     def draw(self, descent: Descent, k: int) -> None:
         """Draw the losses of all lanes up to step ``k``."""
         loss, last = descent.loss, lane_steps(descent, k)
-        budget = max(16, POINTS // descent.lanes)
+        budget = max(16, self._points // descent.lanes)
         picked = []
         for lane, thinner in enumerate(self._thinners):
             steps = thinner.indices(int(last[lane]) + 1, budget)
@@ -139,10 +159,13 @@ class LossPlot:
         return steps.astype(np.float32), descent.loss[steps, lane]
 
     def show_ghosts(
-        self, pinned: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]
+        self,
+        pinned: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
+        letters: Sequence[str],
     ) -> None:
-        """Show pinned losses as ghost curves."""
+        """Show pinned losses as ghost curves, each with its letter at the end."""
         self._pinned = list(pinned)
+        self._letters = list(letters)
         self._write_ghosts()
 
     def _write_ghosts(self) -> None:
@@ -152,6 +175,16 @@ class LossPlot:
         ]
         x, y = figures.joined(lines) if lines else (np.zeros(2), np.full(2, low))
         figures.write(self.ghosts, x=x, y=y, visible=bool(lines))
+        ends = [(float(s[-1]), float(np.nan_to_num(v[-1], nan=high))) for s, v in lines] or [
+            (0, low)
+        ]
+        figures.write(
+            self.letters,
+            x=np.array([end[0] for end in ends], np.float32),
+            y=np.clip(np.array([end[1] for end in ends], np.float32), low, high),
+            text=np.array(self._letters or [""]),
+            visible=bool(lines),
+        )
 
     def _above(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         return values - np.float32(self.floor) if self.log else values
@@ -184,7 +217,8 @@ class LossPlot:
             of = self._linear
         if (of.min, of.max) != (bottom, top):
             figures.write(of, min=bottom, max=top)
-            self._axis_y.tick_values = figures.ticks(of)
+            axis = self._log_axis if self.log else self._linear_axis
+            axis.tick_values = figures.ticks(of)
             self._write_ghosts()
 
 

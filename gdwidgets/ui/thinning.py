@@ -55,7 +55,11 @@ class Thinner:
         buckets = count // size
         tail = self._extremes(values, buckets * size, count)
         ends = np.array([0, count - 1])
-        return np.unique(np.concatenate((self._level(level, buckets).ravel(), tail, ends)))
+        picked = np.unique(np.concatenate((self._level(level, buckets).ravel(), tail, ends)))
+        # Extremes of neighbouring buckets coincide where nothing swings: what is left of the budget
+        # goes to records in between, so that a smooth curve stays smooth.
+        between = np.linspace(0, count - 1, budget - len(picked)).astype(np.int64)
+        return np.union1d(picked, between)
 
     def _level(self, level: int, buckets: int) -> NDArray[np.int64]:
         """Extremes of the first ``buckets`` buckets of a level, shape (buckets, 2 C)."""

@@ -25,7 +25,7 @@ def rows() -> list[tuple[str, str, str]]:
     """Measure kernel time, messages and bytes of a frame, the lengths taken in turn."""
     explorers = {}
     for length in LENGTHS:
-        explorer = SurfaceExplorer("rosenbrock", learning_rate=1e-4, max_steps=length)
+        explorer = SurfaceExplorer("rosenbrock", learning_rate=1e-7, max_steps=length)
         explorer.run()
         explorers[length] = explorer
     times: dict[int, list[float]] = {length: [] for length in LENGTHS}

@@ -374,12 +374,29 @@ def test_pins_keep_ghosts_and_rows(explorer):
     assert [pin.label for pin in explorer.pins] == ["A", "B"]
     assert explorer.pins[0].settings["learning_rate"] == 5e-4
     assert explorer.map.ghosts.visible
+    assert list(explorer.loss_plot.letters.text) == ["A", "B"]
+    assert not explorer.controls.unpin.disabled
     explorer.fold.toggles["Run table"].value = True
     for expected in ("present", "<td class=gdw-text>A</td>", "<td class=gdw-text>B</td>"):
         assert expected in explorer.fold.body.value
     explorer.unpin_all()
     assert not explorer.map.ghosts.visible
     assert explorer.pins == ()
+    assert explorer.controls.unpin.disabled
+
+
+def test_the_loss_axis_can_be_linear_and_never_shows_a_scale_what_it_cannot(explorer):
+    explorer.learning_rate = 0.01
+    explorer.start = (3.0, 2.0)
+    explorer.run()
+    explorer.pin()
+    for log in (False, True, False):
+        explorer.loss_log = log
+        for mark in (explorer.loss_plot.lines, explorer.loss_plot.ghosts):
+            scale = mark.scales["y"]
+            assert (np.asarray(mark.y) >= scale.min).all()
+            assert (scale.min > 0) == log
+        assert explorer.loss_plot.figure.axes[1].scale is scale
 
 
 def test_a_ninth_pin_is_refused(explorer):

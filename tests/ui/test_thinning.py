@@ -29,6 +29,13 @@ def test_indices_increase_stay_within_the_budget_and_keep_both_ends(values, budg
     assert picked[-1] == count - 1
 
 
+def test_a_smooth_series_gets_the_whole_budget():
+    values = np.linspace(0, 1, 10_000, dtype=np.float32)[:, None] ** 2
+    picked = Thinner(lambda: values).indices(10_000, 300)
+    assert len(picked) > 200
+    assert np.diff(picked).max() < 150
+
+
 @given(series, st.integers(24, 300))
 def test_the_extremes_of_every_channel_survive(values, budget):
     picked = Thinner(lambda: values).indices(len(values), budget)
