@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Any
 
 import torch
 
 from gdwidgets.core import checks
+from gdwidgets.core.batches import MiniBatches
 from gdwidgets.core.data import training_pairs
 from gdwidgets.core.descent import Descent
 from gdwidgets.core.objectives import LinearNeuron, PolynomialRegression
@@ -18,7 +20,16 @@ from gdwidgets.core.surfaces import Surface
 _TENSOR = 'dtype=torch.float32, device="cpu"'
 _OWN_NAMES = frozenset(
     {"run", "runs", "results", "step", "updates", "loss", "losses", "loss_tol", "change", "u", "v"}
-    | {"learning_rate", "num_iterations", "clear_every", "optimizer", "options", "print", "range"}
+    | {
+        "learning_rate",
+        "num_iterations",
+        "clear_every",
+        "optimizer",
+        "options",
+        "schedule",
+        "print",
+    }
+    | {"range"}
 )
 
 
@@ -33,8 +44,9 @@ def descent_script(descent: Descent, steps: int | None = None) -> str:
     Parameters
     ----------
     descent
-        Over a `Surface`, a `PolynomialRegression` or a `LinearNeuron`. A lane that it has seen
-        diverge stops where the descent froze it.
+        Over a `Surface`, a `PolynomialRegression`, `MiniBatches` of one or a `LinearNeuron`; a fork
+        that changed the learning rate is repeated, one that changed the rule is not. A lane that
+        it has seen diverge stops where the descent froze it.
     steps
         Updates per lane; ``max_steps`` when omitted.
 
@@ -48,6 +60,8 @@ def descent_script(descent: Descent, steps: int | None = None) -> str:
     ValueError
         When the objective or rule is of another kind, or a function's source cannot be had.
     """
+    if descent.rates_from[0][0] > 0:
+        raise ValueError("no script: a script has one update rule, but this fork changed it")
     most = descent.max_steps
     if steps is not None:
         most = checks.integer(steps, "steps", 1, descent.max_steps)
@@ -117,6 +131,12 @@ def _settings(
         "learning_rate": repr(float(descent.learning_rates[lane])),
         "num_iterations": str(counts[lane]),
     }
+    if len(descent.rates_from) > 1:
+        # The text of a float32 is the shortest number that means it: 0.1, not 0.10000000149.
+        (_, first), *later = descent.rates_from
+        settings["learning_rate"] = str(first[lane])
+        changes = ", ".join(f"{k}: {rates[lane]!s}" for k, rates in later)
+        settings["schedule"] = f"{{{changes}}}"
     if len(set(descent.clear_every)) > 1:
         settings["clear_every"] = repr(descent.clear_every[lane])
     if len(set(rules)) > 1:
@@ -146,9 +166,22 @@ def _objective(objective: Any) -> tuple[list[str], list[str], int]:
         ]
         forward = ["y_pred = " + " + ".join(terms), "loss = (y_pred - y).pow(2).mean()"]
         return _pairs(objective), forward, 1000
+    if isinstance(objective, MiniBatches):
+        head, forward, every = _objective(objective.regression)
+        head += ["", "# Mini-batches: every epoch deals out all pairs in a new order"]
+        head += [f"batch_size = {objective.size}"]
+        seed = f"torch.Generator().manual_seed({objective.seed} + epoch)"
+        deal = [
+            f"epoch, position = divmod(step - 1, {objective.batches})",
+            f"order = torch.randperm({len(objective.regression.x)}, generator={seed})",
+            "batch = order[position * batch_size : (position + 1) * batch_size]",
+            "x_batch, y_batch = x[batch], y[batch]",
+        ]
+        forward = [re.sub(r"\b([xy])\b", r"\1_batch", line) for line in forward]
+        return head, [*deal, *forward], every
     raise ValueError(
-        "a script can be made for a Surface, a PolynomialRegression or a LinearNeuron, "
-        f"got {checks.shown(objective)}"
+        "a script can be made for a Surface, a PolynomialRegression, MiniBatches of one or a "
+        f"LinearNeuron, got {checks.shown(objective)}"
     )
 
 
@@ -221,7 +254,13 @@ def _body(
         given = "".join(f", {key}={value!r}" for key, value in options.items())
         lines += [f"optimizer = torch.optim.{name}([{', '.join(names)}], lr=learning_rate{given})"]
     shown = ", ".join(f"{name} = {{{name}.item():.4f}}" for name in names)
-    lines += ["for step in range(1, num_iterations + 1):", "    # Forward pass: compute the loss"]
+    lines += ["for step in range(1, num_iterations + 1):"]
+    if len(descent.rates_from) > 1:
+        lines += ["    # The learning rate changes after some updates"]
+        lines += ["    learning_rate = schedule.get(step - 1, learning_rate)"]
+        if not plain:
+            lines += ['    optimizer.param_groups[0]["lr"] = learning_rate']
+    lines += ["    # Forward pass: compute the loss"]
     lines += [f"    {line}" for line in forward]
     lines += ["    losses.append(loss.item())"]
     report = f'print(f"Step {{step:4d}} | {shown}, loss = {{losses[-1]:.6f}}")'
@@ -247,6 +286,7 @@ def _body(
     lines += ["    updates = step", "", *_clearing(descent, names), ""]
     if any_without_update:
         lines += ["if not losses:  # already the first update leads to numbers that are not finite"]
+        lines += ["    step = 1"] if isinstance(descent.objective, MiniBatches) else []
         lines += [*(f"    {line}" for line in forward), "    losses.append(loss.item())", ""]
     lines += [f'print(f"Final: {shown}, final loss = {{losses[-1]:.6f}}")']
     return lines
