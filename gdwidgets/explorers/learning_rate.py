@@ -129,7 +129,7 @@ class LearningRateExplorer(Explorer):
             rule=rule,
             init=init,
             max_steps=max_steps,
-            **({"speed": 200.0} | settings),
+            **({"speed": 200.0, "lane": min(1, len(given.rates(learning_rates)) - 1)} | settings),
         )
 
     # -- settings ----------------------------------------------------------------------------
@@ -283,10 +283,6 @@ class LearningRateExplorer(Explorer):
         self.settings_applied()
         return self.controls
 
-    def loose_widgets(self) -> tuple[Widget, ...]:
-        """Scales that no figure holds at the moment."""
-        return self.loss_plot.widgets
-
     def folded(self) -> dict[str, Callable[[], str]]:
         """Return the folded tables and the code."""
         return {
@@ -303,7 +299,7 @@ class LearningRateExplorer(Explorer):
         lanes = self.descent.lanes
         for plot in (self.fits, self.loss_plot):
             # More lanes make a longer table; the whole keeps its height.
-            plot.figure.layout.height = f"{300 - 14 * max(0, lanes - 4)}px"
+            plot.figure.layout.height = f"{300 - 18 * max(0, lanes - 4)}px"
         colours = palette.LANES[:lanes]
         self.fits.show_run(self.regression, colours)
         self.loss_plot.show_run(
@@ -313,7 +309,9 @@ class LearningRateExplorer(Explorer):
             changes=[until for until, _ in self.schedule],
             batches=self.batch_size is not None,
         )
-        self.controls.panel.show_curvature(self.curvature, self.learning_rates, self.rule)
+        self.controls.panel.show_curvature(
+            self.curvature, self.learning_rates, self.rule, batches=self.batch_size is not None
+        )
         self.show_settings()
 
     def show_settings(self) -> None:

@@ -47,8 +47,7 @@ class LearningRateControls(VBox):
             [
                 self.panel,
                 row(
-                    self.panel.add,
-                    captioned(self.rule, "update rule", "146px", "How a gradient makes an update"),
+                    captioned(self.rule, "update rule", "140px", "How a gradient makes an update"),
                     captioned(self.degree, "degree", "58px", "Degree of the polynomial"),
                     captioned(self.max_steps, "iterations", "78px", "Updates until the run ends"),
                     captioned(
@@ -61,7 +60,7 @@ class LearningRateControls(VBox):
                     captioned(
                         self.on_change,
                         "a changed rate",
-                        "116px",
+                        "112px",
                         "Restart the run, or continue from the present step: a schedule",
                     ),
                     captioned(self.lane, "tables show", "76px", "Whose steps the tables list"),

@@ -31,8 +31,8 @@ STYLE = f"""<style>
   padding: 0; }}
 .gdw-lane .widget-html, .gdw-lane .widget-html-content {{ height: {ROW}px; line-height: {ROW}px;
   margin: 0; font-size: 13px; }}
-.gdw-lane i {{ display: inline-block; width: 18px; height: 0; border-top: 4px solid;
-  vertical-align: middle; margin: 0 4px 2px 4px; }}
+.gdw-lane .widget-html-content > i {{ display: inline-block; width: 18px; height: 0;
+  border-top: 4px solid; vertical-align: middle; margin: 0 4px 2px 4px; }}
 .gdw-lanes {{ border-collapse: collapse; table-layout: fixed; font-size: 13px;
   font-variant-numeric: tabular-nums; color: var(--jp-content-font-color1, #222); }}
 .gdw-lanes tr {{ height: {ROW}px; }}
@@ -45,7 +45,7 @@ STYLE = f"""<style>
 .gdw-strip {{ position: relative; height: 30px; margin: 0 8px 0 102px; font-size: 12px;
   line-height: 14px; color: var(--jp-content-font-color1, #222); }}
 .gdw-strip > * {{ position: absolute; white-space: nowrap; }}
-.gdw-why {{ font-size: 13px; line-height: 17px; min-height: 34px; margin: 2px 4px 0 4px;
+.gdw-why {{ font-size: 12px; line-height: 16px; min-height: 32px; margin: 2px 4px 0 4px;
   color: var(--jp-content-font-color1, #222); }}
 </style>"""
 
@@ -78,14 +78,13 @@ class LanePanel(VBox):
         for lane in range(MOST_LANES):
             self._make_row(lane, edited, removed)
         self.add = Button(
-            description="add a rate",
             icon="plus",
             tooltip="Add a lane with a learning rate of its own",
-            layout=Layout(width="104px"),
+            layout=Layout(width="22px", flex="0 0 auto"),
         )
         self.add.on_click(lambda _: added())
-        head = HTML("<b>learning rate</b>", layout=Layout(width="auto", margin="0"))
-        heading = _lane_row([head])
+        head = HTML("<b>learning rate</b>", layout=Layout(width="108px", margin="0 0 0 4px"))
+        heading = _lane_row([head, self.add])
         closed = HTML(
             "<i style='border-color:currentColor;border-top-style:dashed;border-top-width:3px'></i>"
             "closed form",
@@ -141,10 +140,12 @@ class LanePanel(VBox):
                 self.removers[lane].disabled = len(rates) == 1
         self.add.disabled = len(rates) >= MOST_LANES
 
-    def show_curvature(self, curvature: words.Curvature, rates: Sequence[float], rule: str) -> None:
+    def show_curvature(
+        self, curvature: words.Curvature, rates: Sequence[float], rule: str, *, batches: bool
+    ) -> None:
         """Write the strip with the limit and the sentence under the table."""
         self.strip.value = strip(curvature.limit if rule == "gd" else math.inf, rates)
-        sentence = words.explanation(curvature, rates, rule)
+        sentence = words.explanation(curvature, rates, rule, batches=batches)
         self.why.value = f"<div class=gdw-why>{escape(sentence)}</div>"
 
     def draw(self, explorer: LearningRateExplorer, k: int) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 import bqplot as bq
 import numpy as np
-from ipywidgets import Widget
 from numpy.typing import NDArray
 
 from gdwidgets.core import Descent
@@ -77,9 +76,8 @@ class RateLossPlot:
     """
 
     def __init__(self, height: int) -> None:
-        self._steps = {False: figures.scale(0, 1), True: figures.scale(1, 10, log=True)}
-        self._y = figures.scale(0.1, 1, log=True)
-        scales = {"x": self._steps[False], "y": self._y}
+        self._x, self._y = figures.scale(0, 1), figures.scale(0.1, 1, log=True)
+        scales = {"x": self._x, "y": self._y}
         none, ones = np.zeros(2, np.float32), np.ones(2, np.float32)
         self.floor = bq.Lines(
             x=none, y=ones, scales=scales, colors=[INK], stroke_width=2, line_style="dashed"
@@ -98,11 +96,10 @@ class RateLossPlot:
         )
         self.lines = bq.Lines(x=none[None], y=ones[None], scales=scales, stroke_width=2)
         self.present = figures.crosses(scales)
-        self._marks = (self.floor, self.changes, self.ghosts, self.lines, self.present)
-        self._axis_x = figures.axis(scales["x"], "step", tick_format="d")
+        self._axis_x = figures.axis(self._x, "step")
         self._axis_y = figures.axis(self._y, "loss", vertical=True, tick_format=".3~g")
         self.figure = figures.figure(
-            self._marks,
+            [self.floor, self.changes, self.ghosts, self.lines, self.present],
             [self._axis_x, self._axis_y],
             height=height,
             fig_margin={**figures.MARGIN, "left": 60, "right": 20},
@@ -112,11 +109,6 @@ class RateLossPlot:
         self._pinned: list[Points] = []
         self._linear: list[Thinner] = []
         self._logarithmic: list[RateThinner] = []
-
-    @property
-    def widgets(self) -> tuple[Widget, ...]:
-        """Scales that are in use only part of the time, for closing them."""
-        return tuple(self._steps.values())
 
     def show_run(
         self,
@@ -151,9 +143,6 @@ class RateLossPlot:
         figures.write(self._y, min=low, max=high)
         figures.write(self._axis_y, tick_values=log_ticks(low, high))
         self._axis_y.label = "loss of the mini-batch" if batches else "loss"
-        # A little room at both ends, or the cross there would be cut in half.
-        figures.write(self._steps[False], min=-0.02 * self._max_steps, max=1.025 * self._max_steps)
-        figures.write(self._steps[True], min=0.9, max=1.1 * (self._max_steps + 1))
         self.lines.colors = list(colours)
         buckets = max(8, POINTS // descent.lanes // 2 - 4)
         self._linear = [
@@ -168,22 +157,30 @@ class RateLossPlot:
         self.use_log_steps(self.log_steps)
 
     def use_log_steps(self, log: bool) -> None:
-        """Make the step axis logarithmic or linear."""
+        """Make the step axis logarithmic or linear.
+
+        The scale itself stays linear and the points are placed on it: changing a figure's scale
+        redraws ticks and marks one after the other, on different scales in between.
+        """
         self.log_steps = log
-        of = self._steps[log]
-        for mark in self._marks:
-            if mark.scales["x"] is not of:
-                mark.scales = {**mark.scales, "x": of}
-        values = figures.ticks(of)
-        last = self._max_steps + (1 if log else 0)
+        end = float(self._at(np.array([self._max_steps]))[0])
+        # A little room at both ends, or the cross there would be cut in half.
+        figures.write(self._x, min=-0.02 * end, max=1.025 * end)
+        if log:
+            steps = np.array([10**p - 1 for p in range(math.floor(end) + 1)])
+        else:
+            values = figures.ticks(self._x)
+            steps = values[(values >= 0) & (values <= end) & (values == np.round(values))]
+        places = [int(place) for place in self._at(steps)]
+        counted = [int(step) + (1 if log else 0) for step in steps]
         figures.write(
             self._axis_x,
-            scale=of,
-            tick_values=values[(values >= 0) & (values <= last)],
-            label="iteration = step + 1" if log else "step",
+            tick_values=np.array(places, np.float64),
+            tick_labels={str(p): str(n) for p, n in zip(places, counted, strict=True)},
+            label="iteration (step + 1)" if log else "step",
         )
         floor = np.full(2, max(self._level, self._y.min), np.float32)
-        figures.write(self.floor, x=np.array([of.min, of.max], np.float32), y=floor)
+        figures.write(self.floor, x=np.array([self._x.min, self._x.max], np.float32), y=floor)
         ends = np.array([self._y.min, self._y.max], np.float32)
         marks = [(np.full(2, self._at(np.array([k]))[0]), ends) for k in self._changes]
         self._write(self.changes, marks)
@@ -193,8 +190,9 @@ class RateLossPlot:
     _level = 1.0
 
     def _at(self, steps: NDArray[np.integer] | NDArray[np.float32]) -> NDArray[np.float32]:
-        """Where steps lie on the axis: a logarithmic one counts iterations, and they begin at 1."""
-        return (steps + 1 if self.log_steps else steps).astype(np.float32)
+        """Where steps lie on the axis; a logarithmic one counts iterations, and they begin at 1."""
+        steps = np.asarray(steps, np.float64)
+        return (np.log10(steps + 1) if self.log_steps else steps).astype(np.float32)
 
     def _placed(self, steps: NDArray[np.float32], loss: NDArray[np.float32]) -> Points:
         return self._at(steps), figures.clean(loss, self._y.min, self._y.max, floor=True)

@@ -55,7 +55,7 @@ class Curvature:
         return math.inf if factor >= 1 else math.log(0.5) / math.log(max(factor, 1e-300))
 
 
-def explanation(curvature: Curvature, rates: Sequence[float], rule: str) -> str:
+def explanation(curvature: Curvature, rates: Sequence[float], rule: str, *, batches: bool) -> str:
     """Why rates below the limit work, those above do not, and small ones crawl."""
     if rule != "gd":
         return (
@@ -63,26 +63,32 @@ def explanation(curvature: Curvature, rates: Sequence[float], rule: str) -> str:
             f"it does not apply to {RULES[rule].label}, whose updates are not the learning rate "
             "times the gradient alone."
         )
+    if batches:
+        return (
+            f"The largest stable rate 2/λmax = {text.number(curvature.limit)} is that of all "
+            "pairs together. A mini-batch has curvatures of its own, and its gradient points only "
+            "roughly the right way: the larger the learning rate, the more of that noise remains."
+        )
     unique = sorted(set(rates), reverse=True)
     above = [rate for rate in unique if rate > curvature.limit]
     below = [rate for rate in unique if rate <= curvature.limit]
     said = (
-        f"Largest stable rate 2/λmax = {text.number(curvature.limit)}: above it each update "
-        "overshoots by more than it corrects"
+        f"Largest stable rate 2/λmax = {text.number(curvature.limit)}: above it updates "
+        "overshoot ever further"
     )
     said += f", so {_listed(above)} diverge{'s' if len(above) == 1 else ''}." if above else "."
     if math.isinf(curvature.condition):
         return f"{said} One direction is flat: along it the data do not tell what is right."
     said += (
-        f" The flattest direction curves {text.number(curvature.condition, 3)} times less than the "
-        "steepest (condition number)"
+        f" The flattest direction curves {text.number(curvature.condition, 3)} times less "
+        "(condition number)"
     )
     if not below:
         return f"{said}."
     halving = [_count(curvature.halving(rate)) for rate in below[:4]]
     times = [f"{count} at {rate:g}" for count, rate in zip(halving, below, strict=False)]
     times[0] = f"{halving[0]} updates at {below[0]:g}"
-    return f"{said}: there the error halves in {_listed(times)}."
+    return f"{said}: its error halves in {_listed(times)}."
 
 
 def _count(updates: float) -> str:

@@ -1,0 +1,742 @@
+"""LearningRateExplorer without a browser: tables, lanes, schedule, marks, bad input."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from ipywidgets.widgets.widget import _instances
+from traitlets import TraitError
+
+from gdwidgets.core import (
+    RULES,
+    Descent,
+    PolynomialRegression,
+    condition_number,
+    initial_parameters,
+    learning_rate_limit,
+    training_pairs,
+)
+from gdwidgets.core.batches import MiniBatches
+from gdwidgets.explorers.learning_rate import LearningRateExplorer
+from gdwidgets.explorers.learning_rate_loss import RateThinner, log_ticks
+from gdwidgets.ui import palette
+from messages import recorded_messages
+
+COURSE = """\
+Changing the learning rate (fixed num_iterations = 4000):
+Learning rate 1e+00 | a:     nan, b:     nan, c:     nan, loss:       nan
+Learning rate 1e-01 | a:  1.8195, b: -3.0786, c:  2.2214, loss:    0.0503
+Learning rate 1e-02 | a:  1.4430, b: -2.0325, c:  1.7196, loss:    0.0730
+Learning rate 1e-03 | a:  0.7073, b:  0.0478, c:  0.7156, loss:    0.2522
+
+Changing the number of iterations (fixed learning_rate = 1e-1):
+Iterations  100         | a:  0.8828, b: -0.4756, c:  0.9729, loss:    0.1912
+Iterations 2000         | a:  1.8166, b: -3.0707, c:  2.2175, loss:    0.0503
+Iterations 4000         | a:  1.8195, b: -3.0786, c:  2.2214, loss:    0.0503
+Iterations 6000         | a:  1.8195, b: -3.0786, c:  2.2214, loss:    0.0503
+Iterations 8000         | a:  1.8195, b: -3.0786, c:  2.2214, loss:    0.0503
+
+Changing the number of iterations (fixed learning_rate = 1e-2):
+Iterations  100         | a:  0.7115, b:  0.3569, c:  0.5112, loss:    0.3005
+Iterations 2000         | a:  1.1279, b: -1.1572, c:  1.2998, loss:    0.1267
+Iterations 4000         | a:  1.4430, b: -2.0325, c:  1.7196, loss:    0.0730
+Iterations 6000         | a:  1.6145, b: -2.5091, c:  1.9482, loss:    0.0570
+Iterations 8000         | a:  1.7079, b: -2.7686, c:  2.0727, loss:    0.0523
+
+Closed-form solution    | a:  1.8195, b: -3.0787, c:  2.2214, loss:    0.0503"""
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def build(**settings):
+        made.append(LearningRateExplorer(**({"max_steps": 200} | settings)))
+        return made[-1]
+
+    yield build
+    for explorer in made:
+        explorer.close()
+
+
+@pytest.fixture
+def explorer(make):
+    return make()
+
+
+def cells(explorer):
+    """The live table's cells, a list per row."""
+    rows = re.findall("<tr>(.*?)</tr>", explorer.controls.panel.table.value)
+    return [re.findall("<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+
+
+# -- the course's numbers --------------------------------------------------------------------------
+
+
+def test_the_table_prints_the_course_s_three_tables_from_one_run(monkeypatch):
+    explorer = LearningRateExplorer()
+    steps = []
+    advance = Descent.advance_to
+
+    def counted(self, k, **budget):
+        before = self.recorded
+        reached = advance(self, k, **budget)
+        steps.append(reached - before)
+        return reached
+
+    monkeypatch.setattr(Descent, "advance_to", counted)
+    explorer.step = 5
+    assert explorer.table() == COURSE
+    assert explorer.table() == COURSE
+    assert sum(steps) == 8000
+    assert explorer.step == 5
+    explorer.close()
+
+
+def test_the_defaults_are_the_course_s_exercise():
+    explorer = LearningRateExplorer()
+    assert explorer.learning_rates == (1.0, 0.1, 0.01, 0.001)
+    assert (explorer.max_steps, explorer.degree, explorer.rule) == (4000, 2, "gd")
+    torch.manual_seed(1)
+    drawn = torch.stack([torch.randn(()) for _ in range(3)])
+    np.testing.assert_array_equal(explorer.descent.start[0], drawn)
+    np.testing.assert_array_equal(explorer.regression.x, training_pairs()[0])
+    explorer.close()
+
+
+def test_headings_show_rates_with_the_digits_they_need(make):
+    table = make(learning_rates=(0.15, 0.02), max_steps=40).table()
+    assert "Learning rate 1.5e-01 |" in table
+    assert "(fixed learning_rate = 1.5e-1)" in table
+    assert "(fixed learning_rate = 2e-2)" in table
+    assert "Iterations    1         |" in table
+
+
+def test_the_limit_and_the_condition_number_come_from_the_data(explorer):
+    regression = PolynomialRegression(*training_pairs())
+    point = (0.0, 0.0, 0.0)
+    curvature = explorer.curvature
+    assert curvature.limit == pytest.approx(learning_rate_limit(regression, point))
+    assert curvature.condition == pytest.approx(condition_number(regression, point))
+    said = explorer.controls.panel.why.value
+    assert "0.2004" in said
+    assert "328 times" in said
+    assert "so 1 diverges" in said
+    assert "228 updates at 0.1" in said
+    assert "limit 0.2004" in explorer.controls.panel.strip.value
+
+
+def test_the_error_halves_as_fast_as_the_sentence_says(make):
+    explorer = make(learning_rates=(0.1,), max_steps=1000)
+    explorer.run()
+    best, _ = explorer.closed_form
+    apart = np.linalg.norm(explorer.descent.params[:, 0] - best, axis=1)
+    updates = round(explorer.curvature.halving(0.1))
+    assert apart[300 + updates] / apart[300] == pytest.approx(0.5, rel=0.01)
+
+
+def test_a_rate_just_below_the_limit_is_stable_and_one_just_above_is_not(make):
+    limit = make().curvature.limit
+    explorer = make(learning_rates=(0.99 * limit, 1.05 * limit), max_steps=2000)
+    explorer.run()
+    assert list(explorer.descent.outcomes) == ["max_steps", "diverged"]
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if name != "gd"])
+def test_for_other_rules_the_limit_is_said_not_to_apply(make, name):
+    explorer = make(rule=name)
+    assert "does not apply to" in explorer.controls.panel.why.value
+    assert "limit" not in explorer.controls.panel.strip.value
+    explorer.run()
+    alone = Descent(explorer.regression, initial_parameters(), 0.01, rule=name, max_steps=200)
+    alone.advance_to(200)
+    np.testing.assert_allclose(
+        explorer.descent.params[200, 2], alone.params[200, 0], rtol=1e-4, atol=1e-5
+    )
+
+
+# -- lanes -----------------------------------------------------------------------------------------
+
+
+def test_a_lane_has_one_colour_in_both_figures_and_its_row(explorer):
+    explorer.add_rate(0.05)
+    colours = list(palette.LANES[:5])
+    assert explorer.fits.fits.colors == colours
+    assert explorer.loss_plot.lines.colors == colours
+    for row, colour in zip(explorer.controls.panel.rows, colours, strict=False):
+        assert colour in row.children[0].value
+    for colour in colours:
+        assert colour in explorer.controls.panel.strip.value
+
+
+def test_lanes_are_edited_removed_and_added_in_place(explorer):
+    panel = explorer.controls.panel
+    panel.fields[1].value = "0.05"
+    assert explorer.learning_rates == (1.0, 0.05, 0.01, 0.001)
+    panel.removers[0].click()
+    assert explorer.learning_rates == (0.05, 0.01, 0.001)
+    panel.add.click()
+    assert explorer.learning_rates == (0.05, 0.01, 0.001, 0.19)
+    assert [row.layout.display for row in panel.rows] == [None] * 4 + ["none"] * 4
+    assert [field.value for field in panel.fields[:4]] == ["0.05", "0.01", "0.001", "0.19"]
+    assert len(cells(explorer)) == 1 + 4 + 1
+
+
+def test_eight_lanes_are_the_most_and_one_the_least(make):
+    explorer = make(learning_rates=0.1)
+    with pytest.raises(TraitError, match="at least one"):
+        explorer.remove_rate(0)
+    assert explorer.controls.panel.removers[0].disabled
+    for _ in range(7):
+        explorer.controls.panel.add.click()
+    assert explorer.problem == ""
+    assert len(set(explorer.learning_rates)) == 8
+    with pytest.raises(TraitError, match="1 to 8 numbers, not 9"):
+        explorer.add_rate()
+    assert explorer.controls.panel.add.disabled
+    assert explorer.descent.lanes == 8
+
+
+def test_the_chosen_lane_follows_when_lanes_go(make):
+    explorer = make(lane=3)
+    explorer.remove_rate(3)
+    assert explorer.lane == 2
+    explorer.learning_rates = (0.1,)
+    assert explorer.lane == 0
+    with pytest.raises(ValueError, match="from 0 to 0"):
+        explorer.lane = 1
+    assert explorer.lane == 0
+
+
+def test_a_diverged_lane_leaves_quietly_and_its_row_says_when(explorer):
+    limits = [explorer.loss_plot._y.min, explorer.loss_plot._y.max]
+    explorer.run()
+    last = int(explorer.descent.last_step[0])
+    assert cells(explorer)[1][-1] == f"diverged at step {last + 1}"
+    assert cells(explorer)[2][-1] == "end of run"
+    assert [explorer.loss_plot._y.min, explorer.loss_plot._y.max] == limits
+    assert len(explorer.loss_plot.present.x) == 3
+    assert (explorer.fits.fits.y[0] > explorer.fits.y.max).all()
+    assert f"Diverged: 1 at update {last + 1}" in explorer.status.value
+    explorer.step = last
+    assert cells(explorer)[1][-1] == f"diverged at step {last + 1}"
+    explorer.step = last - 1
+    assert cells(explorer)[1][-1] == "running"
+
+
+def test_the_axes_do_not_move_while_a_run_goes_on(explorer):
+    def limits():
+        scales = (explorer.fits.x, explorer.fits.y, explorer.loss_plot._x, explorer.loss_plot._y)
+        return [(scale.min, scale.max) for scale in scales]
+
+    before = limits()
+    for k in (1, 15, 19, 20, 100, 200):
+        explorer.step = k
+        assert limits() == before
+
+
+def test_the_live_table_shows_the_records_and_the_closed_form_last(explorer):
+    explorer.step = 100
+    rows = cells(explorer)
+    assert rows[0] == ["a", "b", "c", "loss", "distance", "outcome"]
+    assert rows[2][:3] == ["0.8828", "-0.4756", "0.9729"]
+    assert rows[-1] == ["1.8195", "-3.0787", "2.2214", "0.0503", "0.0000", "least squares"]
+    best, _ = explorer.closed_form
+    apart = np.linalg.norm(explorer.descent.params[100, 1] - best)
+    assert rows[2][4] == f"{apart:.4f}"
+
+
+def test_every_fit_drawn_is_the_lane_s_polynomial(explorer):
+    explorer.step = 50
+    x, y = np.asarray(explorer.fits.fits.x), np.asarray(explorer.fits.fits.y)
+    for lane in (1, 2, 3):
+        expected = explorer.regression.predict(explorer.descent.params[50, lane].copy(), x)[0]
+        np.testing.assert_allclose(y[lane], expected, rtol=1e-4, atol=1e-5)
+    best, _ = explorer.closed_form
+    np.testing.assert_allclose(
+        explorer.fits.closed.y, np.polyval(best[::-1], np.asarray(explorer.fits.closed.x)), 1e-4
+    )
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_losses_drawn_are_recorded_losses(make, log):
+    explorer = make(log_steps=log, max_steps=3000)
+    explorer.step = 2500
+    x, y = np.asarray(explorer.loss_plot.lines.x), np.asarray(explorer.loss_plot.lines.y)
+    for lane in (1, 2, 3):
+        steps = np.round(10.0 ** x[lane].astype(float) - 1 if log else x[lane]).astype(int)
+        np.testing.assert_array_equal(y[lane], explorer.descent.loss[steps, lane])
+        assert steps[0] == 0
+        assert steps[-1] == 2500
+    label = "iteration (step + 1)" if log else "step"
+    assert explorer.loss_plot._axis_x.label == label
+
+
+def test_a_spike_of_one_record_survives_thinning_on_a_logarithmic_axis():
+    values = np.ones(5000, np.float32)
+    values[3333] = 9
+    thinner = RateThinner(lambda: values, 5000, 40)
+    for count in (3334, 4000, 5000):
+        picked = thinner.indices(count)
+        assert 3333 in picked
+        assert picked[0] == 0
+        assert picked[-1] == count - 1
+        assert len(picked) <= 84
+    assert 3333 not in thinner.indices(3000)
+    assert thinner.indices(1).tolist() == [0]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.04, 2.4), (1e-9, 3.0), (5e-30, 1e9), (0.5, 0.6)])
+def test_ticks_lie_within_the_axis(low, high):
+    ticks = log_ticks(low, high)
+    assert ((ticks >= low) & (ticks <= high)).all()
+    assert len(ticks) <= 12
+
+
+# -- changing a rate in mid-run --------------------------------------------------------------------
+
+
+def test_a_changed_rate_restarts_by_default(explorer):
+    explorer.step = 50
+    explorer.change_rate(1, 0.05)
+    assert explorer.step == 0
+    assert explorer.schedule == ()
+
+
+def test_a_changed_rate_can_continue_from_the_cursor(make):
+    explorer = make(on_change="continue", learning_rates=(0.1, 0.01))
+    explorer.step = 50
+    before = explorer.descent.params[:51].copy()
+    explorer.controls.panel.fields[0].value = "0.02"
+    assert explorer.step == 50
+    assert explorer.schedule == ((50, (0.1, 0.01)),)
+    explorer.run()
+    np.testing.assert_array_equal(explorer.descent.params[:51], before)
+    x, y = training_pairs()
+    c = torch.tensor(before[0, 0], requires_grad=True)
+    for k in range(200):
+        (c[0] + c[1] * x + c[2] * x**2 - y).square().mean().backward()
+        with torch.no_grad():
+            c -= (0.1 if k < 50 else 0.02) * c.grad
+        c.grad = None
+    np.testing.assert_allclose(explorer.descent.params[200, 0], c.detach(), rtol=1e-4)
+    again = make(**explorer.settings())
+    again.run()
+    np.testing.assert_array_equal(again.descent.params, explorer.descent.params)
+    assert explorer.loss_plot.changes.visible
+
+
+def test_going_back_before_a_change_and_changing_again_forgets_the_later_one(make):
+    explorer = make(on_change="continue", learning_rates=(0.1,))
+    explorer.step = 80
+    explorer.learning_rates = (0.05,)
+    explorer.step = 30
+    explorer.learning_rates = (0.02,)
+    assert explorer.schedule == ((30, (0.1,)),)
+    explorer.learning_rates = (0.03,)
+    assert explorer.schedule == ((30, (0.1,)),)
+    explorer.rule = "momentum"
+    assert explorer.schedule == ()
+
+
+# -- mini-batches ----------------------------------------------------------------------------------
+
+
+def test_mini_batches_are_off_until_a_size_is_chosen(make):
+    explorer = make(learning_rates=(0.1, 0.01))
+    assert explorer.descent.objective is explorer.regression
+    explorer.controls.batch_size.value = "10"
+    assert explorer.batch_size == 10
+    explorer.run()
+    alone = Descent(
+        MiniBatches(explorer.regression, 10), initial_parameters(), (0.1, 0.01), max_steps=200
+    )
+    alone.advance_to(200)
+    np.testing.assert_array_equal(explorer.descent.loss, alone.loss)
+    assert (np.diff(explorer.descent.loss[:, 1]) > 0).any()
+    assert explorer.loss_plot._axis_y.label == "loss of the mini-batch"
+    assert "batch loss" in cells(explorer)[0]
+    assert "of all pairs together" in explorer.controls.panel.why.value
+    explorer.controls.batch_size.value = ""
+    assert explorer.batch_size is None
+    assert explorer.loss_plot._axis_y.label == "loss"
+
+
+# -- manual beside autograd ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [None, 20])
+def test_the_formula_and_autograd_agree_at_every_step(make, size):
+    explorer = make(batch_size=size, lane=1)
+    explorer.run()
+    manual = explorer.manual_gradients()
+    assert manual.shape == (201, 3)
+    np.testing.assert_allclose(manual, explorer.descent.fresh_grad[:, 1], rtol=1e-4, atol=1e-6)
+
+
+def test_the_manual_gradients_of_an_ended_lane_are_those_of_its_last_batch(make):
+    explorer = make(learning_rates=(2.0, 0.1), batch_size=7, lane=0)
+    explorer.run()
+    assert explorer.descent.outcomes[0] == "diverged"
+    np.testing.assert_allclose(
+        explorer.manual_gradients(), explorer.descent.fresh_grad[:, 0], rtol=1e-3, atol=1e-3
+    )
+
+
+def test_the_switch_shows_both_gradients_and_their_difference(explorer):
+    explorer.fold.toggles["Manual gradient"].value = True
+    explorer.step = 100
+    shown = explorer.fold.body.value
+    for text in ("∂L/∂a by hand", "a.grad", "difference", "2/N Σ", "Learning rate 0.1"):
+        assert text in shown
+    assert f"{explorer.descent.grad[100, 1, 0]:.6f}" in shown
+    explorer.controls.lane.value = 2
+    assert explorer.lane == 2
+    assert "Learning rate 0.01" in explorer.fold.body.value
+
+
+# -- what all explorers have -----------------------------------------------------------------------
+
+
+VARIANTS = [
+    {},
+    {"rule": "momentum", "learning_rates": (0.01, 0.001)},
+    {"rule": "adam", "degree": 3, "learning_rates": 0.05},
+    {"x": (0.0, 1.0, 2.0), "y": (1.0, 0.0, 3.0), "degree": 1, "learning_rates": (0.1,)},
+    {"batch_size": 30, "learning_rates": (0.1, 0.01)},
+    {"schedule": ((40, (0.1, 0.01)),), "learning_rates": (0.01, 0.02)},
+    {"schedule": ((40, (0.01,)),), "learning_rates": (0.02,), "rule": "adam"},
+]
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_the_code_gives_the_numbers_on_the_screen(make, settings, capsys):
+    explorer = make(**settings)
+    explorer.run()
+    namespace = {"__name__": "script"}
+    exec(compile(explorer.code(), "script", "exec"), namespace)
+    assert "Final" in capsys.readouterr().out
+    descent = explorer.descent
+    for lane, result in enumerate(namespace["results"]):
+        last = int(descent.last_step[lane])
+        assert result["steps"] == last
+        np.testing.assert_allclose(
+            result["parameters"], descent.params[last, lane], rtol=2e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("settings", VARIANTS, ids=str)
+def test_settings_build_an_equal_explorer(make, settings):
+    one = make(**settings)
+    two = LearningRateExplorer(**one.settings())
+    assert two.settings() == one.settings()
+    one.run()
+    two.run()
+    np.testing.assert_array_equal(one.descent.params, two.descent.params)
+    two.close()
+
+
+def test_the_data_frame_has_a_row_for_each_lane_and_step(explorer):
+    frame = explorer.to_dataframe()
+    lasting = frame[frame.lane == 1]
+    assert len(lasting) == 201
+    assert len(frame[frame.lane == 0]) == explorer.descent.last_step[0] + 1
+    assert {"step", "a", "b", "c", "loss", "grad_a", "fresh_grad_c"} <= set(frame.columns)
+    assert f"{lasting[lasting.step == 100].a.item():.4f}" == "0.8828"
+    assert explorer.step == 0
+
+
+def test_a_pinned_run_stays_as_ghosts_and_rows(explorer):
+    explorer.run()
+    explorer.controls.pin.click()
+    explorer.rule = "momentum"
+    assert explorer.fits.ghosts.visible
+    assert explorer.loss_plot.ghosts.visible
+    explorer.fold.toggles["Run table"].value = True
+    shown = explorer.fold.body.value
+    assert shown.count("<td class=gdw-text>A</td>") == 4
+    assert "momentum" in shown
+    assert "gradient descent" in shown
+    explorer.degree = 3
+    assert "–" in explorer.fold.body.value
+    explorer.controls.unpin.click()
+    assert explorer.pins == ()
+    assert not explorer.loss_plot.ghosts.visible
+
+
+def test_play_without_an_event_loop_plays_to_the_end(explorer):
+    explorer.play()
+    assert explorer.step == 200
+    assert not explorer.playing
+
+
+def test_the_screen_is_a_pure_function_of_recording_and_cursor(explorer):
+    def screen():
+        marks = (*explorer.fits.figure.marks, *explorer.loss_plot.figure.marks)
+        arrays = [np.asarray(getattr(mark, name)).copy() for mark in marks for name in ("x", "y")]
+        return [*arrays, explorer.status.value, explorer.controls.panel.table.value]
+
+    explorer.step = 60
+    there = screen()
+    explorer.run()
+    explorer.reset()
+    explorer.step = 60
+    for before, after in zip(there, screen(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_no_mark_ever_gets_what_breaks_it(make, log):
+    explorer = make(learning_rates=(1e6, 1.0, 0.21, 0.1), max_steps=60, log_steps=log)
+    for k in range(61):
+        explorer.step = k
+        for mark in (*explorer.fits.figure.marks, *explorer.loss_plot.figure.marks):
+            x, y = np.asarray(mark.x, float), np.atleast_2d(np.asarray(mark.y, float))
+            assert np.isfinite(x).all()
+            assert np.isfinite(y[:, -1:]).all()
+            assert (np.abs(y[np.isfinite(y)]) < 1e12).all()
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_frame_stays_within_twelve_messages_and_16_kb_with_eight_lanes(make, log):
+    explorer = make(
+        learning_rates=(1, 0.1, 0.01, 0.001, 0.19, 0.21, 0.3, 0.03),
+        max_steps=20_000,
+        log_steps=log,
+        batch_size=10,
+    )
+    explorer.fold.toggles["Step table"].value = True
+    for k in (10, 100, 1000, 20_000):
+        explorer.step = k - 1
+        with recorded_messages() as sent:
+            explorer.step = k
+        assert len(sent) <= 12
+        assert sent.bytes <= 16_000
+
+
+def test_close_leaves_no_widget_behind():
+    before = set(_instances)
+    explorer = LearningRateExplorer(max_steps=50, on_change="continue")
+    explorer.add_rate()
+    explorer.step = 20
+    explorer.change_rate(1, 0.05)
+    explorer.pin()
+    explorer.log_steps = True
+    explorer.batch_size = 10
+    for toggle in explorer.fold.toggles.values():
+        toggle.value = True
+    explorer.remove_rate(0)
+    explorer.close()
+    assert set(_instances) == before
+
+
+def test_controls_set_settings_and_settings_show_in_controls(explorer):
+    controls = explorer.controls
+    controls.rule.value = "adam"
+    controls.degree.value = 4
+    controls.max_steps.value = 77
+    controls.log_steps.value = True
+    controls.on_change.value = "continue"
+    assert (explorer.rule, explorer.degree, explorer.max_steps) == ("adam", 4, 77)
+    assert explorer.log_steps
+    assert explorer.on_change == "continue"
+    assert cells(explorer)[0][:5] == ["a", "b", "c", "d", "e"]
+    explorer.rule, explorer.degree = "gd", 2
+    assert (controls.rule.value, controls.degree.value) == ("gd", 2)
+
+
+# -- bad input -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"x": [], "y": []}, "1 to 1,000,000 numbers"),
+        ({"x": [1, 2, 3]}, "y is missing"),
+        ({"y": [1, 2, 3]}, "x is missing"),
+        ({"x": [1, 2, 3, 4], "y": [1, 2, 3]}, "same length"),
+        ({"x": [1, 2, math.nan], "y": [1, 2, 3]}, "x must be finite"),
+        ({"x": [1, 2, 3], "y": [1, 2, math.inf]}, "y must be finite"),
+        ({"x": [[1, 2, 3]], "y": [1, 2, 3]}, "one-dimensional"),
+        ({"x": "abc", "y": [1, 2, 3]}, "x must be numbers"),
+        ({"x": [1, 2], "y": [1, 2]}, "needs at least 3 pairs"),
+        ({"degree": 11}, "0 to 10"),
+        ({"degree": -1}, "0 to 10"),
+        ({"degree": 1.5}, "0 to 10"),
+        ({"learning_rates": ()}, "1 to 8 numbers, not 0"),
+        ({"learning_rates": (0.1,) * 9}, "1 to 8 numbers, not 9"),
+        ({"learning_rates": (0.1, -1)}, "greater than 0"),
+        ({"learning_rates": (0,)}, "greater than 0"),
+        ({"learning_rates": (math.nan,)}, "greater than 0"),
+        ({"learning_rates": (1e9,)}, "1e-30 to 1,000,000"),
+        ({"learning_rates": "0.1"}, "1 to 8 numbers"),
+        ({"learning_rates": None}, "1 to 8 numbers"),
+        ({"learning_rates": ("0.1",)}, "greater than 0"),
+        ({"rule": "adan"}, "did you mean 'adam'"),
+        ({"init": (1, 2)}, "start must be 3 numbers"),
+        ({"init": (1, 2, math.nan)}, "init must be finite"),
+        ({"init": (1e30, 0, 0)}, "not finite in float32"),
+        ({"max_steps": 0}, "1 to 1000000"),
+        ({"max_steps": None}, "1 to 1000000"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"batch_size": 101}, "batch_size must be"),
+        ({"batch_size": "ten"}, "batch_size must be"),
+        ({"batch_seed": -1}, "batch_seed must be"),
+        ({"schedule": 5}, "pairs"),
+        ({"schedule": ((10,),)}, "pairs"),
+        ({"schedule": ((10, (0.1,)),)}, "4 learning rates"),
+        ({"schedule": ((250, (1, 0.1, 0.01, 0.001)),)}, "run ends at 200"),
+        ({"schedule": ((20, (0.1,)), (10, (0.1,)))}, "rising"),
+        ({"on_change": "carry on"}, "restart, continue"),
+        ({"lane": 4}, "0 to 3"),
+        ({"lane": -1}, "0 to 7"),
+        ({"speed": 0}, "greater than 0"),
+    ],
+    ids=str,
+)
+def test_bad_keywords_say_what_is_accepted(settings, says):
+    with pytest.raises((TraitError, ValueError), match=says):
+        LearningRateExplorer(**({"max_steps": 200} | settings))
+
+
+def test_an_unknown_keyword_names_the_nearest():
+    with pytest.raises(TypeError, match="did you mean 'learning_rates'"):
+        LearningRateExplorer(learning_rate=0.1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "bad"),
+    [
+        ("x", (1.0, 2.0)),
+        ("learning_rates", (0.1, 0.0)),
+        ("degree", 12),
+        ("init", (1, 2)),
+        ("batch_size", 1000),
+        ("max_steps", -3),
+        ("schedule", ((10, (0.1,)),)),
+        ("lane", 7),
+    ],
+)
+def test_a_bad_value_leaves_everything_as_it_was(explorer, setting, bad):
+    explorer.step = 9
+    before, descent = explorer.settings(), explorer.descent
+    with pytest.raises((TraitError, ValueError)):
+        setattr(explorer, setting, bad)
+    assert explorer.settings() == before
+    assert explorer.descent is descent
+    assert explorer.step == 9
+
+
+@pytest.mark.parametrize("bad", ["fast", "-1", "0", "nan", "", "1e12"])
+def test_a_bad_rate_in_a_row_is_explained_and_the_old_one_comes_back(explorer, bad):
+    explorer.step = 9
+    field = explorer.controls.panel.fields[1]
+    field.value = bad
+    assert "learning rate must be" in explorer.problem
+    assert field.value == "0.1"
+    assert explorer.learning_rates[1] == 0.1
+    assert explorer.step == 9
+
+
+@pytest.mark.parametrize("bad", ["0", "101", "2.5", "some"])
+def test_a_bad_batch_size_is_explained_and_taken_back(explorer, bad):
+    explorer.controls.batch_size.value = bad
+    assert "batch_size must be" in explorer.problem
+    assert explorer.controls.batch_size.value == ""
+    assert explorer.batch_size is None
+
+
+def test_a_degree_beyond_the_data_is_refused_and_taken_back(make):
+    explorer = make(x=(0, 1, 2, 3), y=(1, 2, 0, 1))
+    explorer.controls.degree.value = 6
+    assert "needs at least 7 pairs" in explorer.problem
+    assert explorer.controls.degree.value == 2
+
+
+def test_x_and_y_are_changed_together(explorer):
+    with explorer.settings_together():
+        explorer.x = torch.linspace(0, 1, 20)
+        explorer.y = np.linspace(1, 2, 20)
+    assert len(explorer.regression.x) == 20
+    assert explorer.closed_form[1] == pytest.approx(0, abs=1e-10)
+
+
+@pytest.mark.parametrize("x", [(0, 0, 0, 0), (1, 1, 2, 2), (1e3, 2e3, 3e3, 4e3), (5, 5, 5, 5)])
+def test_unusual_data_are_drawn_all_the_same(make, x):
+    explorer = make(x=x, y=(1, 2, 3, 4), learning_rates=(0.1, 1e-9), max_steps=20)
+    explorer.run()
+    assert explorer.problem == ""
+    assert explorer.table()
+    assert explorer.fits.x.min < explorer.fits.x.max
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Buttons and settings in any order leave the picture in agreement with the recording."""
+
+    def __init__(self):
+        super().__init__()
+        self.explorer = LearningRateExplorer(max_steps=40)
+
+    @rule(k=st.integers(0, 40))
+    def scrub(self, k):
+        self.explorer.transport.scrubber.value = k
+
+    @rule(button=st.sampled_from(["play", "reset", "finish", "forward", "back"]))
+    def press(self, button):
+        getattr(self.explorer.transport, button).click()
+
+    @rule(lane=st.integers(0, 7), rate=st.sampled_from(["0.1", "0.02", "5", "1e-3", "x"]))
+    def edit(self, lane, rate):
+        if lane < self.explorer.descent.lanes:
+            self.explorer.controls.panel.fields[lane].value = rate
+
+    @rule(lane=st.integers(0, 7))
+    def remove(self, lane):
+        if lane < self.explorer.descent.lanes > 1:
+            self.explorer.controls.panel.removers[lane].click()
+
+    @rule()
+    def add(self):
+        if self.explorer.descent.lanes < 8:
+            self.explorer.controls.panel.add.click()
+
+    @rule(what=st.sampled_from(["restart", "continue"]))
+    def on_change(self, what):
+        self.explorer.controls.on_change.value = what
+
+    @rule(size=st.sampled_from(["", "10", "0"]))
+    def batch(self, size):
+        self.explorer.controls.batch_size.value = size
+
+    @rule(name=st.sampled_from(["gd", "adam"]))
+    def update_rule(self, name):
+        self.explorer.controls.rule.value = name
+
+    @invariant()
+    def agrees(self):
+        explorer = self.explorer
+        descent, k = explorer.descent, explorer.step
+        assert 0 <= k <= explorer.end
+        assert explorer.transport.scrubber.value == k
+        assert len(cells(explorer)) == descent.lanes + 2
+        assert explorer.lane < descent.lanes == len(explorer.learning_rates)
+        np.testing.assert_array_equal(descent.learning_rates, explorer.learning_rates)
+        again = LearningRateExplorer(**explorer.settings())
+        again.step = k
+        np.testing.assert_array_equal(again.descent.params[: k + 1], descent.params[: k + 1])
+        assert again.controls.panel.table.value == explorer.controls.panel.table.value
+        again.close()
+
+    def teardown(self):
+        self.explorer.close()
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = hypothesis_settings(max_examples=6, stateful_step_count=12, deadline=None)
