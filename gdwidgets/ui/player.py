@@ -55,6 +55,7 @@ class Player:
         self._gate = gate
         self._clock = clock
         self._due = 0.0
+        self._starts = 0
         self._then = clock()
         self._frame_at = self._then
 
@@ -66,6 +67,7 @@ class Player:
     def start(self) -> None:
         """Begin counting time now, with one update due so that *play* is answered at once."""
         self._due = 1.0
+        self._starts += 1
         self._then = self._frame_at = self._clock()
         _playing.add(self)
 
@@ -108,8 +110,9 @@ class Player:
             host.playing = False
 
     async def run(self) -> None:
-        """Tick until the host no longer plays."""
-        while self._host.playing:  # noqa: ASYNC110 - the clock sleeps to pace itself
+        """Tick until the host no longer plays, or has been started anew with a task of its own."""
+        start = self._starts
+        while self._host.playing and self._starts == start:  # noqa: ASYNC110 - the clock sleeps to pace itself
             await asyncio.sleep(self.tick())
 
     def run_through(self) -> None:

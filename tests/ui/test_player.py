@@ -240,6 +240,27 @@ def test_a_task_that_fails_is_reported_and_not_lost():
     assert [str(problem) for problem in problems] == ["seen"]
 
 
+def test_play_pause_play_in_a_moment_leaves_one_task():
+    async def main():
+        run, gate = Run(end=10**6), FrameGate()
+        player = Player(run, gate)
+        tasks = []
+        for _ in range(5):
+            run.playing = True
+            player.start()
+            tasks.append(asyncio.create_task(player.run()))
+            await asyncio.sleep(0)
+            run.playing = False
+        run.playing = True
+        await asyncio.sleep(0.1)
+        assert [task.done() for task in tasks] == [True] * 4 + [False]
+        run.playing = False
+        await tasks[-1]
+        player.stop()
+
+    asyncio.run(main())
+
+
 def test_handlers_from_other_threads_run_on_the_owner_thread_in_order():
     import threading
 
