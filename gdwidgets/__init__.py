@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gdwidgets.explorers.autograd import AutogradExplorer
     from gdwidgets.explorers.himmelblau import HimmelblauExplorer
+    from gdwidgets.explorers.learning_rate import LearningRateExplorer
     from gdwidgets.explorers.surface import SurfaceExplorer
 
 __version__ = "0.1.0"
@@ -19,10 +20,17 @@ __version__ = "0.1.0"
 _HOMES = {
     "AutogradExplorer": "gdwidgets.explorers.autograd",
     "HimmelblauExplorer": "gdwidgets.explorers.himmelblau",
+    "LearningRateExplorer": "gdwidgets.explorers.learning_rate",
     "SurfaceExplorer": "gdwidgets.explorers.surface",
 }
 
-__all__ = ["AutogradExplorer", "HimmelblauExplorer", "SurfaceExplorer", "__version__"]
+__all__ = [
+    "AutogradExplorer",
+    "HimmelblauExplorer",
+    "LearningRateExplorer",
+    "SurfaceExplorer",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

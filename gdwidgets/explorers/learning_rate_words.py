@@ -79,10 +79,9 @@ def explanation(curvature: Curvature, rates: Sequence[float], rule: str, *, batc
     said += f", so {_listed(above)} diverge{'s' if len(above) == 1 else ''}." if above else "."
     if math.isinf(curvature.condition):
         return f"{said} One direction is flat: along it the data do not tell what is right."
-    said += (
-        f" The flattest direction curves {text.number(curvature.condition, 3)} times less "
-        "(condition number)"
-    )
+    condition = curvature.condition
+    ratio = text.number(condition, 3) if condition < 1000 else _count(condition)
+    said += f" The flattest direction curves {ratio} times less (condition number)"
     if not below:
         return f"{said}."
     halving = [_count(curvature.halving(rate)) for rate in below[:4]]
