@@ -8,6 +8,7 @@ import math
 import matplotlib as mpl
 import matplotlib.image
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from gdwidgets.ui import figures, palette
@@ -54,15 +55,19 @@ class Shade:
     def ticks(self) -> list[float]:
         """Values for the colour bar, in the function's own units."""
         if not self.log:
-            return [float(t) for t in np.linspace(self.low, self.high, 5)]
+            return self._round_values(6)
         powers = range(5)
         steps = [self.unit * 10.0**p for p in powers if self.unit * 10.0**p < self.high - self.low]
         return [self.low, *(self.low + s for s in steps[1:])]
 
+    def _round_values(self, most: int) -> list[float]:
+        values = MaxNLocator(nbins=most).tick_values(self.low, self.high)
+        return [float(value) for value in values if self.low <= value <= self.high]
+
     def levels(self) -> list[float]:
         """Values at which contour lines are drawn."""
         if not self.log:
-            return [float(t) for t in np.linspace(self.low, self.high, 14)[1:-1]]
+            return self._round_values(14)
         span = self.high - self.low
         return [
             self.low + m * self.unit * 10.0**p
