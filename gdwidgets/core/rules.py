@@ -93,7 +93,7 @@ class Momentum:
         step: int,  # noqa: ARG002 - the interface of all rules
     ) -> tuple[Tensor, State]:
         """One update of every lane."""
-        velocity = torch.add(grad, state[0], alpha=self.beta)
+        velocity = state[0] * self.beta + grad
         return torch.addcmul(params, velocity, learning_rate, value=-1), (velocity,)
 
 
@@ -123,7 +123,7 @@ class Nesterov:
         step: int,  # noqa: ARG002 - the interface of all rules
     ) -> tuple[Tensor, State]:
         """One update of every lane."""
-        velocity = torch.add(grad, state[0], alpha=self.beta)
+        velocity = state[0] * self.beta + grad
         ahead = torch.add(grad, velocity, alpha=self.beta)
         return torch.addcmul(params, ahead, learning_rate, value=-1), (velocity,)
 

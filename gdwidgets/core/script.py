@@ -87,7 +87,8 @@ def descent_script(descent: Descent, steps: int | None = None) -> str:
         for lane in range(descent.lanes):
             run = {"start": repr(tuple(float(number) for number in descent.start[lane]))}
             run |= _settings(descent, rules, counts, lane)
-            lines += ["    {" + ", ".join(f'"{n}": {value}' for n, value in run.items()) + "},"]
+            inner = [f'        "{name}": {value},' for name, value in run.items()]
+            lines += ["    {", *inner, "    },"]
         lines += ["]", *_tolerance(descent), "results = []", "", "for run in runs:"]
         inner = [f'{name} = run["{name}"]' for name in _settings(descent, rules, counts, 0)]
         count = len(descent.objective.parameter_names)
