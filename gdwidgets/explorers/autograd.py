@@ -255,11 +255,11 @@ class AutogradExplorer(Explorer):
         self.panel = VBox([self.details], layout=Layout(width="100%", overflow="hidden auto"))
         self.side = VBox(
             [style, self.panel],
-            layout=Layout(flex="0 1 270px", min_width="240px", height="374px"),
+            layout=Layout(flex="0 1 270px", min_width="240px", height="388px"),
         )
-        return HBox(
-            [self.picture.view, self.side], layout=Layout(width="100%", flex_flow="row wrap")
-        )
+        wrapped = Layout(width="100%", flex_flow="row wrap")
+        row = HBox([self.picture.view, self.side], layout=wrapped)
+        return VBox([row, self.picture.key], layout=Layout(width="100%"))
 
     def loose_widgets(self) -> tuple[Widget, ...]:
         """The bars, which are on display for chains only."""
@@ -296,7 +296,7 @@ class AutogradExplorer(Explorer):
 
     def _show_bars(self) -> None:
         chain = CHAINS.get(self.preset)
-        self.panel.layout.height = "370px" if chain is None else "172px"
+        self.panel.layout.height = "384px" if chain is None else "186px"
         # A figure that is hidden has no size, and a browser complains of its marks: it is put
         # into the page only while it is shown.
         parts = self.side.children[:2]

@@ -46,6 +46,7 @@ class LayerBars:
             height=HEIGHT,
             fig_margin={"top": 8, "bottom": 38, "left": 66, "right": 8},
         )
+        self.figure.layout.margin = "0"
         self.key = HTML()
         self.view = VBox([self.figure, self.key], layout=Layout(width="100%"))
 

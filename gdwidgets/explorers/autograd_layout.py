@@ -14,6 +14,9 @@ from gdwidgets.core.graph_nodes import AutogradGraph
 MOST_COLUMNS = 9
 """Layers beside each other; more go into a further row."""
 
+MOST_SPAN = 4
+"""Layers that a line may cross."""
+
 SWEEPS = 6
 """How often every layer is ordered anew by its neighbours, there and back."""
 
@@ -28,6 +31,9 @@ class Placed:
     edges: Mapping[tuple[str, str], tuple[Point, ...]]
     """Corners of the line from one node to another."""
 
+    tags: Mapping[str, tuple[str, ...]]
+    """Nodes with inputs that lie too far for a line: those are named beside the node instead."""
+
     columns: int
     height: float
     """Of all rows together."""
@@ -36,33 +42,50 @@ class Placed:
 def place(graph: AutogradGraph) -> Placed:
     """Lay out a graph in layers.
 
-    A node stands right of everything it needs, a tensor beside the first operation that uses it.
-    An edge across several layers gets a point in each, so that it passes between nodes. The order
-    within a layer is that of the neighbours' mean places (Sugiyama, Tagawa and Toda 1981).
+    A node stands right of everything it needs and no earlier than its first user asks. An edge
+    across several layers gets a point in each, so that it passes between nodes; one across many,
+    or into another row, becomes a tag. The order within a layer is that of the neighbours' mean
+    places (Sugiyama, Tagawa and Toda 1981).
     """
     drawing = nx.DiGraph()
     drawing.add_nodes_from(graph.nodes)
     drawing.add_edges_from((i, node.name) for node in graph.nodes.values() for i in node.inputs)
     layers = _layers(drawing)
+    count = max(layers.values()) + 1
+    columns = math.ceil(count / math.ceil(count / MOST_COLUMNS))
     stops: dict[tuple[str, str], list[Hashable]] = {}
+    tags: dict[str, list[str]] = {}
     layered = nx.DiGraph()
     layered.add_nodes_from((name, {"layer": layers[name]}) for name in graph.nodes)
     for source, target in drawing.edges:
+        span = layers[target] - layers[source]
+        other_row = layers[target] // columns != layers[source] // columns
+        if span > MOST_SPAN or (span > 1 and other_row):
+            tags.setdefault(target, []).append(source)
+            continue
         between = [(source, target, k) for k in range(layers[source] + 1, layers[target])]
         layered.add_nodes_from((stop, {"layer": stop[2]}) for stop in between)
         stops[source, target] = [source, *between, target]
         nx.add_path(layered, stops[source, target])
-    return _in_rows(_ordered(layered), stops, list(graph.nodes))
+    points, edges, height = _in_rows(_ordered(layered), stops, columns)
+    return Placed(
+        points={name: points[name] for name in graph.nodes},
+        edges=edges,
+        tags={target: tuple(sources) for target, sources in tags.items()},
+        columns=columns,
+        height=height,
+    )
 
 
 def _layers(drawing: nx.DiGraph) -> dict[str, int]:
+    order = list(nx.topological_sort(drawing))
     layers = {
         name: depth
         for depth, names in enumerate(nx.topological_generations(drawing))
         for name in names
     }
-    for name in drawing:
-        if drawing.in_degree(name) == 0 and drawing.out_degree(name):
+    for name in reversed(order):  # as late as its first user allows
+        if drawing.out_degree(name):
             layers[name] = min(layers[user] for user in drawing.successors(name)) - 1
     return layers
 
@@ -96,43 +119,35 @@ def _mean(
 
 
 def _in_rows(
-    layered: nx.DiGraph, stops: Mapping[tuple[str, str], Sequence[Hashable]], names: Sequence[str]
-) -> Placed:
+    layered: nx.DiGraph, stops: Mapping[tuple[str, str], Sequence[Hashable]], columns: int
+) -> tuple[dict[Hashable, Point], dict[tuple[str, str], tuple[Point, ...]], float]:
+    """Places of all nodes, the edges' corners, and the height of all rows together."""
     where = nx.multipartite_layout(layered, subset_key="layer")
     depth = dict(layered.nodes(data="layer"))
     count = max(depth.values()) + 1
     unit = (max(x for x, _ in where.values()) - min(x for x, _ in where.values())) / (count - 1)
-    rows = math.ceil(count / MOST_COLUMNS)
-    columns = math.ceil(count / rows)
-    heights = [1.0] * rows
+    heights = [1.0] * math.ceil(count / columns)
     for node, (_, y) in where.items():
         row = depth[node] // columns
         heights[row] = max(heights[row], 2 * abs(float(y)) / unit + 1)
-    middles = [sum(heights[:row]) + heights[row] / 2 for row in range(rows)]
-
-    def at(node: Hashable) -> Point:
+    tops = [sum(heights[:row]) for row in range(len(heights))]
+    points: dict[Hashable, Point] = {}
+    for node, (_, y) in where.items():
         row, column = divmod(depth[node], columns)
-        return float(column), middles[row] + float(where[node][1]) / unit
-
+        points[node] = (float(column), tops[row] + heights[row] / 2 + float(y) / unit)
     edges = {}
     for pair, path in stops.items():
-        corners: list[Point] = [at(path[0])]
+        corners: list[Point] = [points[path[0]]]
         for one, two in pairwise(path):
-            corners.extend(_corners(at(one), at(two), columns))
+            top = tops[depth[two] // columns]
+            corners.extend(_corners(points[one], points[two], columns, top))
         edges[pair] = tuple(corners)
-    return Placed({name: at(name) for name in names}, edges, columns, sum(heights))
+    return points, edges, sum(heights)
 
 
-def _corners(one: Point, two: Point, columns: int) -> list[Point]:
+def _corners(one: Point, two: Point, columns: int, top: float) -> list[Point]:
     """The corners from ``one`` to ``two`` in the next layer, perhaps at the start of a row."""
     (x, y), (right, below) = one, two
     if right > x:
         return [(x + 0.3, y), (right - 0.36, below), two]
-    middle = below - 0.5
-    return [
-        (columns - 0.52, y),
-        (columns - 0.52, middle),
-        (-0.52, middle),
-        (-0.52, below),
-        two,
-    ]
+    return [(columns - 0.52, y), (columns - 0.52, top), (-0.52, top), (-0.52, below), two]

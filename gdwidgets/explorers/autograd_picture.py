@@ -14,10 +14,10 @@ from gdwidgets.explorers.autograd_layout import Placed, Point, place
 from gdwidgets.explorers.autograd_words import Words, brief
 from gdwidgets.ui import figures, palette
 
-HEIGHT = 350
+HEIGHT = 384
 """Height of the picture, in pixels; a graph that needs more is scrolled."""
 
-LEAST_ROW = 64
+LEAST_ROW = 66
 """Height that a node needs with a value below and a gradient above it, in pixels."""
 
 INK = "var(--jp-content-font-color1)"
@@ -38,12 +38,12 @@ STYLE = f"""<style>
 .gdw-graph-key i.gdw-op {{ border-radius: 50%; }}
 .gdw-graph-key i.gdw-out {{ transform: rotate(45deg) scale(0.85); }}
 </style><div class=gdw-graph-key>
-<span><i style='background:{TRACKED}'></i>tensor, requires gradients</span>
-<span><i style='background:{UNTRACKED}'></i>tensor, does not</span>
+<span><i style='background:{TRACKED}'></i>requires gradients</span>
+<span><i style='background:{UNTRACKED}'></i>does not</span>
 <span><i class=gdw-op style='background:{OPERATION}'></i>operation</span>
 <span><i class=gdw-out style='background:{OUTPUT}'></i>output</span>
-<span style='opacity:0.8'>grey, dashed: not tracked</span>
-<span style='color:{palette.VERMILLION};font-weight:600'>∇ incoming gradient</span>
+<span style='opacity:0.8'>dashed: not tracked</span>
+<span style='color:{palette.VERMILLION};font-weight:600'>∇ gradient of the output</span>
 </div>"""
 
 
@@ -64,14 +64,15 @@ class GraphPicture:
         self.tracked = self._lines(INK, 1.5)
         self.active = self._lines(palette.VERMILLION, 3.5)
         self.heads = self._labels(["▶"], 10, x_offset=-24)
-        self.ring = self._nodes("circle", 1600, colors=[palette.PRESENT], stroke=palette.PRESENT)
-        self.chosen = self._nodes("circle", 2000, fill=False, stroke_width=1.5, stroke=INK)
+        self.ring = self._nodes("circle", 1330, colors=[palette.PRESENT], stroke=palette.PRESENT)
+        self.chosen = self._nodes("circle", 1750, colors=[INK], stroke=INK)
         self.tensors = self._nodes("square", 800)
         self.operations = self._nodes("circle", 960)
         self.output = self._nodes("square", 800)
         self.signs = self._labels([palette.DARK], 12, font_weight="bold")
-        self.values = self._labels([INK], 12, y_offset=26)
-        self.gradients = self._labels([palette.VERMILLION], 12, y_offset=-26, font_weight="bold")
+        self.tags = self._labels([FADED], 12, x_offset=-34, y_offset=-11)
+        self.values = self._labels([INK], 12, y_offset=27)
+        self.gradients = self._labels([palette.VERMILLION], 12, y_offset=-27, font_weight="bold")
         turn = figures.scale(0, 180)  # a square on its corner: bqplot's own diamond is too narrow
         self.output.scales = {**self.output.scales, "rotation": turn}
         for scatter in (self.tensors, self.operations, self.output):
@@ -84,12 +85,13 @@ class GraphPicture:
                 self.tracked,
                 self.active,
                 self.heads,
-                self.ring,
                 self.chosen,
+                self.ring,
                 self.tensors,
                 self.operations,
                 self.output,
                 self.signs,
+                self.tags,
                 self.values,
                 self.gradients,
             ],
@@ -99,12 +101,15 @@ class GraphPicture:
             min_aspect_ratio=0.01,
             max_aspect_ratio=100.0,
         )
+        self.figure.layout.margin = "0"
+        self.figure.layout.flex = "0 0 auto"
         frame = VBox(
             [self.figure],
             layout=Layout(width="100%", height=f"{HEIGHT + 4}px", overflow="hidden auto"),
         )
         frame.add_class("gdw-graph")
-        self.view = VBox([frame, HTML(STYLE)], layout=Layout(flex="1 1 460px", min_width="320px"))
+        self.key = HTML(STYLE)
+        self.view = VBox([frame], layout=Layout(flex="1 1 460px", min_width="320px"))
         self._placed: Placed | None = None
 
     # -- marks -------------------------------------------------------------------------------
@@ -159,7 +164,7 @@ class GraphPicture:
         self.figure.layout.height = f"{height}px"
         figures.write(self.x, min=-0.6, max=placed.columns - 0.4)
         figures.write(self.y, min=placed.height, max=0.0)
-        self._room = 10 if placed.columns > 6 else 18
+        self._room = min(18, 88 // placed.columns)
         self._write_edges(graph, placed)
         nodes = graph.nodes.values()
         tensors = [n for n in nodes if n.kind in {"leaf", "constant"}]
@@ -187,8 +192,12 @@ class GraphPicture:
         for mark, wanted in ((self.tracked, True), (self.untracked, False)):
             x, y = _joined([line for p, line in placed.edges.items() if tracked(p) is wanted])
             figures.write(mark, x=x, y=y)
-        x, y = self._at(dict.fromkeys(target for _, target in placed.edges))
+        targets = dict.fromkeys([*(target for _, target in placed.edges), *placed.tags])
+        x, y = self._at(targets)
         figures.write(self.heads, x=x, y=y, text=["▶"] * len(x))
+        x, y = self._at(placed.tags)
+        names = [[self._words.name(source) for source in tag] for tag in placed.tags.values()]
+        figures.write(self.tags, x=x, y=y, text=[", ".join(tag)[:14] for tag in names])
 
     def _at(self, names: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
         points = [self._placed.points[name] for name in names] if self._placed else []
@@ -219,8 +228,9 @@ class GraphPicture:
         if node.kind == "group":
             return f"{node.members} nodes"
         name = self._words.name(node.name)
-        value = fitting(node.value, self._room)
-        return f"{name} = {value}" if name != node.name and node.value is not None else value
+        if name == node.name or node.value is None:
+            return fitting(node.value, self._room)
+        return f"{name} = {fitting(node.value, self._room - len(name) - 3)}"
 
     def _gradient(self, tensor: Tensor | None) -> str:
         return "" if tensor is None else f"∇ {fitting(tensor, self._room)}"

@@ -96,7 +96,13 @@ def brief(tensor: Tensor | None, digits: int = 4, most: int = 3) -> str:
         return scalar(float(tensor), digits)
     if tensor.numel() <= most:
         return "[" + ", ".join(scalar(float(v), min(digits, 3)) for v in tensor.flatten()) + "]"
-    return "×".join(str(n) for n in tensor.shape)
+    return str(tuple(tensor.shape))
+
+
+def said(tensor: Tensor | None) -> str:
+    """A tensor in a sentence: up to six numbers with six digits, or its shape."""
+    many = tensor is not None and tensor.numel() > 6
+    return f"a tensor of shape {brief(tensor)}" if many else brief(tensor, 6, 6)
 
 
 def written(tensor: Tensor) -> str:
@@ -192,7 +198,7 @@ class Words:
         where = f"Forward {k} of {self.graph.forward_steps}:"
         if node.kind == "group":
             return f"{where} {node.members} operations, drawn as one."
-        value = brief(node.value, 6, 6)
+        value = said(node.value)
         what = f"{where} {self.equation(node)} = {value}."
         if node.grad_fn is not None:
             return f"{what} It remembers how it was made: grad_fn is {node.grad_fn}."
@@ -207,14 +213,14 @@ class Words:
     def _backward(self, step: Step, node: Node) -> str:
         output = self.name(self.graph.output)
         again = "Second backward" if step.call == 2 else "Backward"
-        arrived = brief(step.arriving, 6, 6)
+        arrived = said(step.arriving)
         name = self.name(node.name)
         if node.kind == "group":
             return f"{again}: the gradient passes through {node.members} nodes, drawn as one."
         if step.grad is not None:
-            total = f"{name}.grad = {brief(step.grad, 6, 6)}"
+            total = f"{name}.grad = {said(step.grad)}"
             ways = [s for s in self.graph.steps if s.call == step.call]
-            parts = [brief(g, 6, 6) for s in ways for to, g in s.sent if to == node.name]
+            parts = [said(g) for s in ways for to, g in s.sent if to == node.name]
             summed = f", the sum of {' and '.join(parts)}" if 1 < len(parts) <= 4 else ""
             added = f", added to what was there: now {total}" if step.call == 2 else ""
             if added:
@@ -234,12 +240,12 @@ class Words:
         parts = []
         for index, (to, gradient) in enumerate(step.sent):
             known = local[index][1] if index < len(local) else None
-            product = brief(gradient, 6, 6)
+            product = said(gradient)
             target = self.name(to)
             if known is None or known.kind == "matrix" or step.arriving is None:
                 parts.append(f"{product} to {target}")
             else:
-                times = f"{brief(step.arriving, 6, 6)} × {brief(known.value, 6, 6)}"
+                times = f"{said(step.arriving)} × {said(known.value)}"
                 parts.append(f"{times} = {product} to {target}")
         return parts
 
@@ -308,7 +314,7 @@ class Words:
             notes.append(f"{node.grad_fn}: {BACKWARD.get(base, 'gradient × local derivative')}.")
         if node.grad_words:
             first = node.grad_words.split(". ")[0]
-            notes.append(f"Reading .grad here gives None, and PyTorch says: “{first} …”")
+            notes.append(f"Only leaves keep .grad: read here it is None. PyTorch: “{first}. …”")
         return "".join(
             f"<p title='{escape(node.grad_words, quote=True)}'>{escape(n)}</p>" for n in notes
         )

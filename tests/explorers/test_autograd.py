@@ -295,6 +295,23 @@ def test_an_edge_across_layers_passes_between_nodes():
     assert not set(corners) & set(others)
 
 
+def test_an_input_from_far_away_is_named_instead_of_drawn():
+    def function(x, w):
+        for _ in range(12):
+            x = torch.tanh(x * w)
+        return x
+
+    explorer = AutogradExplorer(function, {"x": 1.0, "w": 0.5})
+    placed = place(explorer.descent)
+    assert placed.tags["mul 12"] == ("w",)
+    assert ("w", "mul 12") not in placed.edges
+    assert ("w", "mul") in placed.edges
+    assert set(explorer.picture.tags.text) == {"w"}
+    drawn = len(placed.edges) + sum(len(tag) for tag in placed.tags.values())
+    assert drawn == len({(i, n.name) for n in explorer.descent.nodes.values() for i in n.inputs})
+    explorer.close()
+
+
 def test_a_graph_of_more_than_200_nodes_is_collapsed_and_says_so():
     def long(x):
         for _ in range(300):
