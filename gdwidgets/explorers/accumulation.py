@@ -256,7 +256,7 @@ class AccumulationComparer(Explorer):
         self.loss_plot.figure.fig_margin = {**self.curves.figure.fig_margin, "bottom": 38}
         self.loss_plot.lines.stroke_width = 2
         self.key = HTML(layout=Layout(width="100%", margin="0 0 0 60px"))
-        self.loops = HTML(layout=Layout(width="100%"))
+        self.loops = HTML(layout=Layout(width="auto"))
         style = HTML(f"<style>{panel.STYLE}</style>", layout=Layout(display="none"))
         right = VBox(
             [self.key, self.curves.figure, self.loss_plot.figure],
@@ -354,8 +354,7 @@ class AccumulationComparer(Explorer):
             ended = lane_outcome(self.descent, lane, k) == "diverged"
             last = int(lane_steps(self.descent, k)[lane]) + 1
             sides.append((loop, at, f"diverged at update {last}" if ended else ""))
-        scale = panel.gradient_scale(self._scale, [at.grad for _, at, _ in sides])
-        return panel.panel(sides, scale)
+        return panel.panel(sides, self._scale)
 
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""

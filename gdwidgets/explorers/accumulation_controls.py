@@ -102,7 +102,7 @@ class AccumulationControls(VBox):
         self.rate.field.layout.width = "72px"
         self.clear_every = Text(placeholder="never", continuous_update=False)
         self.parts = Dropdown(
-            options=[("off", None), *((f"{n} parts", n) for n in range(2, PAIRS + 1))]
+            options=[("off", 0), *((f"{n} parts", n) for n in range(2, PAIRS + 1))]
         )
         self.x = FloatText(step=0.1, continuous_update=False)
         self.y = FloatText(step=0.1, continuous_update=False)
@@ -111,7 +111,7 @@ class AccumulationControls(VBox):
         self.max_steps = IntText(step=10, continuous_update=False)
         self.loss_log = Dropdown(options=[("logarithmic", True), ("linear", False)])
         self.momentum = ToggleButton(
-            description="β = 1",
+            description="Momentum β = 1",
             tooltip="Draw momentum with β = 1, dotted: the uncleared run follows it exactly",
             layout=Layout(width="auto"),
         )
@@ -162,7 +162,8 @@ class AccumulationControls(VBox):
         place = explorer.handler(lambda: self._set_numbers(explorer))
         for field in (self.x, self.y, self.a, self.b):
             field.observe(lambda _: place(), names="value")
-        explorer.bind(self.parts, "micro_batches")
+        cut = explorer.handler(lambda value: explorer.assign("micro_batches", value or None))
+        self.parts.observe(lambda change: cut(change["new"]), names="value")
         explorer.bind(self.max_steps, "max_steps")
         explorer.bind(self.loss_log, "loss_log")
         explorer.bind(self.momentum, "momentum")
@@ -226,7 +227,7 @@ class AccumulationControls(VBox):
             control.disabled = batch
         self.rate.show(explorer.learning_rate)
         self.rate.show_limits(explorer.subject.curvature, both=not batch)
-        self.parts.value = explorer.micro_batches
+        self.parts.value = explorer.micro_batches or 0  # a Dropdown takes None for no choice
         self.max_steps.value = explorer.max_steps
         self.loss_log.value = explorer.loss_log
         self.momentum.value = explorer.momentum

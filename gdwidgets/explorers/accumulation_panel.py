@@ -19,21 +19,24 @@ TINTS = (palette.ORANGE, palette.SKY)
 
 STYLE = """
 .gda { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr));
-  gap: 4px 20px; color: var(--jp-content-font-color1, #222); font-size: 12px; line-height: 16px; }
+  gap: 4px 20px; color: var(--jp-content-font-color1, #222); font-size: 12px; line-height: 16px;
+  padding-right: 2px; }
 .gda h5 { margin: 0 0 3px; padding: 0 0 2px; font-size: 13px; line-height: 18px; font-weight: 600;
   border-bottom: 2px solid; display: flex; justify-content: space-between; gap: 8px;
   white-space: nowrap; }
 .gda h5 span { color: var(--jp-content-font-color1, #222); }
 .gda h5 span + span { font-weight: 400; font-variant-numeric: tabular-nums; }
-.gda-s { display: grid; grid-template-columns: 216px minmax(176px, 1fr); gap: 0 12px; }
-.gda pre { margin: 0; font: 12px/16px var(--jp-code-font-family, monospace); letter-spacing: -0.2px;
+.gda-s { display: grid; grid-template-columns: max-content minmax(150px, 1fr); gap: 0 10px; }
+.gda pre { margin: 0; font: 11.5px/16px var(--jp-code-font-family, monospace);
+  letter-spacing: -0.3px;
   overflow: hidden; color: inherit; background: none; }
 .gda pre div { padding: 0 0 0 4px; border-left: 3px solid transparent; white-space: pre; }
 .gda pre .on { border-left-color: var(--c); font-weight: 600;
   background: color-mix(in srgb, var(--c) 22%, transparent); }
 .gda pre .no { border: 1px dashed var(--jp-content-font-color2, #666); padding-left: 6px;
   line-height: 14px; color: var(--jp-content-font-color2, #666); text-decoration: line-through; }
-.gda-b { display: grid; grid-template-columns: 52px 62px 1fr; gap: 0 6px; align-items: center;
+.gda-b { display: grid; grid-template-columns: 56px 58px 1fr; gap: 0 6px;
+  white-space: nowrap; align-items: center;
   align-content: start; }
 .gda-b tt { font: 12px/16px var(--jp-code-font-family, monospace); text-align: right;
   white-space: pre; letter-spacing: -0.2px; }
@@ -115,17 +118,18 @@ class Loop:
         return [*first, *update, ("  " + clear, "clear")]
 
 
-def panel(sides: list[tuple[Loop, Moment, str]], scale: float) -> str:
+def panel(sides: list[tuple[Loop, Moment, str]], expected: float) -> str:
     """Both sides as HTML.
 
     Parameters
     ----------
     sides
         The loop, what it holds now, and how its lane ended (empty while it runs).
-    scale
-        The gradient whose bar reaches from the middle to the edge.
+    expected
+        The gradient whose bar reaches from the middle to the edge, on both sides, as long as no
+        larger one has to be shown.
     """
-    return f"<div class=gda>{''.join(_side(*side, scale) for side in sides)}</div>"
+    return f"<div class=gda>{''.join(_side(*side, expected) for side in sides)}</div>"
 
 
 def amount(value: float) -> str:
@@ -133,7 +137,8 @@ def amount(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.2e}"
 
 
-def _side(loop: Loop, at: Moment, ending: str, scale: float) -> str:
+def _side(loop: Loop, at: Moment, ending: str, expected: float) -> str:
+    scale = _scale(expected, (at.leftover, at.fresh, at.grad))
     colour = COLOURS[loop.lane]
     code = "".join(_line(text, kind, at.line) for text, kind in loop.code(at))
     loss = "" if at.loss is None else f"loss = {figure_loss(at.loss)}"
@@ -198,8 +203,8 @@ def _update(name: str, at: Moment, i: int, loop: Loop) -> str:
     return f"<p>{when}: {name} {amount(before)} → {amount(after)}</p>"
 
 
-def gradient_scale(expected: float, grads: list[Array | None]) -> float:
+def _scale(expected: float, grads: tuple[Array | None, ...]) -> float:
     """The gradient that fills a bar: the largest expected, or more where one is larger."""
-    known = [np.abs(grad).max() for grad in grads if grad is not None]
-    present = max((float(value) for value in known if math.isfinite(value)), default=0.0)
+    known = [float(np.abs(grad).max()) for grad in grads if grad is not None]
+    present = max((value for value in known if math.isfinite(value)), default=0.0)
     return max(expected, figures.round_up(present) if present > expected else 0.0, 1e-12)

@@ -57,7 +57,6 @@ class ValleyMap(Plane):
             y=np.zeros(2),
             scales={"x": self.x, "y": self.y},
             colors=[palette.DARK],
-            line_style="dashed",
             stroke_width=1.5,
         )
         self.insert(self.minima, above=self.contours)
@@ -97,7 +96,12 @@ class ValleyMap(Plane):
             arm = 0.03 * half  # a small diamond, in one closed line
             x = problem.centre[0] + arm * np.array([0, 1, 0, -1, 0.0])
             y = problem.centre[1] + arm * np.array([1, 0, -1, 0, 1.0])
-        figures.write(self.minima, x=x.astype(np.float32), y=y.astype(np.float32))
+        figures.write(
+            self.minima,
+            x=x.astype(np.float32),
+            y=y.astype(np.float32),
+            line_style="dashed" if problem.parts is None else "solid",
+        )
 
 
 class ParameterPlot:
@@ -222,9 +226,4 @@ def key_entries(problem: Problem, clear_every: int | None) -> Sequence[tuple[str
     else:
         right = "clearing"
         left = "not clearing" if clear_every is None else f"clearing every {clear_every}"
-    return [
-        (COLOURS[0], f"a {left}"),
-        (TINTS[0], f"b {left}"),
-        (COLOURS[1], f"a {right}"),
-        (TINTS[1], f"b {right}"),
-    ]
+    return [(COLOURS[0], "a"), (TINTS[0], f"b {left}"), (COLOURS[1], "a"), (TINTS[1], f"b {right}")]

@@ -211,10 +211,12 @@ class Plane:
     def _on_map(
         self, points: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        wide, tall = self.x.max - self.x.min, self.y.max - self.y.min
-        x = np.clip(points[:, 0], self.x.min - 20 * wide, self.x.max + 20 * wide)
-        y = np.clip(points[:, 1], self.y.min - 20 * tall, self.y.max + 20 * tall)
-        return np.nan_to_num(x).astype(np.float32), y.astype(np.float32)
+        # Towards the start, not each coordinate by itself, which would bend a straight path.
+        points = points.astype(np.float64)
+        away = points - points[0]
+        reach = 20 * np.array([self.x.max - self.x.min, self.y.max - self.y.min])
+        points = points[0] + away / np.maximum(1.0, np.abs(away / reach).max(axis=1))[:, None]
+        return np.nan_to_num(points[:, 0]).astype(np.float32), points[:, 1].astype(np.float32)
 
     def _draw_arrows(
         self,
