@@ -254,8 +254,9 @@ class AccumulationComparer(Explorer):
         self.curves = ParameterPlot(CURVES_HEIGHT)
         self.loss_plot = LossPlot(LOSS_HEIGHT, points=LOSS_POINTS)
         self.loss_plot.figure.fig_margin = {**self.curves.figure.fig_margin, "bottom": 38}
-        self.loss_plot.lines.stroke_width = 2
-        self.key = HTML(layout=Layout(width="100%", margin="0 0 0 60px"))
+        self.key = HTML(layout=Layout(width="auto", margin="0 0 0 60px"))
+        for figure in (self.curves.figure, self.loss_plot.figure):
+            figure.layout.width = "auto"  # 100 % and a margin would be too wide
         self.loops = HTML(layout=Layout(width="auto"))
         style = HTML(f"<style>{panel.STYLE}</style>", layout=Layout(display="none"))
         right = VBox(
@@ -358,7 +359,7 @@ class AccumulationComparer(Explorer):
 
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""
-        return words.sentence(self, k)
+        return words.sentence(self, k).replace(" = ", "\u00a0=\u00a0")  # formulas stay whole
 
     # -- pins, tables, code ------------------------------------------------------------------
 

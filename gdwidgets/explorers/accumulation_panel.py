@@ -33,7 +33,7 @@ STYLE = """
 .gda pre div { padding: 0 0 0 4px; border-left: 3px solid transparent; white-space: pre; }
 .gda pre .on { border-left-color: var(--c); font-weight: 600;
   background: color-mix(in srgb, var(--c) 22%, transparent); }
-.gda pre .no { border: 1px dashed var(--jp-content-font-color2, #666); padding-left: 6px;
+.gda pre .no { border: 1px dashed var(--jp-content-font-color2, #666); padding-left: 19px;
   line-height: 14px; color: var(--jp-content-font-color2, #666); text-decoration: line-through; }
 .gda-b { display: grid; grid-template-columns: 56px 58px 1fr; gap: 0 6px;
   white-space: nowrap; align-items: center;

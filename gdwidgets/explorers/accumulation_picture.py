@@ -66,6 +66,11 @@ class ValleyMap(Plane):
         self.view.layout.flex = "0 1 440px"
         self._shown: tuple[Any, ...] | None = None
 
+    def show_run(self, descent: Descent, colours: Sequence[str]) -> None:
+        """Prepare for a new run; arrows of next updates end where the next points will be."""
+        super().show_run(descent, colours)
+        self._magnify = 1.0
+
     def show_problem(self, problem: Problem, start: Point) -> None:
         """Draw the loss around its minimum, in a window that holds the start."""
         centre = [round(2 * value) / 2 for value in problem.centre]

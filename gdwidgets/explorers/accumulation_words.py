@@ -88,7 +88,7 @@ def _batch_sentence(explorer: AccumulationComparer, batch: MicroBatches, k: int)
     at = int(lane_steps(descent, k).min())
     apart = float(np.abs(descent.params[at, 0] - descent.params[at, 1]).max())
     loss = text.number(float(batch.batch_loss(descent.params[at, 0])), 4)
-    done = f"{k} backward passes, {k // n} updates, loss {loss}."
+    done = f"Backward passes: {k}, updates: {k // n}, loss {loss}."
     if "diverged" in descent.outcomes and k >= explorer.end:
         limit = text.number(2 / batch.curvature, 3)
         return f"{done} Diverged, in parts as at once: the limit 2/λ is {limit} for both."
