@@ -38,8 +38,8 @@ STYLE = f"""<style>
 .gdw-graph-key i.gdw-op {{ border-radius: 50%; }}
 .gdw-graph-key i.gdw-out {{ transform: rotate(45deg) scale(0.85); }}
 </style><div class=gdw-graph-key>
-<span><i style='background:{TRACKED}'></i>requires gradients</span>
-<span><i style='background:{UNTRACKED}'></i>does not</span>
+<span><i style='background:{TRACKED}'></i>tensor, requires gradients</span>
+<span><i style='background:{UNTRACKED}'></i>tensor, does not</span>
 <span><i class=gdw-op style='background:{OPERATION}'></i>operation</span>
 <span><i class=gdw-out style='background:{OUTPUT}'></i>output</span>
 <span style='opacity:0.8'>dashed: not tracked</span>
