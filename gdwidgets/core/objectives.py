@@ -203,7 +203,7 @@ class LinearNeuron:
 def polynomial_values(params: Tensor, powers: Tensor) -> Tensor:
     """Values (L, N) of polynomials with coefficients (L, P) at N inputs, given as powers (P, N)."""
     if len(params) * powers.numel() <= _SMALL:
-        return (params[:, :, None] * powers).sum(1)
+        return (params.unsqueeze(-1) * powers).sum(1)
     return torch.mm(params, powers)
 
 
