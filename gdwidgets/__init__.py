@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gdwidgets.explorers.accumulation import AccumulationComparer
     from gdwidgets.explorers.autograd import AutogradExplorer
     from gdwidgets.explorers.himmelblau import HimmelblauExplorer
     from gdwidgets.explorers.learning_rate import LearningRateExplorer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AccumulationComparer": "gdwidgets.explorers.accumulation",
     "AutogradExplorer": "gdwidgets.explorers.autograd",
     "HimmelblauExplorer": "gdwidgets.explorers.himmelblau",
     "LearningRateExplorer": "gdwidgets.explorers.learning_rate",
@@ -25,6 +27,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AccumulationComparer",
     "AutogradExplorer",
     "HimmelblauExplorer",
     "LearningRateExplorer",

@@ -9,10 +9,7 @@ from playwright.sync_api import expect
 
 from browser.pages import ExplorerPage
 
-CELL = (
-    "from gdwidgets.explorers.accumulation import AccumulationComparer\n"
-    "ex = AccumulationComparer()\nex"
-)
+CELL = "from gdwidgets import AccumulationComparer\nex = AccumulationComparer()\nex"
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from ipywidgets.widgets.widget import _instances
 from traitlets import TraitError
 
+from gdwidgets import AccumulationComparer
 from gdwidgets.core import Descent, LinearNeuron
-from gdwidgets.explorers.accumulation import AccumulationComparer
 from gdwidgets.explorers.accumulation_runs import PRESETS, fate, period_factor, swing
 from messages import recorded_messages
 
