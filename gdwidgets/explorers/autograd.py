@@ -19,7 +19,8 @@ from gdwidgets.core.graph_nodes import AutogradGraph
 from gdwidgets.core.graph_presets import CHAINS, MOST_LAYERS, PRESET_NAMES, Preset, preset
 from gdwidgets.core.graph_script import graph_script
 from gdwidgets.explorers.autograd_bars import LayerBars, layer_gradients
-from gdwidgets.explorers.autograd_controls import OWN, AutogradControls
+from gdwidgets.explorers.autograd_checks import OWN, chosen_preset, names
+from gdwidgets.explorers.autograd_controls import AutogradControls, name_buttons
 from gdwidgets.explorers.autograd_picture import GraphPicture
 from gdwidgets.explorers.autograd_tables import (
     HEAD,
@@ -33,25 +34,8 @@ from gdwidgets.ui import checks, text
 from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.main_loop import reachable
 
-TOOLTIPS = {
-    "reset": "Back to the beginning",
-    "back": "One step back",
-    "forward": "One step forward",
-    "finish": "Walk to the end",
-}
-
-
-def names(value: Any) -> tuple[str, ...]:
-    """Names of tensors or operations as a tuple.
-
-    Raises
-    ------
-    TraitError
-        When they are no sequence of names.
-    """
-    if isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
-        return tuple(value)
-    raise TraitError(f"names must be given as a tuple, such as ('w', 'b'), not {value!r}")
+FRESH = {"function", "tensors", "preset", "layers"}
+"""Settings that make another expression, which the present switches need not fit."""
 
 
 class AutogradExplorer(Explorer):
@@ -128,6 +112,9 @@ class AutogradExplorer(Explorer):
     picture_graph: AutogradGraph
     """What is drawn: the recording, collapsed when it has more than 200 nodes."""
 
+    _shown: Preset
+    _checked: str | None
+
     def __init__(
         self,
         function: Callable[..., Tensor] | None = None,
@@ -136,12 +123,7 @@ class AutogradExplorer(Explorer):
         preset: str | None = None,
         **settings: Any,
     ) -> None:
-        if function is None and tensors is not None:
-            raise ValueError("tensors were given without a function that uses them")
-        if function is not None and preset not in {None, OWN}:
-            raise ValueError(f"give a function or preset={preset!r}, not both")
-        self._last_selected = ""
-        name = OWN if function is not None else preset or "toy neuron"
+        name = chosen_preset(function, tensors, preset)
         super().__init__(
             **{"speed": 2.0, "function": function, "tensors": tensors, "preset": name} | settings
         )
@@ -175,17 +157,26 @@ class AutogradExplorer(Explorer):
             self.redraw()
 
     def _setting_changed(self, change: Any) -> None:
-        fresh = change["name"] in {"preset", "function", "tensors", "layers"}
-        if fresh and self._ready and not self._together:
+        name = change["name"]
+        if name not in FRESH or not self._ready or self._together:
+            super()._setting_changed(change)
+            return
+        try:
             with self.settings_together():
                 self._stale = True
-                if change["name"] != "layers":
+                if name != "layers":
                     self.requires_grad = None
                 self.detached = ()
-                if change["name"] == "function":
+                if name == "function":
                     self.preset = "toy neuron" if self.function is None else OWN
-            return
-        super()._setting_changed(change)
+        except Exception:
+            self._together += 1
+            try:
+                setattr(self, name, change["old"])
+            finally:
+                self._together -= 1
+                self._stale = False
+            raise
 
     def settings(self) -> dict[str, Any]:
         """Keyword arguments that build an equal explorer."""
@@ -228,19 +219,21 @@ class AutogradExplorer(Explorer):
         """Record the graph of the present settings."""
         shown = self.expression()
         tracked = shown.requires_grad if self.requires_grad is None else self.requires_grad
-        graph = self._record(shown, tracked)
-        self._shown = shown
+        graph = self._record(shown, tracked, self.detached)
+        self._shown, self._checked = shown, None
         self.picture_graph = collapsed(graph)
         self.words = Words(self.picture_graph, shown.variables)
         self.max_steps = len(self.picture_graph.steps)
         return graph
 
-    def _record(self, shown: Preset, tracked: tuple[str, ...]) -> AutogradGraph:
+    def _record(
+        self, shown: Preset, tracked: tuple[str, ...], detached: tuple[str, ...]
+    ) -> AutogradGraph:
         return record_graph(
             shown.function,
             shown.tensors,
             requires_grad=tracked,
-            detached=self.detached,
+            detached=detached,
             no_grad=self.no_grad,
             retain_graph=self.retain_graph,
             backward_calls=self.backward_calls,
@@ -267,9 +260,7 @@ class AutogradExplorer(Explorer):
 
     def build_controls(self) -> Widget:
         """Make the settings' controls and write the present settings into everything."""
-        for name, tooltip in TOOLTIPS.items():
-            getattr(self.transport, name).tooltip = tooltip
-        self.transport.speed.tooltip = "Steps per second while playing"
+        name_buttons(self.transport)
         self.controls = AutogradControls(self)
         self.settings_applied()
         return self.controls
@@ -304,9 +295,9 @@ class AutogradExplorer(Explorer):
             self.side.children = parts
             return
         others = {
-            activation: layer_gradients(self._record(preset(name, self.layers), ("x",)))
+            activation: layer_gradients(self._record(preset(name, self.layers), ("x",), ()))
             for name, activation in CHAINS.items()
-            if activation != chain and not self.detached
+            if activation != chain
         }
         self.bars.show_chain(chain, self.descent, others)
         self.side.children = (*parts, self.bars.view)
@@ -359,7 +350,9 @@ class AutogradExplorer(Explorer):
         return text.html_table(HEAD, rows, now=self.step - 1, text_columns=(1, 2, 3, 4, 5))
 
     def _check_html(self) -> str:
-        return check_table(finite_differences(self._shown.function, self.descent))
+        if self._checked is None:
+            self._checked = check_table(finite_differences(self._shown.function, self.descent))
+        return self._checked
 
     def table(self) -> str:
         """Return the walk as text: a line for each step, with value, incoming gradient, ``.grad``.

@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING
 from ipywidgets import Dropdown, HBox, IntText, Layout, ToggleButton, VBox
 
 from gdwidgets.core.graph_presets import CHAINS, PRESET_NAMES
+from gdwidgets.explorers.autograd_checks import OWN
 from gdwidgets.ui.controls import captioned, row
+from gdwidgets.ui.transport import Transport
 
 if TYPE_CHECKING:
     from gdwidgets.explorers.autograd import AutogradExplorer
 
-OWN = "your own"
-"""The preset that stands for a function of the user's."""
-
 FOLLOW = "(the present step)"
 MOST_LEAVES = 8
 """Tensors that get a switch of their own; of more, the rest is set by ``requires_grad``."""
+
+
+def name_buttons(transport: Transport) -> None:
+    """Let the transport's buttons speak of steps of a walk, where they spoke of updates."""
+    transport.reset.tooltip = "Back to the beginning"
+    transport.back.tooltip = "One step back"
+    transport.forward.tooltip = "One step forward"
+    transport.finish.tooltip = "Walk to the end"
+    transport.speed.tooltip = "Steps per second while playing"
 
 
 class AutogradControls(VBox):

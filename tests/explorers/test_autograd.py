@@ -256,6 +256,15 @@ def test_bars_rise_as_the_gradient_passes_and_compare_activations():
     explorer.close()
 
 
+def test_a_cut_chain_has_no_gradient_anywhere():
+    explorer = AutogradExplorer(preset="tanh chain", layers=5, detached=("tanh 3",))
+    explorer.run()
+    assert "does not have a grad_fn" in explorer.status.value  # x was the only tracked tensor
+    assert (explorer.bars.bars.y == np.float32(explorer.bars.y.min)).all()
+    assert (explorer.bars.others.y[1] == 1.0).all()  # the others are whole
+    explorer.close()
+
+
 @pytest.mark.parametrize("name", CHAINS)
 @pytest.mark.parametrize("layers", [1, 30])
 def test_chains_of_any_length_are_drawn(name, layers):

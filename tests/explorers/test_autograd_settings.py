@@ -183,6 +183,30 @@ def test_a_setting_that_does_not_fit_leaves_everything_as_it_was(explorer):
     assert explorer.table() == before
 
 
+def test_a_function_without_its_tensors_is_refused_and_taken_back(explorer):
+    with pytest.raises(ValueError, match="tensors must map names to numbers"):
+        explorer.function = torch.exp
+    assert explorer.function is None
+    assert explorer.preset == "toy neuron"
+    assert explorer.descent.grads["b"].tolist() == [[6.0]]
+
+
+def test_the_session_is_neither_relied_on_nor_changed():
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    with torch.inference_mode():
+        explorer = AutogradExplorer(preset="regression sample")
+        explorer.layers = 3
+        explorer.preset = "sigmoid chain"
+        explorer.run()
+        explorer.fold.toggles["Finite differences"].value = True
+        assert torch.is_inference_mode_enabled()
+    assert explorer.descent.grads["x"].dtype == torch.float32
+    assert "x.grad" in explorer.status.value
+    assert torch.get_default_dtype() == torch.float64
+    explorer.close()
+
+
 def test_the_function_can_be_replaced(explorer):
     with explorer.settings_together():
         explorer.function = lambda x: torch.exp(x)  # noqa: PLW0108 - its parameter has a name
