@@ -109,6 +109,7 @@ def test_the_turn_round_says_so(lab, opened):
 
 def test_micro_batches_wait_for_their_update(lab, opened):
     opened.root.locator("select").nth(1).select_option(label="micro-batches")
+    lab.wait_value("ex.preset", "micro-batches")
     lab.execute("ex.step = 6")
     expect(opened.root.locator(".gda")).to_contain_text("part 3 of 4")
     expect(opened.status).to_contain_text("accumulation is wanted")
