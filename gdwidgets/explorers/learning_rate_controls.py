@@ -14,7 +14,7 @@ from gdwidgets.ui.controls import captioned, parse_number, row
 if TYPE_CHECKING:
     from gdwidgets.explorers.learning_rate import LearningRateExplorer
 
-CHANGES = {"restart": "restart", "continue": "continue from here"}
+CHANGES = {"restart": "restart", "continue": "continue"}
 """What a changed learning rate does, as a setting and as people read it."""
 
 

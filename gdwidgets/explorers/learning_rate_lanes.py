@@ -87,7 +87,7 @@ class LanePanel(VBox):
         heading = _lane_row([head, self.add])
         closed = HTML(
             "<i style='border-color:currentColor;border-top-style:dashed;border-top-width:3px'></i>"
-            "closed form",
+            "&nbsp;closed form",
             layout=Layout(width="auto", margin="0"),
         )
         left = VBox(

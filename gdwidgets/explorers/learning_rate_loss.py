@@ -173,10 +173,11 @@ class RateLossPlot:
             steps = values[(values >= 0) & (values <= end) & (values == np.round(values))]
         places = [int(place) for place in self._at(steps)]
         counted = [int(step) + (1 if log else 0) for step in steps]
+        # Labels go first: the browser draws the ticks a little later, with the labels of now.
+        self._axis_x.tick_labels = {str(p): str(n) for p, n in zip(places, counted, strict=True)}
         figures.write(
             self._axis_x,
             tick_values=np.array(places, np.float64),
-            tick_labels={str(p): str(n) for p, n in zip(places, counted, strict=True)},
             label="iteration (step + 1)" if log else "step",
         )
         floor = np.full(2, max(self._level, self._y.min), np.float32)
