@@ -27,7 +27,6 @@ from gdwidgets.explorers.accumulation_picture import (
     key_entries,
 )
 from gdwidgets.ui import checks, text
-from gdwidgets.ui.cursor import MOST_STEPS
 from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.loss_plot import LossPlot
 from gdwidgets.ui.runs import lane_outcome, lane_steps
@@ -43,14 +42,6 @@ MOMENTUM_STEPS = 2000
 
 DISPLAY = ("momentum", "loss_log")
 """Settings that change what is drawn, not what is run."""
-
-
-def _clearing(value: Any) -> int | None:
-    return None if value is None else checks.whole(value, "clear_every", 1, MOST_STEPS)
-
-
-def _parts(value: Any) -> int | None:
-    return None if value is None else checks.whole(value, "micro_batches", 2, runs.PAIRS)
 
 
 class AccumulationComparer(Explorer):
@@ -100,10 +91,10 @@ class AccumulationComparer(Explorer):
     learning_rate = checks.Checked(0.1, lambda value: checks.real(value, "learning_rate", above=0))
     """The learning rate γ, a positive number. Default 0.1."""
 
-    clear_every = checks.Checked(None, _clearing)
+    clear_every = checks.Checked(None, runs.as_clearing)
     """The left loop clears its gradients every n steps; ``None``, the default, for never."""
 
-    micro_batches = checks.Checked(None, _parts)
+    micro_batches = checks.Checked(None, runs.as_parts)
     """Accumulation on purpose: a batch of 8 pairs in so many parts (2 to 8) on the left, at once on
     the right; a step is one part's backward pass. ``None``, the default, for the neuron."""
 
@@ -354,7 +345,10 @@ class AccumulationComparer(Explorer):
             loop = panel.Loop(lane, every, parts, self.max_steps, self.learning_rate)
             ended = lane_outcome(self.descent, lane, k) == "diverged"
             last = int(lane_steps(self.descent, k)[lane]) + 1
-            sides.append((loop, at, f"diverged at update {last}" if ended else ""))
+            ending = f"diverged at update {last}" if ended else ""
+            if last > self.max_steps and not at.line and at.loss is not None:
+                ending = f"after the loop: loss = {panel.figure_loss(at.loss)}"
+            sides.append((loop, at, ending))
         return panel.panel(sides, self._scale)
 
     def sentence(self, k: int) -> str:

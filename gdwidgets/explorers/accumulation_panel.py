@@ -194,9 +194,10 @@ def _row(label: str, value: float | None, absent: str, bar: tuple[float, str, fl
 def _update(name: str, at: Moment, i: int, loop: Loop) -> str:
     if at.update is None:
         here = f"{name} = {amount(float(at.point[i]))}"
-        if loop.parts is not None and at.line != "clear":
-            part = at.step % loop.parts + 1
-            here += f", part {part} of {loop.parts}" if loop.lane == 0 else ", waits"
+        if loop.parts is not None and at.line in {"forward", "backward"}:
+            here += f", part {at.step % loop.parts + 1} of {loop.parts}"
+        elif not at.line and at.loss is None:
+            here += ", waits"
         return f"<p>{here}</p>"
     before, after = (float(point[i]) for point in at.update)
     when = "update" if at.line == "update" else "next"

@@ -71,6 +71,19 @@ class ValleyMap(Plane):
         super().show_run(descent, colours)
         self._magnify = 1.0
 
+    def within(self, points: Array, starts: Array) -> Array:
+        """Points of runs from ``starts`` that have left the map stand where their line leaves it.
+
+        The neuron's paths are straight, so this is on the path.
+        """
+        low, high = np.array([[self.x.min, self.y.min], [self.x.max, self.y.max]])
+        away = points.astype(np.float64) - starts
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(away > 0, (high - starts) / away, (low - starts) / away)
+        share = np.where(away == 0, 1.0, share).min(axis=1)
+        near = starts + away * np.clip(share, 0.0, 1.0)[:, None]
+        return np.where((share < 1)[:, None], np.clip(near, low, high), points).astype(np.float32)
+
     def show_problem(self, problem: Problem, start: Point) -> None:
         """Draw the loss around its minimum, in a window that holds the start."""
         centre = [round(2 * value) / 2 for value in problem.centre]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from gdwidgets.core import Descent, LinearNeuron, training_pairs
 from gdwidgets.core.micro_batches import MicroBatches, UndampedMomentum, micro_batch_descent
 from gdwidgets.core.session import own_torch_state
+from gdwidgets.ui import checks
+from gdwidgets.ui.cursor import MOST_STEPS
 
 Point = tuple[float, float]
 Array = NDArray[np.float32]
@@ -51,6 +53,16 @@ COURSE: Mapping[str, Any] = MappingProxyType(
     }
 )
 """The settings of the course's Exercise 2."""
+
+
+def as_clearing(value: Any) -> int | None:
+    """Return how often to clear: every so many steps, or ``None`` for never; or raise."""
+    return None if value is None else checks.whole(value, "clear_every", 1, MOST_STEPS)
+
+
+def as_parts(value: Any) -> int | None:
+    """Return into how many parts to cut the batch, or ``None`` for no batch; or raise."""
+    return None if value is None else checks.whole(value, "micro_batches", 2, PAIRS)
 
 
 class Problem:
@@ -198,15 +210,19 @@ def cleared(descent: Descent, lane: int, k: int) -> bool:
 def moment(descent: Descent, lane: int, k: int, line: str, parts: int | None) -> Moment:
     """What a lane's loop holds at cursor k right after ``line`` has run."""
     at = min(k, int(descent.last_step[lane]))
+    if k == at == descent.max_steps and line in LINES[2:]:
+        # The loop is over: its buffer is as the last clearing, or the lack of it, left it.
+        over = moment(descent, lane, k, "clear", parts)
+        return replace(over, line="", loss=float(descent.loss[at, lane]))
     params, grad = descent.params[:, lane], descent.grad[:, lane]
-    leftover = None if cleared(descent, lane, at) else grad[at - 1]
+    at_once = parts is not None and lane == 1
+    leftover = None if at_once or cleared(descent, lane, at) else grad[at - 1]
     point, loss = params[at], float(descent.loss[at, lane])
     if line == "update" and at == k:
         return Moment(line, at, point, None, None, None, grad[at - 1], (params[at - 1], point))
     if line == "clear" and at == k:
         return Moment(line, at, point, None, leftover, None, leftover, None)
-    waits = parts is not None and lane == 1 and (at + 1) % parts != 0
-    if waits:
+    if parts is not None and lane == 1 and (at + 1) % parts != 0:
         return Moment("", at, point, None, None, None, None, None)
     if line == "forward" and at == k:
         return Moment(line, at, point, loss, leftover, None, leftover, None)

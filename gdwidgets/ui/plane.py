@@ -196,13 +196,18 @@ class Plane:
         figures.write(self.paths, x=x, y=y)
         here = params[steps, np.arange(descent.lanes)]
         shown = self._inside(here)
-        figures.put_crosses(
-            self.present,
-            np.clip(here[:, 0], self.x.min, self.x.max),
-            np.clip(here[:, 1], self.y.min, self.y.max),
-        )
+        seen = self.within(here, params[0])
+        figures.put_crosses(self.present, seen[:, 0], seen[:, 1])
         after = np.minimum(steps + 1, descent.recorded)
         self._draw_arrows(here, params[after, np.arange(descent.lanes)] - here, shown)
+
+    def within(
+        self,
+        points: NDArray[np.float32],
+        starts: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Where to show the present points (L, 2) of runs from ``starts``: on the map, always."""
+        return np.clip(points, [self.x.min, self.y.min], [self.x.max, self.y.max])
 
     def _inside(self, points: NDArray[np.float32]) -> NDArray[np.bool_]:
         low, high = [self.x.min, self.y.min], [self.x.max, self.y.max]
