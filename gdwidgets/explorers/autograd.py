@@ -219,12 +219,7 @@ class AutogradExplorer(Explorer):
         """Record the graph of the present settings."""
         shown = self.expression()
         tracked = shown.requires_grad if self.requires_grad is None else self.requires_grad
-        graph = self._record(shown, tracked, self.detached)
-        self._shown, self._checked = shown, None
-        self.picture_graph = collapsed(graph)
-        self.words = Words(self.picture_graph, shown.variables)
-        self.max_steps = len(self.picture_graph.steps)
-        return graph
+        return self._record(shown, tracked, self.detached)
 
     def _record(
         self, shown: Preset, tracked: tuple[str, ...], detached: tuple[str, ...]
@@ -275,11 +270,22 @@ class AutogradExplorer(Explorer):
 
     def settings_applied(self) -> None:
         """Prepare the figures and controls for a new graph."""
-        if self.selected not in self.picture_graph.nodes:
-            self.set_trait("selected", "")
+        self._shown, self._checked = self.expression(), None
+        self.picture_graph = collapsed(self.descent)
+        self.words = Words(self.picture_graph, self._shown.variables)
+        self.max_steps = len(self.picture_graph.steps)
+        self._begin()
         self.picture.show_graph(self.picture_graph, self.words)
         self._show_bars()
         self.show_settings()
+
+    def _begin(self) -> None:
+        """Put the cursor to the start, and the choice of a node where there is one, undrawn."""
+        ready, self._ready = self._ready, False
+        self.step = 0
+        if self.selected not in self.picture_graph.nodes:
+            self.selected = ""
+        self._ready = ready
 
     def show_settings(self) -> None:
         """Write the settings' values into their controls."""

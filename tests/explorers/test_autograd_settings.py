@@ -92,6 +92,12 @@ class Walks(RuleBasedStateMachine):
         self.explorer.layers = layers
         self.explorer.preset = name
 
+    @rule()
+    def fail(self):
+        self.explorer.controls.layers.value = 99
+        assert self.explorer.problem
+        self.explorer.handler(self.explorer.pause)()  # what is pressed next takes the problem away
+
     @rule(k=st.integers(0, 30))
     def seek(self, k):
         self.explorer.seek(min(k, self.explorer.max_steps))
@@ -205,6 +211,17 @@ def test_the_session_is_neither_relied_on_nor_changed():
     assert "x.grad" in explorer.status.value
     assert torch.get_default_dtype() == torch.float64
     explorer.close()
+
+
+def test_a_shorter_walk_may_follow_a_problem_and_a_choice(explorer):
+    explorer.preset = "sigmoid chain"
+    explorer.run()
+    explorer.select("sigmoid 9")
+    explorer.controls.layers.value = 99
+    assert explorer.problem
+    explorer.preset = "x · x"
+    assert (explorer.step, explorer.selected, explorer.problem) == (0, "", "")
+    assert "step 0 of 3" in explorer.transport.counter.value
 
 
 def test_the_function_can_be_replaced(explorer):
