@@ -45,7 +45,8 @@ class Engine:
     def __init__(self, objective: Objective, params: Tensor, *, watch_fresh: bool) -> None:
         self._objective = objective
         self._leaf = params.clone().requires_grad_()
-        self._ones = torch.ones_like(params[:, 0])
+        # A single loss needs no gradient of its own to start from, and checking one costs time.
+        self._ones = torch.ones_like(params[:, 0]) if len(params) > 1 else None
         self._fresh: Tensor | None = None
         # A user's function may refer to tensors of the user's that require gradients. Their .grad
         # is none of our business; where there are none, naming the leaf would only cost time.
