@@ -28,12 +28,6 @@ from gdwidgets.explorers.learning_rate_loss import RateLossPlot
 from gdwidgets.ui import checks, palette
 from gdwidgets.ui.explorer import Explorer
 
-RATES = (1.0, 0.1, 0.01, 0.001)
-"""The course's learning rates."""
-
-SUGGESTED = (0.19, 0.21, 0.3, 0.03, 0.003, 0.0003, 3.0, 0.05, 0.005)
-"""Rates for a new lane; those next to the limit come first where the data set one."""
-
 
 class LearningRateExplorer(Explorer):
     """Lanes with different learning rates fit the same polynomial to the same data.
@@ -80,7 +74,7 @@ class LearningRateExplorer(Explorer):
     degree = checks.Checked(2, given.degree)
     """Degree of the polynomial, 0 to 10; there is one coefficient more. Default 2."""
 
-    learning_rates = checks.Checked(RATES, given.rates)
+    learning_rates = checks.Checked(given.RATES, given.rates)
     """One learning rate per lane: a tuple of 1 to 8 numbers, each above 0 and up to 1,000,000."""
 
     rule = checks.Checked("gd", lambda value: checks.one_of(value, "rule", RULES))
@@ -113,7 +107,7 @@ class LearningRateExplorer(Explorer):
         y: Any = None,
         *,
         degree: int = 2,
-        learning_rates: Any = RATES,
+        learning_rates: Any = given.RATES,
         rule: str = "gd",
         init: Any = None,
         max_steps: int = 4000,
@@ -218,7 +212,7 @@ class LearningRateExplorer(Explorer):
         if rate is None:
             limit = self.curvature.limit
             near = [0.95 * limit, 1.05 * limit] if limit < given.HIGHEST_RATE / 2 else []
-            offered = [*(float(f"{value:.2g}") for value in near), *SUGGESTED]
+            offered = [*(float(f"{value:.2g}") for value in near), *given.SUGGESTED]
             rate = next(value for value in offered if value not in self.learning_rates)
         self.learning_rates = (*self.learning_rates, rate)
 
@@ -327,6 +321,11 @@ class LearningRateExplorer(Explorer):
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""
         return words.sentence(self, k)
+
+    def resend(self) -> None:
+        """Send the whole picture and the live table once more."""
+        self.controls.panel.table.send_state("value")
+        super().resend()
 
     # -- pins, tables, code ------------------------------------------------------------------
 

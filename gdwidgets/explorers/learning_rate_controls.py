@@ -63,7 +63,12 @@ class LearningRateControls(VBox):
                         "112px",
                         "Restart the run, or continue from the present step: a schedule",
                     ),
-                    captioned(self.lane, "tables show", "76px", "Whose steps the tables list"),
+                    captioned(
+                        self.lane,
+                        "tables show",
+                        "76px",
+                        "The learning rate whose steps and gradients the tables list",
+                    ),
                     self.pin,
                     self.unpin,
                 ),
@@ -120,7 +125,7 @@ class LearningRateControls(VBox):
         self.batch_size.value = self._batch(explorer)
         self._showing = True
         try:
-            options = [(f"γ = {rate:g}", lane) for lane, rate in enumerate(explorer.learning_rates)]
+            options = [(f"{rate:g}", lane) for lane, rate in enumerate(explorer.learning_rates)]
             if tuple(self.lane.options) != tuple(options):
                 self.lane.options = options
             self.lane.value = explorer.lane

@@ -16,6 +16,12 @@ from gdwidgets.ui.cursor import MOST_STEPS
 Rates = tuple[float, ...]
 Schedule = tuple[tuple[int, Rates], ...]
 
+RATES = (1.0, 0.1, 0.01, 0.001)
+"""The course's learning rates."""
+
+SUGGESTED = (0.19, 0.21, 0.3, 0.03, 0.003, 0.0003, 3.0, 0.05, 0.005)
+"""Rates for a new lane; those next to the limit come first where the data set one."""
+
 HIGHEST_RATE = 1e6
 MOST_PAIRS = 1_000_000
 

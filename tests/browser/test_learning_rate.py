@@ -140,7 +140,14 @@ def test_a_rate_changed_in_mid_run_continues_from_there(lab, opened):
     opened.rate(3).press("Enter")
     lab.wait_value("ex.schedule", [[500, [1.0, 0.1, 0.01, 0.001]]])
     expect(opened.counter).to_have_text(re.compile("step +500 of"))
+    opened.button("Play or pause").click()
+    lab.wait_value("ex.step > 600")
+    lab.execute("ex.change_rate(2, 0.05)")
+    assert lab.value("ex.playing")
+    step = lab.value("ex.step")
+    lab.wait_value(f"ex.step > {step} + 20")
     lab.execute("ex.run()")
+    expect(opened.status).to_contain_text("End of the run")
     lab.shot("learning-rate-schedule")
 
 
@@ -154,6 +161,8 @@ def test_a_logarithmic_step_axis_and_mini_batches(lab, opened):
     expect(axis.get_by_text("iteration (step + 1)")).to_be_visible()
     expect(axis.get_by_text("1000", exact=True)).to_be_visible()
     lab.execute("ex.batch_size = 10; ex.run()")
+    expect(opened.counter).to_have_text("step 4000 of 4000")
+    expect(opened.status).to_contain_text("End of the run")
     expect(axis.get_by_text("loss of the mini-batch")).to_be_visible()
     lab.shot("learning-rate-batches")
 
