@@ -31,20 +31,20 @@ def sentence(explorer: AccumulationComparer, k: int) -> str:
     if k == 0 and explorer.line == "backward":
         opening = "Press step for one update or “line” for one line of the loop."
     else:
-        opening = f"Step {k}:" + "".join(_standing(descent, lane, k) for lane in (0, 1)) + "."
+        opening = f"Step {k}: loss {', '.join(_standing(descent, lane, k) for lane in (0, 1))}."
     return f"{opening} {truth(explorer)}"
 
 
 def _standing(descent: Descent, lane: int, k: int) -> str:
-    at = int(lane_steps(descent, k)[lane])
-    name = " without" if lane == 0 else ", with"
-    if descent.clear_every[0] is not None and lane == 0:
-        name = f" clearing every {descent.clear_every[0]}"
-    if descent.clear_every[0] is not None and lane == 1:
-        name = ", every step"
+    every = descent.clear_every[0]
+    if every is None:
+        name = ("without clearing", "with")[lane]
+    else:
+        name = (f"clearing every {every}", "every step")[lane]
     if lane_outcome(descent, lane, k) == "diverged":
-        return f"{name} diverged"
-    return f"{name} loss {text.number(float(descent.loss[at, lane]), 3)}"
+        return f"beyond float32 {name}"
+    at = int(lane_steps(descent, k)[lane])
+    return f"{text.number(float(descent.loss[at, lane]), 3)} {name}"
 
 
 def truth(explorer: AccumulationComparer) -> str:

@@ -247,6 +247,16 @@ def test_the_sentence_says_what_is_true_at_the_learning_rate(explorer):
     assert "2/λ = 0.0588" in said(explorer)
 
 
+def test_the_sentence_tells_both_losses(explorer):
+    explorer.step = 3
+    assert "Step 3: loss 1.76 without clearing, 0.00287 with." in said(explorer)
+    explorer.learning_rate = 50.0
+    explorer.max_steps = 60
+    explorer.run()
+    assert "loss beyond float32 without clearing, beyond float32 with." in said(explorer)
+    assert "diverged at update" in explorer.loops.value
+
+
 def test_between_the_limits_the_uncleared_run_stays_and_the_cleared_one_goes(explorer):
     explorer.apply_preset("the turn-round")
     explorer.run()
@@ -562,6 +572,51 @@ def test_the_data_frame_has_a_row_for_each_lane_and_step(explorer):
     row = frame[(frame.lane == 0) & (frame.step == 1)].iloc[0]
     assert f"{row.grad_a:.4f} {row.fresh_grad_a:.4f}" == "-5.0625 -1.3125"
     assert explorer.step == 0
+
+
+def test_the_student_s_torch_session_is_neither_relied_on_nor_changed():
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    with torch.inference_mode():
+        explorer = AccumulationComparer(momentum=True)
+        assert explorer.table() == COURSE
+        explorer.apply_preset("micro-batches")
+        explorer.run()
+        explorer.pin()
+        assert torch.is_inference_mode_enabled()
+    assert torch.get_default_dtype() == torch.float64
+    assert torch.equal(torch.get_rng_state(), state)
+    explorer.close()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"x": 0.0, "y": 0.0, "start": (0.0, 0.0)},
+        {"start": (1e9, -1e9)},
+        {"x": 0.0, "y": 1e12},
+        {"x": 1e-12},
+        {"learning_rate": 1e-30},
+        {"learning_rate": 1e30},
+        {"clear_every": 1_000_000, "max_steps": 1},
+        {"micro_batches": 8, "max_steps": 1, "learning_rate": 100.0},
+    ],
+    ids=str,
+)
+def test_extreme_settings_are_drawn_without_a_word_of_warning(settings):
+    explorer = AccumulationComparer(**settings)
+    explorer.run()
+    explorer.momentum = True
+    explorer.loss_log = False
+    assert explorer.problem == ""
+    assert explorer.table()
+    for mark in explorer.curves.figure.marks:
+        y = np.atleast_2d(np.asarray(mark.y, float))
+        assert np.isfinite(np.asarray(mark.x, float)).all()
+        assert np.isfinite(y[:, -1]).all()
+    explorer.close()
 
 
 def test_play_without_an_event_loop_plays_to_the_end(explorer):
