@@ -347,7 +347,7 @@ class AutogradExplorer(Explorer):
 
     def sentence(self, k: int) -> str:
         """Say in words what step ``k`` of the walk did."""
-        return self.words.sentence(k)
+        return self.words.sentence(k) + (self.picture.hint if k == 0 else "")
 
     # -- tables, data, code ------------------------------------------------------------------
 

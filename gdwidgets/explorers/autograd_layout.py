@@ -17,6 +17,9 @@ MOST_COLUMNS = 9
 MOST_SPAN = 4
 """Layers that a line may cross."""
 
+ROW_GAP = 0.2
+"""Room between two rows, for the lines that go from one to the next."""
+
 SWEEPS = 6
 """How often every layer is ordered anew by its neighbours, there and back."""
 
@@ -67,7 +70,7 @@ def place(graph: AutogradGraph) -> Placed:
         layered.add_nodes_from((stop, {"layer": stop[2]}) for stop in between)
         stops[source, target] = [source, *between, target]
         nx.add_path(layered, stops[source, target])
-    points, edges, height = _in_rows(_ordered(layered), stops, columns)
+    points, edges, height = _in_rows(layered, stops, columns)
     return Placed(
         points={name: points[name] for name in graph.nodes},
         edges=edges,
@@ -90,8 +93,8 @@ def _layers(drawing: nx.DiGraph) -> dict[str, int]:
     return layers
 
 
-def _ordered(layered: nx.DiGraph) -> nx.DiGraph:
-    """The same graph, its nodes listed in the order in which they stand in their layers."""
+def _ordered(layered: nx.DiGraph) -> dict[int, list[Hashable]]:
+    """The nodes of every layer, from top to bottom."""
     rows: dict[int, list[Hashable]] = {}
     for node, layer in layered.nodes(data="layer"):
         rows.setdefault(layer, []).append(node)
@@ -104,11 +107,7 @@ def _ordered(layered: nx.DiGraph) -> nx.DiGraph:
             }
             means = {node: _mean(node, neighbours(node), places) for node in rows[layer]}
             rows[layer] = sorted(rows[layer], key=means.__getitem__)
-    ordered = nx.DiGraph()
-    for layer in sorted(rows):
-        ordered.add_nodes_from((node, {"layer": layer}) for node in rows[layer])
-    ordered.add_edges_from(layered.edges)
-    return ordered
+    return {layer: rows[layer] for layer in sorted(rows)}
 
 
 def _mean(
@@ -122,32 +121,42 @@ def _in_rows(
     layered: nx.DiGraph, stops: Mapping[tuple[str, str], Sequence[Hashable]], columns: int
 ) -> tuple[dict[Hashable, Point], dict[tuple[str, str], tuple[Point, ...]], float]:
     """Places of all nodes, the edges' corners, and the height of all rows together."""
-    where = nx.multipartite_layout(layered, subset_key="layer")
+    # Handed over as lists: from node attributes the layout would make sets, in any order.
+    where = nx.multipartite_layout(layered, subset_key=_ordered(layered))
     depth = dict(layered.nodes(data="layer"))
     count = max(depth.values()) + 1
     unit = (max(x for x, _ in where.values()) - min(x for x, _ in where.values())) / (count - 1)
-    heights = [1.0] * math.ceil(count / columns)
+    heights = [1.0 + ROW_GAP] * math.ceil(count / columns)
     for node, (_, y) in where.items():
         row = depth[node] // columns
-        heights[row] = max(heights[row], 2 * abs(float(y)) / unit + 1)
+        heights[row] = max(heights[row], 2 * abs(float(y)) / unit + 1 + ROW_GAP)
     tops = [sum(heights[:row]) for row in range(len(heights))]
     points: dict[Hashable, Point] = {}
     for node, (_, y) in where.items():
         row, column = divmod(depth[node], columns)
         points[node] = (float(column), tops[row] + heights[row] / 2 + float(y) / unit)
     edges = {}
+    into = dict.fromkeys(range(len(heights)), 0)
     for pair, path in stops.items():
         corners: list[Point] = [points[path[0]]]
         for one, two in pairwise(path):
-            top = tops[depth[two] // columns]
-            corners.extend(_corners(points[one], points[two], columns, top))
+            row = depth[two] // columns
+            if row == depth[one] // columns:
+                corners.extend(_corners(points[one], points[two]))
+            else:
+                corners.extend(_turn(points[one], points[two], columns, tops[row], into[row]))
+                into[row] += 1
         edges[pair] = tuple(corners)
     return points, edges, sum(heights)
 
 
-def _corners(one: Point, two: Point, columns: int, top: float) -> list[Point]:
-    """The corners from ``one`` to ``two`` in the next layer, perhaps at the start of a row."""
-    (x, y), (right, below) = one, two
-    if right > x:
-        return [(x + 0.3, y), (right - 0.36, below), two]
-    return [(columns - 0.52, y), (columns - 0.52, top), (-0.52, top), (-0.52, below), two]
+def _corners(one: Point, two: Point) -> list[Point]:
+    """The corners from ``one`` to ``two`` in the next layer."""
+    return [(one[0] + 0.3, one[1]), (two[0] - 0.36, two[1]), two]
+
+
+def _turn(one: Point, two: Point, columns: int, top: float, nth: int) -> list[Point]:
+    """The corners from the end of a row to the start of the next; each line has its own way."""
+    aside, above = 0.04 * min(nth, 3), top + 0.07 * (nth % 4)
+    right, left = columns - 0.5 - aside, -0.54 + aside
+    return [(right, one[1]), (right, above), (left, above), (left, two[1]), two]

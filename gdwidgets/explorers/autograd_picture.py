@@ -162,6 +162,7 @@ class GraphPicture:
         self._placed = placed = place(graph)
         height = max(HEIGHT, round(placed.height * LEAST_ROW))
         self.figure.layout.height = f"{height}px"
+        self.hint = " Scroll the picture for its lower rows." if height > HEIGHT else ""
         figures.write(self.x, min=-0.6, max=placed.columns - 0.4)
         figures.write(self.y, min=placed.height, max=0.0)
         self._room = min(18, 88 // placed.columns)

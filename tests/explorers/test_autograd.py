@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -295,6 +298,34 @@ def test_no_two_nodes_touch_and_every_edge_goes_right(name):
     explorer.close()
 
 
+def test_a_picture_that_is_taller_than_its_frame_says_so():
+    names = [f"t{k}" for k in range(9)]
+    explorer = AutogradExplorer(
+        lambda **given: torch.stack(list(given.values())).sum(), dict.fromkeys(names, 1.0)
+    )
+    assert "Scroll the picture" in explorer.status.value
+    explorer.close()
+
+
+def test_a_layout_is_the_same_in_every_session():
+    code = (
+        "from gdwidgets import AutogradExplorer\n"
+        "from gdwidgets.explorers.autograd_layout import place\n"
+        "print(place(AutogradExplorer(preset='regression sample').descent))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1
+
+
 def test_an_edge_across_layers_passes_between_nodes():
     graph = record_graph(lambda x: torch.exp(torch.sin(torch.cos(x))) * x, {"x": 1.0})
     placed = place(graph)
@@ -316,6 +347,7 @@ def test_an_input_from_far_away_is_named_instead_of_drawn():
     assert ("w", "mul 12") not in placed.edges
     assert ("w", "mul") in placed.edges
     assert set(explorer.picture.tags.text) == {"w"}
+    assert "Scroll the picture" not in explorer.status.value
     drawn = len(placed.edges) + sum(len(tag) for tag in placed.tags.values())
     assert drawn == len({(i, n.name) for n in explorer.descent.nodes.values() for i in n.inputs})
     explorer.close()
