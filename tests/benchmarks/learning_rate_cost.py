@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import statistics
 import time
 from collections.abc import Callable
 
@@ -71,7 +70,7 @@ async def _play() -> float:
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """Measure, all kinds of run taken in turn so that a busy machine is fair to each."""
+    """Measure, all kinds of run taken in turn; the best of each is the least disturbed one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -89,7 +88,7 @@ def rows() -> list[tuple[str, str, str]]:
     with recorded_messages() as sent:
         explorer.step = STEPS
     explorer.close()
-    slow, one, play = (statistics.median(times) for times in (course, once, played))
+    slow, one, play = (min(times) for times in (course, once, played))
     return [
         ("Exercise 1 as the course computes it, 14 runs, s", f"{slow:.2f}", ""),
         ("Exercise 1 as one run of four lanes, s", f"{one:.2f}", ""),
