@@ -351,6 +351,11 @@ class AccumulationComparer(Explorer):
             sides.append((loop, at, ending))
         return panel.panel(sides, self._scale)
 
+    def resend(self) -> None:
+        """Send the whole picture and the two loops once more."""
+        self.loops.send_state("value")
+        super().resend()
+
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""
         return words.sentence(self, k).replace(" = ", "\u00a0=\u00a0")  # formulas stay whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import bqplot as bq
@@ -180,7 +181,7 @@ class ParameterPlot:
         figures.write(self.y, min=float(low), max=float(high))
         self._axis_y.tick_values = figures.ticks(self.y, 5)
         self._thinners = [
-            Thinner(lambda lane=lane: descent.params[:, lane]) for lane in range(descent.lanes)
+            Thinner(partial(_lane_params, descent, lane)) for lane in range(descent.lanes)
         ]
 
     def draw(self, descent: Descent, k: int) -> None:
@@ -204,6 +205,11 @@ class ParameterPlot:
 
     def _clean(self, values: Array) -> Array:
         return figures.clean(values, self.y.min, self.y.max)
+
+
+def _lane_params(descent: Descent, lane: int) -> Array:
+    """Parameters of a lane so far, float32 (recorded + 1, P)."""
+    return np.asarray(descent.params[:, lane])
 
 
 class BatchView:

@@ -624,6 +624,12 @@ def test_play_without_an_event_loop_plays_to_the_end(explorer):
     assert (explorer.step, explorer.playing) == (10, False)
 
 
+def test_the_loops_are_sent_again_on_pause(explorer):
+    with recorded_messages() as sent:
+        explorer.resend()
+    assert explorer.loops in [widget for widget, _, _ in sent]
+
+
 def test_close_leaves_no_widget_behind():
     before = set(_instances)
     explorer = AccumulationComparer(momentum=True)
