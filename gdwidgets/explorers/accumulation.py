@@ -172,7 +172,6 @@ class AccumulationComparer(Explorer):
     @validate("line")
     def _valid_line(self, proposal: Any) -> str:
         name = checks.one_of(proposal["value"], "line", runs.LINES)
-        # While the step itself is changing, its own observer puts the line right.
         if self._ready and name not in runs.lines_at(self.step, self.micro_batches):
             raise TraitError(f"no {name} line has run at step {self.step}: use line_forward()")
         return name
@@ -332,6 +331,8 @@ class AccumulationComparer(Explorer):
         """Write every mark from the recording, with the cursor at ``k`` and its line."""
         self.descent.advance_to(min(k + 1, self.max_steps))  # one more, for the next update
         self.map.draw(self.descent, k)
+        if self.line != "backward":
+            self.map.arrows.visible = False  # before the backward pass nobody knows the update
         self.curves.draw(self.descent, k)
         self.loss_plot.draw(self.losses, k)
         self.loops.value = self._loops(k)

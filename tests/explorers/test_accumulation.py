@@ -177,6 +177,16 @@ def test_a_whole_step_stops_after_backward(explorer):
     assert (explorer.step, explorer.line) == (0, "backward")
 
 
+def test_the_next_update_is_drawn_once_the_gradient_is_known(explorer):
+    assert explorer.map.arrows.visible
+    explorer.line_forward()
+    assert not explorer.map.arrows.visible
+    explorer.step_forward()
+    assert explorer.map.arrows.visible
+    arrow = explorer.map.arrows
+    np.testing.assert_allclose(arrow.x[:, 1], explorer.descent.params[3, :, 0], rtol=1e-6)
+
+
 def test_no_line_runs_after_the_end(explorer):
     explorer.run()
     explorer.line_forward()
