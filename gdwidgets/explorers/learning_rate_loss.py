@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import bqplot as bq
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from gdwidgets.core import Descent
 from gdwidgets.explorers.learning_rate_fits import INK, Points
 from gdwidgets.ui import figures, palette
+from gdwidgets.ui.loss_plot import lane_column
 from gdwidgets.ui.runs import lane_outcome, lane_steps
 from gdwidgets.ui.thinning import Thinner
 
@@ -146,11 +149,10 @@ class RateLossPlot:
         self.lines.colors = list(colours)
         buckets = max(8, POINTS // descent.lanes // 2 - 4)
         self._linear = [
-            Thinner(lambda lane=lane: descent.loss[:, lane : lane + 1])
-            for lane in range(descent.lanes)
+            Thinner(partial(lane_column, descent, lane)) for lane in range(descent.lanes)
         ]
         self._logarithmic = [
-            RateThinner(lambda lane=lane: descent.loss[:, lane], self._max_steps + 1, buckets)
+            RateThinner(partial(_lane_loss, descent, lane), self._max_steps + 1, buckets)
             for lane in range(descent.lanes)
         ]
         self._changes, self._level = tuple(changes), floor
@@ -190,12 +192,12 @@ class RateLossPlot:
     _changes: tuple[int, ...] = ()
     _level = 1.0
 
-    def _at(self, steps: NDArray[np.integer] | NDArray[np.float32]) -> NDArray[np.float32]:
+    def _at(self, steps: NDArray[Any]) -> NDArray[np.float32]:
         """Where steps lie on the axis; a logarithmic one counts iterations, and they begin at 1."""
-        steps = np.asarray(steps, np.float64)
-        return (np.log10(steps + 1) if self.log_steps else steps).astype(np.float32)
+        exact = np.asarray(steps, np.float64)
+        return (np.log10(exact + 1) if self.log_steps else exact).astype(np.float32)
 
-    def _placed(self, steps: NDArray[np.float32], loss: NDArray[np.float32]) -> Points:
+    def _placed(self, steps: NDArray[Any], loss: NDArray[np.float32]) -> Points:
         return self._at(steps), figures.clean(loss, self._y.min, self._y.max, floor=True)
 
     def _write(self, mark: bq.Lines, lines: Sequence[Points]) -> None:
@@ -251,3 +253,7 @@ def log_ticks(low: float, high: float) -> NDArray[np.float64]:
         ]
     )
     return values[(values >= low) & (values <= high)]
+
+
+def _lane_loss(descent: Descent, lane: int) -> NDArray[np.float32]:
+    return descent.loss[:, lane]

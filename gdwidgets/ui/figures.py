@@ -85,7 +85,8 @@ def figure(
     marks: Sequence[bq.Mark], axes: Sequence[bq.Axis], *, height: int, **traits: Any
 ) -> bq.Figure:
     """A figure that takes the width it is given; nothing in it is animated."""
-    traits.setdefault("layout", Layout(width="100%", height=f"{height}px", min_width="0"))
+    if "layout" not in traits:
+        traits["layout"] = Layout(width="100%", height=f"{height}px", min_width="0")
     traits.setdefault("fig_margin", dict(MARGIN))
     return bq.Figure(
         marks=list(marks),

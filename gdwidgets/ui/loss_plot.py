@@ -99,7 +99,7 @@ class LossPlot:
         """
         self.floor = floor
         self._thinners = [
-            Thinner(partial(_lane_loss, descent, lane)) for lane in range(descent.lanes)
+            Thinner(partial(lane_column, descent, lane)) for lane in range(descent.lanes)
         ]
         self._limits = (np.inf, -np.inf)
         self._cap = float(np.nan_to_num(descent.loss[0], posinf=0.0).max() - floor) or np.inf
@@ -155,7 +155,7 @@ class LossPlot:
         self, descent: Descent, lane: int, k: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return what a ghost of a lane up to step ``k`` needs."""
-        steps = Thinner(partial(_lane_loss, descent, lane)).indices(k + 1, 200)
+        steps = Thinner(partial(lane_column, descent, lane)).indices(k + 1, 200)
         return steps.astype(np.float32), descent.loss[steps, lane]
 
     def show_ghosts(
@@ -222,5 +222,6 @@ class LossPlot:
             self._write_ghosts()
 
 
-def _lane_loss(descent: Descent, lane: int) -> NDArray[np.float32]:
+def lane_column(descent: Descent, lane: int) -> NDArray[np.float32]:
+    """A lane's losses so far as a column, float32 (recorded + 1, 1), for a ``Thinner``."""
     return descent.loss[:, lane : lane + 1]
