@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gdwidgets.core.analysis import condition_number, hessian, learning_rate_limit
 from gdwidgets.core.basin import DIVERGED, UNSETTLED, BasinMap, BasinSearch, basins
+from gdwidgets.core.batches import MiniBatches
 from gdwidgets.core.data import initial_parameters, training_pairs
 from gdwidgets.core.descent import Descent
 from gdwidgets.core.objectives import LinearNeuron, Objective, PolynomialRegression
@@ -36,6 +37,7 @@ __all__ = [
     "Descent",
     "GradientDescent",
     "LinearNeuron",
+    "MiniBatches",
     "Momentum",
     "Nesterov",
     "Objective",

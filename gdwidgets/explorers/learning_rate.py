@@ -14,11 +14,11 @@ from traitlets import Bool, TraitError, validate
 from gdwidgets.core import (
     RULES,
     Descent,
+    MiniBatches,
     PolynomialRegression,
     initial_parameters,
     training_pairs,
 )
-from gdwidgets.core.batches import MiniBatches
 from gdwidgets.core.script import descent_script
 from gdwidgets.explorers import learning_rate_settings as given
 from gdwidgets.explorers import learning_rate_words as words
