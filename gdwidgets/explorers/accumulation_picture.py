@@ -52,7 +52,10 @@ class ValleyMap(Plane):
         on_click: Callable[[Point], None],
         on_drag: Callable[[int, Point], None],
     ) -> None:
-        super().__init__(height, on_click, on_drag, names=("a", "b"), points=MAP_POINTS)
+        # Without halos, which would be one message too many when a table is open.
+        super().__init__(
+            height, on_click, on_drag, names=("a", "b"), points=MAP_POINTS, most_halos=0
+        )
         self.minima = bq.Lines(
             x=np.zeros(2),
             y=np.zeros(2),
@@ -61,9 +64,6 @@ class ValleyMap(Plane):
             stroke_width=1.5,
         )
         self.insert(self.minima, above=self.contours)
-        # Both paths run along one line: the second is drawn on top of the first, and thinner.
-        self.halo.stroke_width = 7
-        self.halo.opacities = [0.6]
         self.view.layout.flex = "0 1 440px"
         self._shown: tuple[Any, ...] | None = None
 

@@ -44,6 +44,8 @@ class Plane:
         What the two parameters are called.
     points
         Points of all paths together that are sent in a frame.
+    most_halos
+        Lanes up to which paths have a halo; each frame it is a message more.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Plane:
         *,
         names: tuple[str, str] = ("u", "v"),
         points: int = PATH_POINTS,
+        most_halos: int = MOST_HALOS,
     ) -> None:
         self.x, self.y = figures.scale(0, 1), figures.scale(0, 1)
         scales = {"x": self.x, "y": self.y}
@@ -115,6 +118,7 @@ class Plane:
         self.bar = HTML(layout=Layout(width="76px", flex="0 0 auto", height=f"{height}px"))
         self._height = height
         self._points = points
+        self._most_halos = most_halos
         self._thinners: list[Thinner] = []
         self._magnify = 1.0
         self.view = HBox(
@@ -154,7 +158,7 @@ class Plane:
             Thinner(partial(_lane_params, descent, lane)) for lane in range(descent.lanes)
         ]
         self.paths.colors = list(colours)
-        self.halo.visible = descent.lanes <= MOST_HALOS
+        self.halo.visible = descent.lanes <= self._most_halos
         self.put_starts(descent)
         descent.advance_to(1)
         width = self.x.max - self.x.min
@@ -182,7 +186,7 @@ class Plane:
 
         A point that has left the map is shown on the edge where it left.
         """
-        halo = descent.lanes <= MOST_HALOS
+        halo = descent.lanes <= self._most_halos
         budget = self._points // descent.lanes // (2 if halo else 1)
         params = descent.params
         steps = lane_steps(descent, k)

@@ -393,12 +393,13 @@ def test_a_frame_stays_within_twelve_messages_and_16_kb_at_any_length(explorer, 
         assert sent.bytes <= 16_000
 
 
-def test_an_open_step_table_keeps_a_frame_within_16_kb(explorer):
+def test_an_open_step_table_keeps_a_frame_within_twelve_messages_and_16_kb(explorer):
     explorer.max_steps = 6000
     explorer.fold.toggles["Step tables"].value = True
     explorer.step = 5000
     with recorded_messages() as sent:
         explorer.step_forward()
+    assert len(sent) <= 12
     assert sent.bytes <= 16_000
 
 
