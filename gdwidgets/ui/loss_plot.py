@@ -15,7 +15,7 @@ from gdwidgets.ui import figures, palette
 from gdwidgets.ui.runs import lane_steps
 from gdwidgets.ui.thinning import Thinner
 
-POINTS = 1000
+POINTS = 640
 """Points of all lanes together that are sent in a frame: 8 bytes each, and no more than pixels."""
 
 

@@ -19,7 +19,7 @@ from gdwidgets.ui.runs import lane_steps
 from gdwidgets.ui.shade import Shade, png
 from gdwidgets.ui.thinning import Thinner
 
-PATH_POINTS = 700
+PATH_POINTS = 480
 """Points of all paths together that are sent in a frame; a halo takes half of them."""
 
 MOST_HALOS = 3
