@@ -38,7 +38,7 @@ class Thinner:
         count
             Number of records that are to be shown.
         budget
-            About how many points may be drawn; at least 8.
+            About how many points may be drawn; at least 4 times the channels and 2 more.
 
         Returns
         -------
@@ -54,12 +54,11 @@ class Thinner:
         size = BASE << level
         buckets = count // size
         tail = self._extremes(values, buckets * size, count)
-        ends = np.array([0, count - 1])
-        picked = np.unique(np.concatenate((self._level(level, buckets).ravel(), tail, ends)))
-        # Extremes of neighbouring buckets coincide where nothing swings: what is left of the budget
-        # goes to records in between, so that a smooth curve stays smooth.
-        between = np.linspace(0, count - 1, budget - len(picked)).astype(np.int64)
-        return np.union1d(picked, between)
+        picked = np.concatenate((self._level(level, buckets).ravel(), tail))
+        # What is left of the budget goes to records in between, the first and the last among them,
+        # so that a curve on which nothing swings stays smooth.
+        between = np.linspace(0, count - 1, max(2, budget - len(picked))).astype(np.int64)
+        return np.unique(np.concatenate((picked, between)))
 
     def _level(self, level: int, buckets: int) -> NDArray[np.int64]:
         """Extremes of the first ``buckets`` buckets of a level, shape (buckets, 2 C)."""
