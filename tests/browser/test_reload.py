@@ -1,0 +1,48 @@
+"""A reload in mid-play, and every way to move the cursor afterwards, in the course's other two."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.pages import ExplorerPage
+
+
+@pytest.mark.parametrize("name", ["LearningRateExplorer", "AccumulationComparer"])
+def test_after_a_reload_in_mid_play_the_same_run_is_there_and_every_control_works(notebook, name):
+    cell = f"from gdwidgets import {name}\nex = {name}(max_steps=3000, speed=30)\nex"
+    page = notebook.open([cell], height=1000)
+    opened = ExplorerPage(page).ready()
+    opened.button("Play or pause").click()
+    notebook.wait_value("ex.step > 15")
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(1500)
+    page.reload()
+    opened = ExplorerPage(page).ready()
+    page.wait_for_timeout(1500)
+    if not notebook.value("ex.playing"):
+        opened.button("Play or pause").click()
+    before = opened.step
+    notebook.wait_value(f"ex.step > {before} + 10")
+    opened.button("Play or pause").click()
+    notebook.wait_value("ex.playing", wanted=False)
+    notebook.take_errors()  # JupyterLab's own while it unloads
+
+    step = notebook.value("ex.step")
+    expect(opened.counter).to_have_text(re.compile(rf"step +{step} of"))
+    opened.button("Apply one update").click()
+    expect(opened.counter).to_have_text(re.compile(rf"step +{step + 1} of"))
+    opened.button("One update back").click()
+    expect(opened.counter).to_have_text(re.compile(rf"step +{step} of"))
+    x, y = opened.middle(opened.root.locator(".noUi-handle").first)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y, steps=6)
+    page.mouse.up()
+    notebook.wait_value(f"ex.step > {step} + 50")
+    page.wait_for_timeout(300)
+    assert opened.step == notebook.value("ex.step")
+    opened.button("Back to step 0").click()
+    expect(opened.counter).to_have_text(re.compile("step +0 of"))
