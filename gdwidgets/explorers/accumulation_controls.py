@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ipywidgets import Button, Dropdown, FloatText, IntText, Layout, Text, ToggleButton, VBox
 
 from gdwidgets.explorers.accumulation_runs import PAIRS, PRESETS
-from gdwidgets.ui.controls import LearningRate, captioned, parse_number, row
+from gdwidgets.ui.controls import LearningRate, button, captioned, parse_number, row
 from gdwidgets.ui.text import number
 from gdwidgets.ui.transport import Transport
 
@@ -27,15 +27,14 @@ def add_line_buttons(transport: Transport, explorer: AccumulationComparer) -> No
         ("angle-left", "", "One line of the training loop back", explorer.line_back),
         ("angle-right", "line", "Execute one line of the training loop", explorer.line_forward),
     ):
-        button = Button(
+        made_button = Button(
             icon=icon,
             description=description,
             tooltip=tooltip,
             layout=Layout(width="64px" if description else "36px", flex="0 0 auto"),
         )
-        call = explorer.handler(method)
-        button.on_click(lambda _, call=call: call())
-        made.append(button)
+        explorer.bind_button(made_button, method)
+        made.append(made_button)
     made[0].layout.margin = "2px 0 2px 14px"
     children = list(transport.children)
     at = children.index(transport.finish) + 1
@@ -115,10 +114,8 @@ class AccumulationControls(VBox):
             tooltip="Draw momentum with β = 1, dotted: the uncleared run follows it exactly",
             layout=Layout(width="auto"),
         )
-        self.pin = self._button(
-            "Pin", "Keep both runs as dashed ghosts, with rows in the run table"
-        )
-        self.unpin = self._button("Unpin all", "Forget the pinned runs")
+        self.pin = button("Pin", "Keep both runs as dashed ghosts, with rows in the run table")
+        self.unpin = button("Unpin all", "Forget the pinned runs")
         self._bind(explorer)
         never = "The left loop clears its gradients every n steps; empty for never"
         super().__init__(
@@ -150,10 +147,6 @@ class AccumulationControls(VBox):
             layout=Layout(width="100%"),
         )
 
-    @staticmethod
-    def _button(description: str, tooltip: str) -> Button:
-        return Button(description=description, tooltip=tooltip, layout=Layout(width="auto"))
-
     def _bind(self, explorer: AccumulationComparer) -> None:
         choose = explorer.handler(lambda name: self._choose(explorer, name))
         self.preset.observe(lambda change: choose(change["new"]), names="value")
@@ -167,9 +160,8 @@ class AccumulationControls(VBox):
         explorer.bind(self.max_steps, "max_steps")
         explorer.bind(self.loss_log, "loss_log")
         explorer.bind(self.momentum, "momentum")
-        for button, method in ((self.pin, explorer.pin), (self.unpin, explorer.unpin_all)):
-            call = explorer.handler(method)
-            button.on_click(lambda _, call=call: call())
+        for pressed, method in ((self.pin, explorer.pin), (self.unpin, explorer.unpin_all)):
+            explorer.bind_button(pressed, method)
 
     def _choose(self, explorer: AccumulationComparer, name: str) -> None:
         if self._showing or name == explorer.preset:

@@ -8,7 +8,7 @@ from ipywidgets import Dropdown, HBox, IntText, Layout, ToggleButton, VBox
 
 from gdwidgets.core.graph_presets import CHAINS, PRESET_NAMES
 from gdwidgets.explorers.autograd_checks import OWN
-from gdwidgets.ui.controls import captioned, row
+from gdwidgets.ui.controls import captioned, row, toggle
 from gdwidgets.ui.transport import Transport
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ class AutogradControls(VBox):
         self.layers = IntText(continuous_update=False)
         self.node = Dropdown(options=[FOLLOW])
         self.leaves = HBox([], layout=Layout(flex_flow="row wrap"))
-        self.detach = self._toggle("detach", "Detach the result of the node chosen here")
-        self.no_grad = self._toggle("no_grad", "Run the expression inside torch.no_grad()")
-        self.retain = self._toggle("retain_graph", "Call backward(retain_graph=True)")
-        self.twice = self._toggle("backward twice", "Call backward() a second time")
+        self.detach = toggle("detach", "Detach the result of the node chosen here")
+        self.no_grad = toggle("no_grad", "Run the expression inside torch.no_grad()")
+        self.retain = toggle("retain_graph", "Call backward(retain_graph=True)")
+        self.twice = toggle("backward twice", "Call backward() a second time")
         self._showing = False
         self._bind(explorer)
         self._layers = captioned(self.layers, "layers", "72px", "Length of the chain, 1 to 30")
@@ -69,10 +69,6 @@ class AutogradControls(VBox):
             ],
             layout=Layout(width="100%"),
         )
-
-    @staticmethod
-    def _toggle(description: str, tooltip: str) -> ToggleButton:
-        return ToggleButton(description=description, tooltip=tooltip, layout=Layout(width="auto"))
 
     def _bind(self, explorer: AutogradExplorer) -> None:
         explorer.bind(self.preset, "preset")
@@ -143,12 +139,12 @@ class AutogradControls(VBox):
                 toggle.style.close()
                 toggle.close()
             explorer.adopt_widgets()
-        for toggle in self.leaves.children:
-            toggle.value = toggle.description in graph.requires_grad
+        for leaf in self.leaves.children:
+            leaf.value = leaf.description in graph.requires_grad
 
     def _leaf(self, explorer: AutogradExplorer, name: str) -> ToggleButton:
-        toggle = self._toggle(name, f"Whether {name} requires gradients")
-        toggle.layout.min_width = "36px"
+        leaf = toggle(name, f"Whether {name} requires gradients")
+        leaf.layout.min_width = "36px"
         require = explorer.handler(lambda on: self._require(name, on))
-        toggle.observe(lambda change: require(change["new"]), names="value")
-        return toggle
+        leaf.observe(lambda change: require(change["new"]), names="value")
+        return leaf

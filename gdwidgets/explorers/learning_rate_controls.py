@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ipywidgets import Button, Dropdown, IntText, Layout, Text, VBox
+from ipywidgets import Dropdown, IntText, Layout, Text, VBox
 
 from gdwidgets.core import RULES
 from gdwidgets.core.objectives import HIGHEST_DEGREE
 from gdwidgets.explorers.learning_rate_lanes import LanePanel
-from gdwidgets.ui.controls import captioned, parse_number, row
+from gdwidgets.ui.controls import button, captioned, parse_number, row
 
 if TYPE_CHECKING:
     from gdwidgets.explorers.learning_rate import LearningRateExplorer
@@ -40,8 +40,8 @@ class LearningRateControls(VBox):
         self.log_steps = Dropdown(options=[("linear", False), ("logarithmic", True)])
         self.on_change = Dropdown(options=[(label, name) for name, label in CHANGES.items()])
         self.lane = Dropdown(options=[("–", 0)])
-        self.pin = self._button("Pin", "Keep this run as dotted ghosts, with rows in the run table")
-        self.unpin = self._button("Unpin all", "Forget the pinned runs")
+        self.pin = button("Pin", "Keep this run as dotted ghosts, with rows in the run table")
+        self.unpin = button("Unpin all", "Forget the pinned runs")
         self._bind(explorer)
         super().__init__(
             [
@@ -76,10 +76,6 @@ class LearningRateControls(VBox):
             layout=Layout(width="100%"),
         )
 
-    @staticmethod
-    def _button(description: str, tooltip: str) -> Button:
-        return Button(description=description, tooltip=tooltip, layout=Layout(width="auto"))
-
     def _bind(self, explorer: LearningRateExplorer) -> None:
         for name in ("rule", "degree", "max_steps", "log_steps", "on_change"):
             explorer.bind(getattr(self, name), name)
@@ -87,9 +83,8 @@ class LearningRateControls(VBox):
         self.lane.observe(lambda change: choose(change["new"]), names="value")
         deal = explorer.handler(lambda value: self._set_batch(explorer, value))
         self.batch_size.observe(lambda change: deal(change["new"]), names="value")
-        for button, method in ((self.pin, explorer.pin), (self.unpin, explorer.unpin_all)):
-            call = explorer.handler(method)
-            button.on_click(lambda _, call=call: call())
+        for pressed, method in ((self.pin, explorer.pin), (self.unpin, explorer.unpin_all)):
+            explorer.bind_button(pressed, method)
 
     def _set_rate(self, explorer: LearningRateExplorer, lane: int, value: str) -> None:
         try:

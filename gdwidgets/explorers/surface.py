@@ -19,7 +19,7 @@ from gdwidgets.explorers.surface_choice import (
     as_surface,
     as_tolerance,
     default_settings,
-    least_value,
+    loss_floor,
 )
 from gdwidgets.explorers.surface_controls import SurfaceControls
 from gdwidgets.explorers.surface_map import SurfaceMap, basin_colour
@@ -284,7 +284,7 @@ class SurfaceExplorer(Explorer):
             self.map.show_surface(self.surface)
         colours = palette.LANES[: self.descent.lanes]
         self.map.show_run(self.descent, colours)
-        self.loss_plot.show_run(self.descent, self.max_steps, colours, least_value(self.surface))
+        self.loss_plot.show_run(self.descent, self.max_steps, colours, loss_floor(self.surface))
         self.show_settings()
         self._refresh_basins()
 

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from traitlets import TraitError
 
 from gdwidgets.core import SURFACES, Surface
-from gdwidgets.core.session import own_torch_state
 from gdwidgets.explorers import surface_words as words
 from gdwidgets.ui import checks, palette
 
@@ -81,11 +79,12 @@ def default_settings(surface: Surface) -> dict[str, Any]:
     return {"start": start, "learning_rate": rate, "loss_log": bool(surface.minima)}
 
 
-def least_value(surface: Surface) -> float:
-    """The least known value of a surface, 0 where it is 0 to rounding or not known."""
-    if not surface.minima:
-        return 0.0
-    with own_torch_state(), torch.no_grad():
-        values = surface(torch.tensor(surface.minima, dtype=torch.float32, device="cpu"))
-    least = float(values.min())
-    return least if abs(least) > 1e-5 else 0.0
+def least_value(surface: Surface) -> float | None:
+    """The least value at a surface's known minima, where it has any."""
+    return float(surface.values(surface.minima).min()) if surface.minima else None
+
+
+def loss_floor(surface: Surface) -> float:
+    """What is taken off a logarithmic loss axis: the least value, 0 where it is 0 to rounding."""
+    least = least_value(surface)
+    return 0.0 if least is None or abs(least) <= 1e-5 else least

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ipywidgets import Button, Dropdown, FloatText, IntText, Layout, Text, ToggleButton, VBox
+from ipywidgets import Dropdown, FloatText, IntText, Layout, Text, VBox
 
 from gdwidgets.core import RULES, SURFACES, Surface
-from gdwidgets.ui.controls import LearningRate, captioned, parse_number, row
+from gdwidgets.ui.controls import LearningRate, button, captioned, parse_number, row, toggle
 
 if TYPE_CHECKING:
     from gdwidgets.explorers.surface import SurfaceExplorer
@@ -34,14 +34,12 @@ class SurfaceControls(VBox):
         self.max_steps = IntText(step=100, continuous_update=False)
         self.loss_tol = Text(placeholder="never", continuous_update=False)
         self.loss_log = Dropdown(options=[("logarithmic", True), ("linear", False)])
-        self.race = self._toggle("Race", "Run every update rule from this start")
-        self.basins = self._toggle("Basins", "Colour every start by the minimum it reaches")
-        self.add = self._button("Add a start", "Keep this start, then click for another")
-        self.clear = self._button("Clear starts", "Forget the starts that were kept")
-        self.pin = self._button(
-            "Pin", "Keep this run as a dashed ghost with a row in the run table"
-        )
-        self.unpin = self._button("Unpin all", "Forget the pinned runs")
+        self.race = toggle("Race", "Run every update rule from this start")
+        self.basins = toggle("Basins", "Colour every start by the minimum it reaches")
+        self.add = button("Add a start", "Keep this start, then click for another")
+        self.clear = button("Clear starts", "Forget the starts that were kept")
+        self.pin = button("Pin", "Keep this run as a dashed ghost with a row in the run table")
+        self.unpin = button("Unpin all", "Forget the pinned runs")
         self._bind(explorer)
         super().__init__(
             [
@@ -73,14 +71,6 @@ class SurfaceControls(VBox):
             layout=Layout(width="100%"),
         )
 
-    @staticmethod
-    def _button(description: str, tooltip: str) -> Button:
-        return Button(description=description, tooltip=tooltip, layout=Layout(width="auto"))
-
-    @staticmethod
-    def _toggle(description: str, tooltip: str) -> ToggleButton:
-        return ToggleButton(description=description, tooltip=tooltip, layout=Layout(width="auto"))
-
     def _bind(self, explorer: SurfaceExplorer) -> None:
         explorer.bind(self.rule, "rule")
         explorer.bind(self.max_steps, "max_steps")
@@ -94,14 +84,13 @@ class SurfaceControls(VBox):
         place = explorer.handler(lambda: self._set_start(explorer))
         for field in (self.u, self.v):
             field.observe(lambda _: place(), names="value")
-        for button, method in (
+        for pressed, method in (
             (self.add, explorer.add_start),
             (self.clear, explorer.clear_starts),
             (self.pin, explorer.pin),
             (self.unpin, explorer.unpin_all),
         ):
-            call = explorer.handler(method)
-            button.on_click(lambda _, call=call: call())
+            explorer.bind_button(pressed, method)
 
     def _set_rate(self, explorer: SurfaceExplorer, value: float | str) -> None:
         try:

@@ -9,11 +9,10 @@ import contourpy
 import ipywidgets
 import matplotlib as mpl
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gdwidgets.core import BasinMap, Surface
-from gdwidgets.core.session import own_torch_state
+from gdwidgets.explorers.surface_choice import least_value
 from gdwidgets.ui import figures, palette
 from gdwidgets.ui.plane import Plane
 from gdwidgets.ui.shade import Shade, png
@@ -31,17 +30,7 @@ def _pixel_values(surface: Surface) -> NDArray[np.float32]:
     centres = (np.arange(PIXELS) + 0.5) / PIXELS
     u, v = np.meshgrid(u0 + (u1 - u0) * centres, v0 + (v1 - v0) * centres)
     points = np.stack((u.ravel(), v.ravel()), axis=1).astype(np.float32)
-    with own_torch_state(), torch.no_grad():
-        values = surface(torch.from_numpy(points)).numpy()
-    return values.reshape(PIXELS, PIXELS)
-
-
-def _least(surface: Surface) -> float | None:
-    """The least value at a surface's known minima, where it has any."""
-    if not surface.minima:
-        return None
-    with own_torch_state(), torch.no_grad():
-        return float(surface(torch.tensor(surface.minima, dtype=torch.float32, device="cpu")).min())
+    return surface.values(points).reshape(PIXELS, PIXELS)
 
 
 class SurfaceMap(Plane):
@@ -86,7 +75,7 @@ class SurfaceMap(Plane):
     def show_surface(self, surface: Surface) -> None:
         """Draw another surface: heat map, contours, minima and colour bar."""
         values = _pixel_values(surface)
-        shade = Shade(values, _least(surface))
+        shade = Shade(values, least_value(surface))
         (u0, u1), (v0, v1) = surface.bounds
         self.show_window((u0, v0), (u1, v1))
         figures.write(self.basins, x=np.array([u0, u1]), y=np.array([v0, v1]))
@@ -113,7 +102,7 @@ def _line(points: object) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def basin_colour(index: int) -> str:
-    """The colour of the minimum with a number; they repeat after seven, without black."""
+    """The colour of the minimum with a number; they repeat after seven, without grey."""
     return palette.LANES[:7][index % 7]
 
 

@@ -6,7 +6,17 @@ import math
 from collections.abc import Callable
 from html import escape
 
-from ipywidgets import HTML, FloatLogSlider, HBox, Layout, Text, VBox, Widget
+from ipywidgets import (
+    HTML,
+    Button,
+    FloatLogSlider,
+    HBox,
+    Layout,
+    Text,
+    ToggleButton,
+    VBox,
+    Widget,
+)
 
 from gdwidgets.ui.text import number
 
@@ -25,6 +35,16 @@ def captioned(control: Widget, caption: str, width: str, tooltip: str = "") -> V
         layout=Layout(margin="0 2px"),
     )
     return VBox([title, control], layout=Layout(width=width, flex="0 0 auto", min_width="0"))
+
+
+def button(description: str, tooltip: str) -> Button:
+    """A button as wide as its text."""
+    return Button(description=description, tooltip=tooltip, layout=Layout(width="auto"))
+
+
+def toggle(description: str, tooltip: str) -> ToggleButton:
+    """A toggle as wide as its text."""
+    return ToggleButton(description=description, tooltip=tooltip, layout=Layout(width="auto"))
 
 
 def row(*controls: Widget, align: str = "flex-end") -> HBox:

@@ -55,10 +55,7 @@ class Cursor(HasTraits):
 
     def compute(self, k: int, budget: float = math.inf) -> int:
         """Record as far as step ``k``, for about ``budget`` seconds; return the step reached."""
-        if math.isinf(budget):
-            self.descent.advance_to(k)
-        else:
-            self.descent.advance_to(k, budget=budget)
+        self.descent.advance_to(k, budget=None if math.isinf(budget) else budget)
         return min(k, self.descent.recorded)
 
     @validate("step")

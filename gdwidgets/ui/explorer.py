@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets
 import pandas as pd
-from ipywidgets import HTML, Layout, VBox, Widget
+from ipywidgets import HTML, Button, Layout, VBox, Widget
 from traitlets import Any as AnyTrait
 from traitlets import TraitError, Tuple, observe
 
@@ -150,6 +150,11 @@ class Explorer(Settings, Cursor, VBox):
         """Have a control set a setting; a value that does not fit leaves the setting as it was."""
         assign = self.handler(lambda value: self.assign(setting, value))
         control.observe(lambda change: assign(change["new"]), names=name)
+
+    def bind_button(self, button: Button, method: Callable[[], Any]) -> None:
+        """Have a button call a public method."""
+        call = self.handler(method)
+        button.on_click(lambda _: call())
 
     def assign(self, setting: str, value: Any) -> None:
         """Set a setting from a control; on a bad value the control shows the old one again."""

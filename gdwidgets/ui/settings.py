@@ -46,8 +46,7 @@ class Settings(HasTraits):
         try:
             yield
         except Exception:
-            self._restore(before)
-            self._stale = False
+            self._put_back(before)
             raise
         finally:
             self._together -= 1
@@ -55,18 +54,20 @@ class Settings(HasTraits):
             try:
                 self.restart()
             except Exception:
-                self._together += 1
-                try:
-                    self._restore(before)
-                finally:
-                    self._together -= 1
+                self._put_back(before)
                 raise
             finally:
                 self._stale = False
 
-    def _restore(self, settings: dict[str, Any]) -> None:
-        for name, value in settings.items():
-            setattr(self, name, value)
+    def _put_back(self, settings: dict[str, Any]) -> None:
+        """Set settings that are known to fit, without starting again."""
+        self._together += 1
+        try:
+            for name, value in settings.items():
+                setattr(self, name, value)
+        finally:
+            self._together -= 1
+            self._stale = False
 
     def _setting_changed(self, change: Any) -> None:
         """Build a new descent, at once or when the settings that change together are all set."""
@@ -76,12 +77,7 @@ class Settings(HasTraits):
         try:
             self.restart()
         except Exception:
-            self._together += 1
-            try:
-                setattr(self, change["name"], change["old"])
-            finally:
-                self._together -= 1
-                self._stale = False
+            self._put_back({change["name"]: change["old"]})
             raise
 
     def restart(self) -> None:
