@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gdwidgets.core import checks
-from gdwidgets.core.objectives import PolynomialRegression, polynomial_values
+from gdwidgets.core.objectives import PolynomialRegression, mean_square, one_over, polynomial_values
 from gdwidgets.core.session import own_torch_state
 
 
@@ -51,6 +51,8 @@ class MiniBatches:
         self._epoch = -1
         self._order: Tensor
         with own_torch_state():
+            sizes = self.size, len(regression.x) % self.size
+            self._shares = {n: one_over(n) for n in sizes if n}
             self._powers = torch.stack([regression.x**d for d in range(regression.degree + 1)])
             self.begin_step(0)
 
@@ -62,12 +64,13 @@ class MiniBatches:
             self._shuffled = self._powers[:, self._order], self.regression.y[self._order]
             self._epoch = epoch
         part = slice(position * self.size, (position + 1) * self.size)
-        self._part = self._shuffled[0][:, part], self._shuffled[1][part]
+        y = self._shuffled[1][part]
+        self._part = self._shuffled[0][:, part], y, self._shares[len(y)]
 
     def __call__(self, params: Tensor) -> Tensor:
         """Losses (L,) on the present batch at params (L, P), both float32."""
-        powers, y = self._part
-        return (polynomial_values(params, powers) - y).square().mean(-1)
+        powers, y, share = self._part
+        return mean_square(polynomial_values(params, powers) - y, share)
 
     def pairs(self, k: int) -> Tensor:
         """Numbers of the pairs in the batch of step ``k``: int64, at most ``size`` of them."""

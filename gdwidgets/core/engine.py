@@ -6,6 +6,7 @@ new tensor to hold, and the buffer that ``backward()`` filled is handed over, ne
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from gdwidgets.core.recording import FIELDS, Block
 Evaluated = tuple[Tensor, Tensor, Tensor, Tensor]
 """Parameters (L, P), losses (L,), the ``.grad`` buffer (L, P), this step's own gradient (L, P)."""
 
+
+_ENGINE: Any = getattr(torch.autograd.Variable, "_execution_engine", None)
 
 _MANY = 10_000
 """Numbers in a record from which its layout matters."""
@@ -45,8 +48,8 @@ class Engine:
     def __init__(self, objective: Objective, params: Tensor, *, watch_fresh: bool) -> None:
         self._objective = objective
         self._leaf = params.clone().requires_grad_()
-        # A single loss needs no gradient of its own to start from, and checking one costs time.
-        self._ones = torch.ones_like(params[:, 0]) if len(params) > 1 else None
+        self._ones = torch.ones_like(params[:, 0])
+        self._shape = self._ones.shape
         self._fresh: Tensor | None = None
         # A user's function may refer to tensors of the user's that require gradients. Their .grad
         # is none of our business; where there are none, naming the leaf would only cost time.
@@ -55,7 +58,8 @@ class Engine:
             raise ValueError(
                 "objective's losses must depend on the parameters through torch operations"
             )
-        self._inputs = [self._leaf] if len(leaves) > 1 else None
+        self._inputs = (self._leaf,) if len(leaves) > 1 else ()
+        self._backward = backward if shortcut_works() else backward_by_the_front_door
         if watch_fresh:
             self._leaf.register_hook(self._see_fresh)  # type: ignore[no-untyped-call]  # torch's gap
 
@@ -65,9 +69,9 @@ class Engine:
         leaf.data = params
         leaf.grad = leftover
         losses = self._objective(leaf)
-        if losses.dtype is not torch.float32:
-            losses = losses.to(torch.float32)
-        torch.autograd.backward(losses, self._ones, inputs=self._inputs)
+        if losses.shape != self._shape or losses.dtype is not torch.float32:
+            losses = _checked(losses, leaf).to(torch.float32)
+        self._backward(losses, self._ones, self._inputs)
         grad: Any = leaf.grad
         fresh = self._fresh
         if fresh is None:
@@ -78,6 +82,36 @@ class Engine:
     def _see_fresh(self, grad: Tensor) -> None:
         # A hook sees a gradient before it is added to the buffer.
         self._fresh = grad
+
+
+def backward(losses: Tensor, ones: Tensor, inputs: tuple[Tensor, ...]) -> None:
+    """What ``torch.autograd.backward(losses, ones, inputs=inputs or None)`` does, and no more.
+
+    It is torch's own engine that runs either way, and adds to the same ``.grad``. But the public
+    function looks at its arguments for 19 microseconds before, a quarter of a step, and ours are
+    the same in every step. The engine's entrance is not documented: see `shortcut_works`.
+    """
+    _ENGINE.run_backward(
+        (losses,), (ones,), False, False, inputs, allow_unreachable=True, accumulate_grad=True
+    )
+
+
+def backward_by_the_front_door(losses: Tensor, ones: Tensor, inputs: tuple[Tensor, ...]) -> None:
+    """`backward` through torch's public function, for a torch whose engine has changed."""
+    torch.autograd.backward(losses, ones, inputs=inputs or None)
+
+
+@functools.cache
+def shortcut_works() -> bool:
+    """Whether this torch's engine can be called as `backward` does; tried once."""
+    leaf = torch.ones(1, dtype=torch.float32, device="cpu", requires_grad=True)
+    other = leaf.detach().clone().requires_grad_()
+    leaf.grad = torch.ones_like(leaf)
+    try:
+        backward(3 * leaf * other, torch.ones_like(leaf), (leaf,))
+        return bool(leaf.grad == 4) and other.grad is None
+    except Exception:  # noqa: BLE001 - whatever another torch has to say, the front door is open
+        return False
 
 
 class Clearing:

@@ -79,6 +79,7 @@ class PolynomialRegression:
                     f"got {len(self.x)}"
                 )
             self._powers = _powers(self.x, self.degree)
+            self._share = one_over(len(self.x))
             if not bool(torch.isfinite(self._powers).all()):
                 raise ValueError(
                     f"x to the power {self.degree} must fit into float32 (up to 3.4e38), "
@@ -88,7 +89,7 @@ class PolynomialRegression:
 
     def __call__(self, params: Tensor) -> Tensor:
         """Losses (L,) at params (L, P), both float32."""
-        return (polynomial_values(params, self._powers) - self.y).square().mean(-1)
+        return mean_square(polynomial_values(params, self._powers) - self.y, self._share)
 
     def predict(self, params: Any, x: Any) -> Tensor:
         """Values of the polynomials of all lanes.
@@ -205,6 +206,20 @@ def polynomial_values(params: Tensor, powers: Tensor) -> Tensor:
     if len(params) * powers.numel() <= _SMALL:
         return (params.unsqueeze(-1) * powers).sum(1)
     return torch.mm(params, powers)
+
+
+def mean_square(residuals: Tensor, share: Tensor) -> Tensor:
+    """Means (L,) of the squares of residuals (L, N); ``share`` is ``one_over(N)``.
+
+    ``residuals.square().mean(-1)`` with a third fewer kernels: autograd takes a product for less
+    than a power, a sum for less than a mean, and a tensor for less than a number.
+    """
+    return (residuals * residuals).sum(-1) * share
+
+
+def one_over(n: int) -> Tensor:
+    """1/n as a float32 tensor without dimensions."""
+    return torch.tensor(1 / n, dtype=torch.float32, device="cpu")
 
 
 def _pairs_side(values: Any, name: str) -> Tensor:

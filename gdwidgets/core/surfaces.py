@@ -84,7 +84,7 @@ class Surface:
         """Values (L,) at params (L, 2)."""
         # Torch computes strided numbers by other code, whose last bits differ, and a lane would
         # depend on how many others there are. A descent keeps its columns contiguous.
-        if params.stride(0) != 1 and params.size(0) > 1:
+        if params.size(0) > 1 and params.stride(0) != 1:
             params = params.t().contiguous().t()
         u, v = params.unbind(-1)
         return self.function(u, v)
