@@ -29,6 +29,7 @@ class Thinner:
     def __init__(self, values: Callable[[], NDArray[np.float32]]) -> None:
         self._values = values
         self._levels: list[NDArray[np.int64]] = []
+        self._drawn: tuple[tuple[int, int, int], NDArray[np.int64]] | None = None
 
     def indices(self, count: int, budget: int) -> NDArray[np.int64]:
         """Which of the first ``count`` records to draw.
@@ -51,14 +52,27 @@ class Thinner:
             return np.arange(count)
         most = max(1, (budget - 2) // (2 * channels) - 1)
         level = max(0, int(np.ceil(np.log2(count / (most * BASE)))))
-        size = BASE << level
-        buckets = count // size
-        tail = self._extremes(values, buckets * size, count)
-        picked = np.concatenate((self._level(level, buckets).ravel(), tail))
-        # What is left of the budget goes to records in between, the first and the last among them,
-        # so that a curve on which nothing swings stays smooth.
-        between = np.linspace(0, count - 1, max(2, budget - len(picked))).astype(np.int64)
-        return np.unique(np.concatenate((picked, between)))
+        # The last bucket, full or not, is looked at anew in every frame: at least one record.
+        buckets = (count - 1) // (BASE << level)
+        rest = count - buckets * (BASE << level)
+        # What is left of the budget goes to records in between, as many in every bucket, so that a
+        # curve on which nothing swings stays smooth.
+        spread = (budget - 2 - 2 * channels * (buckets + 1)) // (buckets + 1)
+        first = [] if buckets else [0]
+        tail = (self._extremes(level, count - rest, count), _evenly(rest, spread) + count - rest)
+        whole = self._whole(level, buckets, spread)
+        return np.concatenate((whole, np.unique(np.concatenate((*tail, [*first, count - 1])))))
+
+    def _whole(self, level: int, buckets: int, spread: int) -> NDArray[np.int64]:
+        """What to draw of the first ``buckets`` buckets: the same in most frames, so it is kept."""
+        key = level, buckets, spread
+        if self._drawn is None or self._drawn[0] != key:
+            size = BASE << level
+            between = np.arange(buckets)[:, None] * size + _evenly(size, spread)
+            first = np.arange(min(buckets, 1))
+            picked = (first, self._level(level, buckets).ravel(), between.ravel())
+            self._drawn = key, np.unique(np.concatenate(picked))
+        return self._drawn[1]
 
     def _level(self, level: int, buckets: int) -> NDArray[np.int64]:
         """Extremes of the first ``buckets`` buckets of a level, shape (buckets, 2 C)."""
@@ -75,12 +89,21 @@ class Thinner:
             known = self._levels[level] = np.concatenate((known, fresh))
         return known[:buckets]
 
-    @staticmethod
-    def _extremes(values: NDArray[np.float32], start: int, stop: int) -> NDArray[np.int64]:
-        if start == stop:
-            return np.empty(0, dtype=np.int64)
-        low, high = _finite(values[start:stop])
-        return start + np.concatenate((low.argmin(axis=0), high.argmax(axis=0)))
+    def _extremes(self, level: int, start: int, stop: int) -> NDArray[np.int64]:
+        """Extremes of records ``start`` to ``stop``, a part of one bucket of a level, (2 C,)."""
+        # Buckets of a few levels below know most of it: few records are left to look at.
+        finer = max(0, level - 4)
+        size = BASE << finer
+        known = self._level(finer, stop // size)[start // size :]
+        where = np.concatenate((known.ravel(), np.arange(stop - stop % size, stop)))
+        low, high = _finite(self._values()[where])
+        return where[np.concatenate((low.argmin(axis=0), high.argmax(axis=0)))]
+
+
+def _evenly(size: int, count: int) -> NDArray[np.int64]:
+    """At most ``count`` of the records of a bucket, evenly spread and away from its ends."""
+    count = min(size, count)
+    return (2 * np.arange(count) + 1) * size // max(1, 2 * count)
 
 
 def _finite(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
