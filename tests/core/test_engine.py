@@ -1,0 +1,78 @@
+"""The inner step: torch's engine entered directly does what its public function does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gdwidgets.core import SURFACES, Descent, PolynomialRegression, engine, training_pairs
+
+CASES = {
+    "one lane": {"start": (1.0, 1.0)},
+    "lanes": {"start": [(1.0, 1.0), (-1.0, 1.0), (4.0, -3.0)]},
+    "not cleared": {"start": (1.0, 1.0), "clear_every": None},
+    "cleared now and then": {"start": [(1.0, 1.0), (0.0, 0.0)], "clear_every": (3, 1)},
+}
+
+
+def _records(objective, steps=60, **settings):
+    descent = Descent(objective, learning_rate=5e-4, max_steps=steps, **settings)
+    descent.advance_to(steps)
+    return descent.params, descent.loss, descent.grad, descent.fresh_grad
+
+
+def test_the_shortcut_is_taken_with_the_torch_that_is_tested():
+    assert engine.shortcut_works()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_record_has_the_bits_that_the_public_function_gives(case, monkeypatch):
+    direct = _records(SURFACES["himmelblau"], **CASES[case])
+    monkeypatch.setattr(engine, "shortcut_works", lambda: False)
+    public = _records(SURFACES["himmelblau"], **CASES[case])
+    for ours, theirs in zip(direct, public, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("found", [None, object()], ids=["gone", "without its method"])
+def test_a_torch_without_that_entrance_is_served_by_the_public_function(found, monkeypatch):
+    expected = _records(PolynomialRegression(*training_pairs()), start=(0.0, 0.0, 0.0))
+    monkeypatch.setattr(engine, "_ENGINE", found)
+    engine.shortcut_works.cache_clear()
+    try:
+        assert not engine.shortcut_works()
+        records = _records(PolynomialRegression(*training_pairs()), start=(0.0, 0.0, 0.0))
+    finally:
+        engine.shortcut_works.cache_clear()
+    np.testing.assert_array_equal(records[0], expected[0])
+
+
+def test_an_entrance_that_ignores_which_leaves_are_meant_is_not_used(monkeypatch):
+    class Careless:
+        def run_backward(self, losses, ones, *_, **__):
+            torch.autograd.backward(losses, ones)
+
+    monkeypatch.setattr(engine, "_ENGINE", Careless())
+    engine.shortcut_works.cache_clear()
+    try:
+        assert not engine.shortcut_works()
+    finally:
+        engine.shortcut_works.cache_clear()
+
+
+def test_losses_that_change_their_shape_later_are_refused_with_the_step():
+    class Fickle:
+        parameter_names = ("a",)
+        calls = 0
+
+        def __call__(self, params):
+            self.calls += 1
+            losses = (params**2).sum(-1)
+            return losses if self.calls < 6 else losses.sum()
+
+    descent = Descent(Fickle(), [[1.0], [2.0]], 0.1, max_steps=50)
+    with pytest.raises(ValueError, match=r"losses of shape \(2,\)") as caught:
+        descent.advance_to(50)
+    assert f"step {descent.recorded + 1}" in caught.value.__notes__[0]
+    assert np.isfinite(descent.loss).all()
