@@ -175,8 +175,7 @@ class ParameterPlot:
             How far they swing.
         """
         figures.write(self.x, min=-0.02 * max_steps, max=1.025 * max_steps)
-        values = figures.ticks(self.x)
-        self._axis_x.tick_values = values[(values >= 0) & (values <= max_steps)]
+        self._axis_x.tick_values = figures.ticks(self.x, ends=(0, max_steps))
         low, high = min(middle) - reach, max(middle) + reach
         figures.write(self.y, min=float(low), max=float(high))
         self._axis_y.tick_values = figures.ticks(self.y, 5)
@@ -244,10 +243,14 @@ class BatchView:
 
 
 def key_entries(problem: Problem, clear_every: int | None) -> Sequence[tuple[str, str]]:
-    """The key of the curves: colour and what it shows."""
+    """The key of the curves, for each lane its name and its two colours."""
     if problem.parts is not None:
-        left, right = "in parts", "at once"
+        lanes = ("in parts", "at once")
     else:
-        right = "clearing"
-        left = "not clearing" if clear_every is None else f"clearing every {clear_every}"
-    return [(COLOURS[0], "a"), (TINTS[0], f"b {left}"), (COLOURS[1], "a"), (TINTS[1], f"b {right}")]
+        left = "without clearing" if clear_every is None else f"clearing every {clear_every}"
+        lanes = (left, "with clearing")
+    return [
+        entry
+        for lane, a, b in zip(lanes, COLOURS, TINTS, strict=True)
+        for entry in (("", lane), (a, "a"), (b, "b"))
+    ]

@@ -171,8 +171,8 @@ class RateLossPlot:
         if log:
             steps = np.array([10**p - 1 for p in range(math.floor(end) + 1)])
         else:
-            values = figures.ticks(self._x)
-            steps = values[(values >= 0) & (values <= end) & (values == np.round(values))]
+            values = figures.ticks(self._x, ends=(0, end))
+            steps = values[values == np.round(values)]
         places = [int(place) for place in self._at(steps)]
         counted = [int(step) + (1 if log else 0) for step in steps]
         # Labels go first: the browser draws the ticks a little later, with the labels of now.

@@ -27,7 +27,10 @@ STYLE = """
   --bq-axislabel-font: 13px var(--jp-content-font-family, sans-serif); }
 .gdwidgets .bqplot .axis text { fill: var(--jp-content-font-color1, #222); font-size: 12px; }
 .gdwidgets .bqplot .axis text.axislabel { font-size: 13px; }
-.gdwidgets .bqplot .axis line.grid { stroke: var(--jp-content-font-color1, #222); opacity: 0.1; }
+.gdwidgets .bqplot .axis .tick:not(.short) line { opacity: 0.1;
+  stroke: var(--jp-content-font-color1, #222); }
+.gdwidgets .bqplot .axis[text-anchor="middle"] path.domain { clip-path: inset(0 0 5px 0); }
+.gdwidgets .bqplot .axis[text-anchor="end"] path.domain { clip-path: inset(0 0 0 5px); }
 .gdwidgets .bqplot .plotarea_background { fill: transparent; }
 .gdwidgets .widget-button { min-width: 36px; }
 .gdw-status { line-height: 20px; min-height: 40px; color: var(--jp-content-font-color1, #222);
@@ -44,8 +47,11 @@ STYLE = """
   white-space: pre; overflow-x: auto; color: var(--jp-content-font-color1, #222); margin: 0; }
 .gdw-key { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 13px; line-height: 20px;
   color: var(--jp-content-font-color1, #222); }
+.gdw-key:has(b) { column-gap: 10px; }
+.gdw-key b { font-weight: normal; }
+.gdw-key span + b { margin-left: 8px; }
 .gdw-key i { display: inline-block; width: 18px; height: 0; border-top: 4px solid;
-  margin-right: 5px;  vertical-align: middle; }
+  margin-right: 5px; vertical-align: middle; }
 .gdw-key i.gdw-box { height: 12px; border: 1px solid #555; }
 """
 """The style sheet that every explorer brings along, in JupyterLab's own theme variables."""
@@ -60,15 +66,18 @@ def scale(low: float, high: float, *, log: bool = False) -> bq.Scale:
     return kind(min=float(low), max=float(high), allow_padding=False)
 
 
-def ticks(of: bq.Scale, most: int = 6) -> NDArray[np.float64]:
-    """Round tick values within a scale's limits, at most about ``most`` of them."""
+def ticks(
+    of: bq.Scale, most: int = 6, ends: tuple[float, float] | None = None
+) -> NDArray[np.float64]:
+    """Round tick values within a scale's limits, or within ``ends``; about ``most`` at most."""
+    first, last = ends or (of.min, of.max)
     if isinstance(of, bq.LogScale):
-        low, high = round(math.log10(of.min)), round(math.log10(of.max))
+        low, high = math.ceil(math.log10(first) - 1e-9), math.floor(math.log10(last) + 1e-9)
         powers = np.arange(low, high + 1, max(1, math.ceil((high - low) / most)))
         return np.asarray(10.0**powers, np.float64)
-    values = MaxNLocator(nbins=most, steps=[1, 2, 5, 10]).tick_values(of.min, of.max)
-    slack = 1e-9 * (of.max - of.min)
-    return np.asarray(values[(values >= of.min - slack) & (values <= of.max + slack)], np.float64)
+    values = MaxNLocator(nbins=most, steps=[1, 2, 5, 10]).tick_values(first, last)
+    slack = 1e-9 * (last - first)
+    return np.asarray(values[(values >= first - slack) & (values <= last + slack)], np.float64)
 
 
 def axis(of: bq.Scale, label: str, *, vertical: bool = False, **traits: Any) -> bq.Axis:

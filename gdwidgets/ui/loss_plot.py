@@ -19,6 +19,10 @@ POINTS = 640
 """Points of all lanes together that are sent in a frame: 8 bytes each, and no more than pixels."""
 
 
+HALF_A_CROSS = 9
+"""Pixels beyond the lowest and the highest loss, or a cross there would be cut in half."""
+
+
 class LossPlot:
     """A figure of the loss of a run, up to the cursor.
 
@@ -84,6 +88,9 @@ class LossPlot:
         self._thinners: list[Thinner] = []
         self._cap = np.inf
         self._limits = (np.inf, -np.inf)
+        self._ends = {True: (1e-6, 1.0), False: (0.0, 1.0)}
+        margin = figures.MARGIN["top"] + figures.MARGIN["bottom"]
+        self._room = HALF_A_CROSS / (height - margin)
 
     @property
     def widgets(self) -> tuple[Widget, ...]:
@@ -105,8 +112,7 @@ class LossPlot:
         self._cap = float(np.nan_to_num(descent.loss[0], posinf=0.0).max() - floor) or np.inf
         # A little room at both ends, or the cross there would be cut in half.
         figures.write(self._x, min=-0.02 * max_steps, max=1.025 * max_steps)
-        values = figures.ticks(self._x)
-        self._axis_x.tick_values = values[(values >= 0) & (values <= max_steps)]
+        self._axis_x.tick_values = figures.ticks(self._x, ends=(0, max_steps))
         self.lines.colors = list(colours)
 
     def use_log(self, log: bool, descent: Descent, k: int) -> None:
@@ -190,8 +196,7 @@ class LossPlot:
         return values - np.float32(self.floor) if self.log else values
 
     def _axis(self) -> tuple[float, float]:
-        of = self._log if self.log else self._linear
-        return of.min, of.max
+        return self._ends[self.log]
 
     def _widen(self, values: NDArray[np.float32]) -> None:
         """Widen the vertical limits, seldom and in big strides, so that ``values`` fit."""
@@ -209,16 +214,18 @@ class LossPlot:
         self._limits = (low, high)
         if self.log:
             bottom, top = figures.decades(max(low, 1e-12), max(high, 1e-12))
-            of = self._log
+            of, axis, room = self._log, self._log_axis, (top / bottom) ** self._room
+            limits = bottom / room, top * room
         else:
             top = figures.round_up(high) if high > 0 else 0.0
             bottom = -figures.round_up(-low) if low < 0 else 0.0
             top = top if top > bottom else bottom + 1.0
-            of = self._linear
-        if (of.min, of.max) != (bottom, top):
-            figures.write(of, min=bottom, max=top)
-            axis = self._log_axis if self.log else self._linear_axis
-            axis.tick_values = figures.ticks(of)
+            of, axis, room = self._linear, self._linear_axis, (top - bottom) * self._room
+            limits = bottom - room, top + room
+        self._ends[self.log] = bottom, top
+        if (of.min, of.max) != limits:
+            figures.write(of, min=limits[0], max=limits[1])
+            axis.tick_values = figures.ticks(of, ends=(bottom, top))
             self._write_ghosts()
 
 

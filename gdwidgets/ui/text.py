@@ -56,11 +56,11 @@ def html_table(
 
 
 def html_key(entries: Sequence[tuple[str, str]], *, boxes: bool = False) -> str:
-    """A key of colours: pairs of a colour of ours and a text."""
+    """A key of colours: pairs of a colour of ours and a text; without a colour it is a heading."""
     kind = " class=gdw-box" if boxes else ""
+    sample = f"<i{kind} style='{'background' if boxes else 'border-color'}:"
     items = "".join(
-        f"<span><i{kind} style='{'background' if boxes else 'border-color'}:{colour}'></i>"
-        f"{escape(text)}</span>"
+        f"<span>{sample}{colour}'></i>{escape(text)}</span>" if colour else f"<b>{escape(text)}</b>"
         for colour, text in entries
     )
     return f"<div class=gdw-key>{items}</div>"

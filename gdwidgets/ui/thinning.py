@@ -29,7 +29,7 @@ class Thinner:
     def __init__(self, values: Callable[[], NDArray[np.float32]]) -> None:
         self._values = values
         self._levels: list[NDArray[np.int64]] = []
-        self._drawn: tuple[tuple[int, int, int], NDArray[np.int64]] | None = None
+        self._drawn: tuple[tuple[int, int, int], NDArray[np.int64], int] | None = None
 
     def indices(self, count: int, budget: int) -> NDArray[np.int64]:
         """Which of the first ``count`` records to draw.
@@ -55,24 +55,27 @@ class Thinner:
         # The last bucket, full or not, is looked at anew in every frame: at least one record.
         buckets = (count - 1) // (BASE << level)
         rest = count - buckets * (BASE << level)
-        # What is left of the budget goes to records in between, as many in every bucket, so that a
-        # curve on which nothing swings stays smooth.
-        spread = (budget - 2 - 2 * channels * (buckets + 1)) // (buckets + 1)
-        first = [] if buckets else [0]
-        tail = (self._extremes(level, count - rest, count), _evenly(rest, spread) + count - rest)
-        whole = self._whole(level, buckets, spread)
-        return np.concatenate((whole, np.unique(np.concatenate((*tail, [*first, count - 1])))))
+        whole, spread = self._whole(level, buckets, budget)
+        tail = self._extremes(level, count - rest, count)
+        between = count - rest + _evenly(rest, spread)
+        ends = [count - 1] if buckets else [0, count - 1]
+        return np.concatenate((whole, np.unique(np.concatenate((tail, between, ends)))))
 
-    def _whole(self, level: int, buckets: int, spread: int) -> NDArray[np.int64]:
-        """What to draw of the first ``buckets`` buckets: the same in most frames, so it is kept."""
-        key = level, buckets, spread
+    def _whole(self, level: int, buckets: int, budget: int) -> tuple[NDArray[np.int64], int]:
+        """What to draw of the first ``buckets`` buckets, and of every bucket besides its extremes.
+
+        It is the same in most frames, so it is kept.
+        """
+        key = level, buckets, budget
         if self._drawn is None or self._drawn[0] != key:
-            size = BASE << level
-            between = np.arange(buckets)[:, None] * size + _evenly(size, spread)
-            first = np.arange(min(buckets, 1))
-            picked = (first, self._level(level, buckets).ravel(), between.ravel())
-            self._drawn = key, np.unique(np.concatenate(picked))
-        return self._drawn[1]
+            size, extremes = BASE << level, self._level(level, buckets)
+            picked = np.unique(np.concatenate((np.arange(min(buckets, 1)), extremes.ravel())))
+            # What is left of the budget goes to records in between, evenly, so that a curve on
+            # which nothing swings stays smooth.
+            spread = (budget - len(picked) - extremes.shape[1] - 2) // (buckets + 1)
+            between = _evenly(buckets * size, buckets * spread)
+            self._drawn = key, np.union1d(picked, between), spread
+        return self._drawn[1:]
 
     def _level(self, level: int, buckets: int) -> NDArray[np.int64]:
         """Extremes of the first ``buckets`` buckets of a level, shape (buckets, 2 C)."""

@@ -36,6 +36,15 @@ def test_a_smooth_series_gets_the_whole_budget():
     assert np.diff(picked).max() < 150
 
 
+@given(st.integers(121, 5000), st.integers(60, 120))
+def test_a_smooth_path_has_no_long_gaps(count, budget):
+    steps = np.linspace(0, 1, count, dtype=np.float32)
+    values = np.stack((steps, steps**2), axis=1)
+    picked = Thinner(lambda: values).indices(count, budget)
+    assert len(picked) > budget / 2
+    assert np.diff(picked).max() <= 4 * count / budget
+
+
 @given(series, st.integers(24, 300))
 def test_the_extremes_of_every_channel_survive(values, budget):
     picked = Thinner(lambda: values).indices(len(values), budget)
