@@ -75,9 +75,10 @@ def ticks(
         low, high = math.ceil(math.log10(first) - 1e-9), math.floor(math.log10(last) + 1e-9)
         powers = np.arange(low, high + 1, max(1, math.ceil((high - low) / most)))
         return np.asarray(10.0**powers, np.float64)
-    values = MaxNLocator(nbins=most, steps=[1, 2, 5, 10]).tick_values(first, last)
+    found = MaxNLocator(nbins=most, steps=[1, 2, 5, 10]).tick_values(first, last)
+    values = np.asarray(found, np.float64)
     slack = 1e-9 * (last - first)
-    return np.asarray(values[(values >= first - slack) & (values <= last + slack)], np.float64)
+    return values[(values >= first - slack) & (values <= last + slack)]
 
 
 def axis(of: bq.Scale, label: str, *, vertical: bool = False, **traits: Any) -> bq.Axis:
