@@ -348,7 +348,8 @@ class AccumulationComparer(Explorer):
             last = int(lane_steps(self.descent, k)[lane]) + 1
             ending = f"diverged at update {last}" if ended else ""
             if last > self.max_steps and not at.line and at.loss is not None:
-                ending = f"after the loop: loss = {panel.figure_loss(at.loss)}"
+                loss = panel.figure_loss(float(self.losses.loss[last - 1, lane]))
+                ending = f"after the loop: loss = {loss}"
             sides.append((loop, at, ending))
         return panel.panel(sides, self._scale)
 

@@ -241,6 +241,7 @@ class AutogradExplorer(Explorer):
         self.details = HTML(layout=Layout(width="100%", margin="0"))
         style = HTML(STYLE, layout=Layout(display="none"))
         self.panel = VBox([self.details], layout=Layout(width="100%", overflow="hidden auto"))
+        self.panel.add_class("gdw-fading")
         self.side = VBox(
             [style, self.panel],
             layout=Layout(flex="0 1 270px", min_width="240px", height="388px"),

@@ -72,6 +72,8 @@ STYLE = """<style>
 .gdw-node td { font-family: var(--jp-code-font-family, monospace); white-space: pre-wrap;
   overflow-wrap: anywhere; }
 .gdw-node p { margin: 2px 0; line-height: 17px; }
+.gdw-fading { mask-image: linear-gradient(#000 calc(100% - 20px), transparent); }
+.gdw-fading .gdw-node { padding-bottom: 20px; }
 .gdw-refused { border-left: 3px solid var(--jp-error-color1, #b00020); padding-left: 8px;
   font-size: 13px; line-height: 17px; margin-bottom: 6px;
   color: var(--jp-content-font-color1, #222); }

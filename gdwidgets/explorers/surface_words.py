@@ -55,10 +55,11 @@ def sentence(explorer: SurfaceExplorer, k: int) -> str:
     loss = text.number(float(descent.loss[at, lane]))
     outcome = lane_outcome(descent, lane, k)
     if k == 0 and outcome != "diverged":
+        times = explorer.map.magnification
+        longer = f", drawn {text.number(times)} times longer" if times > 1 else ""
         return (
             f"Click the map or drag the white circle to choose a start, then press play. "
-            f"Now at {_at(u, v)}, loss {loss}; arrows are drawn "
-            f"{text.number(explorer.map.magnification)} times longer than the update."
+            f"Now at {_at(u, v)}, loss {loss}; an arrow is the next update{longer}."
         )
     where = f"Step {at}: u = {u:.4f}, v = {v:.4f}, loss = {loss}."
     if outcome == "running":

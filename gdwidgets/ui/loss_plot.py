@@ -153,9 +153,9 @@ class LossPlot:
         lines = [(s, figures.clean(self._above(v), low, high, floor=self.log)) for s, v in picked]
         x, y = figures.ragged(lines)
         figures.write(self.lines, x=x, y=y)
-        figures.put_crosses(
-            self.present, x[:, -1], np.clip(np.nan_to_num(y[:, -1], nan=low), low, high)
-        )
+        # Not the end of the line: one that has left the plot ends earlier.
+        now = self._above(loss[last, np.arange(descent.lanes)])
+        figures.put_crosses(self.present, last, np.clip(np.nan_to_num(now, nan=low), low, high))
 
     def pin(
         self, descent: Descent, lane: int, k: int

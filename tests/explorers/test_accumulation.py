@@ -187,6 +187,26 @@ def test_the_next_update_is_drawn_once_the_gradient_is_known(explorer):
     np.testing.assert_allclose(arrow.x[:, 1], explorer.descent.params[3, :, 0], rtol=1e-6)
 
 
+def test_after_the_loop_micro_batches_show_the_loss_of_the_whole_batch():
+    explorer = AccumulationComparer(micro_batches=4, max_steps=24)
+    explorer.run()
+    x, y = explorer.subject.objective.x, explorer.subject.objective.y
+    a, b = torch.tensor(explorer.descent.params[24, 1])
+    expected = f"after the loop: loss = {(a * x + b - y).square().mean():.6f}"
+    assert explorer.loops.value.count(expected) == 2
+    explorer.close()
+
+
+def test_the_cross_of_a_loss_beyond_the_plot_stands_above_the_present_step():
+    explorer = AccumulationComparer(learning_rate=0.4, max_steps=30)
+    explorer.run()
+    present = explorer.loss_plot.present
+    np.testing.assert_array_equal(present.x, [30, 30])
+    np.testing.assert_allclose(present.y[0], explorer.descent.loss[30, 0], rtol=1e-6)
+    assert present.y[0] < present.y[1] < explorer.descent.loss[30, 1]
+    explorer.close()
+
+
 def test_no_line_runs_after_the_end(explorer):
     explorer.run()
     explorer.line_forward()
