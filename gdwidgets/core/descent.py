@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gdwidgets.core import checks
 from gdwidgets.core.descent_settings import Settings, given_settings
-from gdwidgets.core.engine import Clearing, Engine, Evaluated, laid_out, stacked
+from gdwidgets.core.engine import Clearing, Engine, Evaluated, stacked
 from gdwidgets.core.objectives import Objective
 from gdwidgets.core.recording import Array, Endings, Recording
 from gdwidgets.core.rules import Rule, State
@@ -103,9 +103,10 @@ class Descent:
             separate = not self._clearing.always
             self._rule_from = 0
             self._rates_from: tuple[tuple[int, Tensor], ...] = ((0, self._rates),)
-            self._point = laid_out(torch.from_numpy(self.start.copy()), objective)
-            self._state: State = self.rule.init(self._point)
-            self._engine = Engine(objective, self._point, watch_fresh=separate)
+            start = torch.from_numpy(self.start.copy())
+            self._engine = Engine(objective, self.rule, start, watch_fresh=separate)
+            self._point = self._engine.parts(start)
+            self._state: tuple[State, ...] = tuple(map(self.rule.init, self._point))
             if begin_step := getattr(objective, "begin_step", None):
                 begin_step(0)
             evaluated = self._engine.evaluate(self._point, None)
@@ -298,22 +299,23 @@ class Descent:
             self._rule_from, self._rates_from = parent._rule_from, tuple(rates)
         else:
             self._rule_from, self._rates_from = k, ((k, self._rates),)
-        params = [laid_out(row, self.objective) for row in block["params"]]
-        grad = [laid_out(row, self.objective) for row in block["grad"]]
-        state = self.rule.init(params[0])
+        last = block["params"][k]
+        self._engine = engine = Engine(self.objective, self.rule, last, watch_fresh=separate)
+        point = engine.parts(last)
+        state = tuple(map(self.rule.init, point))
         # Rules are pure functions of what is recorded, so a state need not be kept to be had again.
         changes = dict(self._rates_from)
         rate = self._rates_from[0][1]
         for j in range(self._rule_from, k):
             rate = changes.get(j, rate)
-            _, state = self.rule.update(params[j], grad[j], state, rate, j - self._rule_from)
-        self._point, self._grad, self._state = params[k], grad[k], state
-        self._engine = Engine(self.objective, params[k], watch_fresh=separate)
+            params, grad = (engine.parts(block[field][j]) for field in ("params", "grad"))
+            _, state = engine.update(params, grad, state, engine.rates(rate), j - self._rule_from)
+        self._point, self._grad, self._state = point, engine.parts(block["grad"][k]), state
 
     def _keep(self, evaluated: list[Evaluated]) -> None:
         """Append records to the recording, as far as their lanes have not ended."""
         fields, first, count = self._recording.fields, self._recorded + 1, len(evaluated)
-        if not self.record and self._endings.nothing_ends(evaluated, first):
+        if not self.record and self._endings.nothing_ends(_tensors(evaluated), first + count - 1):
             block = stacked(evaluated[-1:], fields)
         else:
             block = stacked(evaluated, fields)
@@ -324,18 +326,18 @@ class Descent:
 
     def _run(self, steps: int, deadline: float) -> None:
         """Compute up to ``steps`` records more, then find out which lanes they end."""
-        engine, update, rates = self._engine, self.rule.update, self._rates
+        engine, rates = self._engine, self._engine.rates(self._rates)
         params, grad, state = self._point, self._grad, self._state
         first = self._recorded + 1
         rule_from, clearing = self._rule_from + 1, self._clearing
         begin_step = getattr(self.objective, "begin_step", None)
         # One append per step keeps the records whole if a step is interrupted half-way.
-        done: list[tuple[Evaluated, State]] = []
+        done: list[tuple[Evaluated, tuple[State, ...]]] = []
         failure: BaseException | None = None
         step = first
         try:
             for step in range(first, first + steps):
-                params, state = update(params, grad, state, rates, step - rule_from)
+                params, state = engine.update(params, grad, state, rates, step - rule_from)
                 if begin_step is not None:
                     begin_step(step)
                 evaluated = engine.evaluate(params, clearing.leftover(step, grad))
@@ -352,3 +354,8 @@ class Descent:
         if failure is not None and not (self.finished and isinstance(failure, Exception)):
             failure.add_note(f"(raised in computing step {step} of the descent)")
             raise failure
+
+
+def _tensors(records: list[Evaluated]) -> list[torch.Tensor]:
+    """All tensors of params, losses and gradients."""
+    return [t for params, loss, grad, _ in records for t in (*params, loss, *grad)]

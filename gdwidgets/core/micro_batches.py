@@ -105,6 +105,7 @@ class EveryNth:
 
     name: ClassVar[str] = "every nth"
     label: ClassVar[str] = "gradient descent, every n-th step"
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checks.integer(self.n, "n", 1, 2**31)
@@ -131,6 +132,7 @@ class UndampedMomentum:
 
     name: ClassVar[str] = "undamped momentum"
     label: ClassVar[str] = "momentum, β = 1"
+    elementwise: ClassVar[bool] = True
 
     def init(self, params: Tensor) -> State:
         """The velocity m, zero, shape (L, P)."""

@@ -26,8 +26,8 @@ busy machine takes milliseconds, for a thousand multiplications."""
 class Objective(Protocol):
     """What `Descent` asks of an objective.
 
-    One that takes its columns apart may have a true attribute ``by_columns``: it is then called
-    with each column contiguous in memory.
+    One that takes its columns apart may have a method ``of_columns`` too, which makes the same
+    losses of P tensors (L,): a descent then gives every column a leaf of its own.
     """
 
     @property
@@ -186,7 +186,6 @@ class LinearNeuron:
     """
 
     parameter_names = ("a", "b")
-    by_columns = True
 
     def __init__(self, x: float = 1.5, y: float = 2.5) -> None:
         self.x = checks.real(x, "x")
@@ -194,7 +193,10 @@ class LinearNeuron:
 
     def __call__(self, params: Tensor) -> Tensor:
         """Losses (L,) at params (L, 2), both float32."""
-        a, b = params.unbind(-1)
+        return self.of_columns(*params.unbind(-1))
+
+    def of_columns(self, a: Tensor, b: Tensor) -> Tensor:
+        """Losses (L,) at a and b, both (L,) and float32."""
         return (a * self.x + b - self.y) ** 2
 
     def __repr__(self) -> str:

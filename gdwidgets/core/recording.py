@@ -120,7 +120,8 @@ class Endings:
             all lanes have ended.
         """
         count = len(block["loss"])
-        if self.nothing_ends([(block["params"], block["loss"], block["grad"])], start, count):
+        looked_at = [block[name] for name in FIELDS[:3]]
+        if self.nothing_ends(looked_at, start - 1 + count):
             return block
         last_block = start - 1 + count == self.max_steps
         ended = ~self.running
@@ -145,19 +146,15 @@ class Endings:
         self._freeze(block, previous, last)
         return block
 
-    def nothing_ends(
-        self, evaluated: Sequence[tuple[Tensor, ...]], start: int, count: int | None = None
-    ) -> bool:
-        """Whether a quick look is enough: all lanes run on through records start, start + 1, ….
+    def nothing_ends(self, tensors: Sequence[Tensor], last: int) -> bool:
+        """Whether a quick look at all numbers up to record ``last`` is enough: all lanes run on.
 
         Sums of finite numbers may overflow, so a no means only that a closer look is due.
         """
-        last = start - 1 + (len(evaluated) if count is None else count)
         if self.loss_tol is not None or last == self.max_steps or not self.running.all():
             return False
         with torch.no_grad():
-            sums = [part.sum() for parts in evaluated for part in parts[:3]]
-            return math.isfinite(torch.stack(sums).sum().item())
+            return math.isfinite(torch.stack([part.sum() for part in tensors]).sum().item())
 
     def resume(self, parent: Endings, step: int, loss: Array) -> None:
         """Go on from record ``step`` of a parent whose losses are ``loss`` (step + 1, L)."""

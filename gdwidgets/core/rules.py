@@ -24,7 +24,11 @@ State = tuple[Tensor, ...]
 
 @runtime_checkable
 class Rule(Protocol):
-    """What `Descent` asks of an update rule."""
+    """What `Descent` asks of an update rule.
+
+    One that treats every number by itself may have a true attribute ``elementwise``: it is then
+    also called with single columns, (L,) instead of (L, P), and learning rates (L,).
+    """
 
     @property
     def name(self) -> str:
@@ -49,6 +53,7 @@ class GradientDescent:
 
     name: ClassVar[str] = "gd"
     label: ClassVar[str] = "gradient descent"
+    elementwise: ClassVar[bool] = True
 
     def init(self, params: Tensor) -> State:  # noqa: ARG002 - no state to shape
         """No state."""
@@ -76,6 +81,7 @@ class Momentum:
 
     name: ClassVar[str] = "momentum"
     label: ClassVar[str] = "momentum"
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checks.fraction(self.beta, "beta")
@@ -106,6 +112,7 @@ class Nesterov:
 
     name: ClassVar[str] = "nesterov"
     label: ClassVar[str] = "Nesterov momentum"
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checks.fraction(self.beta, "beta")
@@ -140,6 +147,7 @@ class RMSprop:
 
     name: ClassVar[str] = "rmsprop"
     label: ClassVar[str] = "RMSprop"
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checks.fraction(self.alpha, "alpha")
@@ -181,6 +189,7 @@ class Adam:
 
     name: ClassVar[str] = "adam"
     label: ClassVar[str] = "Adam"
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checks.fraction(self.beta1, "beta1")
@@ -222,6 +231,11 @@ class PerLane:
             for rule, where in lanes.items()
         )
         object.__setattr__(self, "_groups", groups)
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether all of the rules are."""
+        return all(getattr(rule, "elementwise", False) for rule in self.rules)
 
     @property
     def label(self) -> str:

@@ -54,7 +54,6 @@ class Surface:
     """
 
     parameter_names = ("u", "v")
-    by_columns = True
 
     def __init__(
         self,
@@ -83,10 +82,13 @@ class Surface:
     def __call__(self, params: Tensor) -> Tensor:
         """Values (L,) at params (L, 2)."""
         # Torch computes strided numbers by other code, whose last bits differ, and a lane would
-        # depend on how many others there are. A descent keeps its columns contiguous.
+        # depend on how many others there are.
         if params.size(0) > 1 and params.stride(0) != 1:
             params = params.t().contiguous().t()
-        u, v = params.unbind(-1)
+        return self.of_columns(*params.unbind(-1))
+
+    def of_columns(self, u: Tensor, v: Tensor) -> Tensor:
+        """Values (L,) at u and v, both (L,)."""
         return self.function(u, v)
 
     def grid(self, n: int = 200) -> tuple[Array, Array, Array]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gdwidgets.core import SURFACES, Descent, PolynomialRegression, engine, training_pairs
+from gdwidgets.core import SURFACES, Descent, PolynomialRegression, Surface, engine, training_pairs
 
 CASES = {
     "one lane": {"start": (1.0, 1.0)},
@@ -59,6 +59,48 @@ def test_an_entrance_that_ignores_which_leaves_are_meant_is_not_used(monkeypatch
         assert not engine.shortcut_works()
     finally:
         engine.shortcut_works.cache_clear()
+
+
+class Halved:
+    """Plain descent at half the rate; says nothing of how it treats columns."""
+
+    name = label = "halved"
+
+    def init(self, params):
+        assert params.ndim == 2
+        return ()
+
+    def update(self, params, grad, state, learning_rate, step):
+        assert params.ndim == grad.ndim == learning_rate.ndim == 2
+        return params - 0.5 * learning_rate * grad, state
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_leaf_for_each_column_gives_the_bits_of_one_leaf_for_all(case):
+    # A power of two as a factor rounds nothing, so the same updates come out of another path.
+    whole = Descent(
+        SURFACES["himmelblau"], learning_rate=1e-3, rule=Halved(), max_steps=60, **CASES[case]
+    )
+    whole.advance_to(60)
+    columns = _records(SURFACES["himmelblau"], **CASES[case])
+    for ours, theirs in zip(
+        columns, (whole.params, whole.loss, whole.grad, whole.fresh_grad), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("clear_every", [1, None, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_column_that_the_function_does_not_look_at_has_gradient_zero(clear_every, weighted):
+    weight = torch.ones((), requires_grad=weighted)
+    surface = Surface(lambda u, v: weight * u**2, (-2, 2))
+    descent = Descent(surface, [(1.0, 1.5), (0.5, -1.0)], 0.1, clear_every=clear_every, max_steps=9)
+    descent.advance_to(9)
+    np.testing.assert_array_equal(descent.grad[:, :, 1], 0)
+    np.testing.assert_array_equal(descent.fresh_grad[:, :, 1], 0)
+    np.testing.assert_array_equal(descent.params[:, :, 1], np.tile([1.5, -1.0], (10, 1)))
+    np.testing.assert_array_equal(descent.fresh_grad[:, :, 0], 2 * descent.params[:, :, 0])
+    assert weight.grad is None
 
 
 def test_losses_that_change_their_shape_later_are_refused_with_the_step():
