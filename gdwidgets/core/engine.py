@@ -110,6 +110,7 @@ class Engine:
         losses = self._losses(*leaves)
         if losses.shape != self._shape or losses.dtype is not torch.float32:
             losses = _checked(losses, self._shape).to(torch.float32)
+        self._fresh = {}
         self._backward(losses, self._ones, self._inputs)
         grad: Any = tuple([leaf.grad for leaf in leaves])
         for part in grad:
@@ -118,7 +119,7 @@ class Engine:
                 break
         if not self._watches:
             return params, losses, grad, grad
-        seen, self._fresh = self._fresh, {}
+        seen = self._fresh
         fresh = tuple(seen[i] if i in seen else torch.zeros_like(p) for i, p in enumerate(params))
         return params, losses, grad, fresh
 
