@@ -1,0 +1,34 @@
+"""What a person does to an explorer and reads off it, without a browser."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+
+def click(explorer: Any, x: float, y: float) -> None:
+    """Click the map at a point."""
+    explorer.map.glass._handle_custom_msg(
+        {"event": "element_click", "data": {"click_x": x, "click_y": y}}, []
+    )
+
+
+def drag(explorer: Any, lane: int, x: float, y: float) -> None:
+    """Drag a lane's white circle to a point."""
+    explorer.map.start._handle_custom_msg(
+        {"event": "drag_end", "point": {"x": x, "y": y}, "index": lane}, []
+    )
+
+
+def cells(explorer: Any) -> list[list[str]]:
+    """The live table's cells, a list per row."""
+    rows = re.findall("<tr>(.*?)</tr>", explorer.controls.panel.table.value)
+    return [re.findall("<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+
+
+def run_code(explorer: Any) -> list[dict[str, Any]]:
+    """Execute the code an explorer shows; what it leaves in ``results``."""
+    namespace: dict[str, Any] = {"__name__": "script"}
+    exec(compile(explorer.code(), "script", "exec"), namespace)
+    results: list[dict[str, Any]] = namespace["results"]
+    return results
