@@ -21,7 +21,7 @@ Row = tuple[str, str, str]
 Work = Callable[[], object]
 
 STEPS = 500
-REPEATS = 9
+REPEATS = 25
 RATES = (1e0, 1e-1, 1e-2, 1e-3)
 
 
