@@ -20,6 +20,21 @@ def drag(explorer: Any, lane: int, x: float, y: float) -> None:
     )
 
 
+def refused(explorer: Any, control: str, bad: Any, says: str) -> None:
+    """Give a control a bad value: it is explained, and nothing else happens."""
+    before, step = explorer.settings(), explorer.step
+    widget = explorer.controls
+    for part in control.split("."):
+        widget = getattr(widget, part)
+    old = widget.value
+    widget.value = bad
+    assert says in explorer.problem
+    assert "gdw-error" in explorer.status.value
+    assert widget.value == old
+    assert explorer.settings() == before
+    assert explorer.step == step
+
+
 def cells(explorer: Any) -> list[list[str]]:
     """The live table's cells, a list per row."""
     rows = re.findall("<tr>(.*?)</tr>", explorer.controls.panel.table.value)

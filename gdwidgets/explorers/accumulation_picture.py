@@ -174,8 +174,7 @@ class ParameterPlot:
         reach
             How far they swing.
         """
-        figures.write(self.x, min=-0.02 * max_steps, max=1.025 * max_steps)
-        self._axis_x.tick_values = figures.ticks(self.x, ends=(0, max_steps))
+        figures.show_steps(self.x, self._axis_x, max_steps)
         low, high = min(middle) - reach, max(middle) + reach
         figures.write(self.y, min=float(low), max=float(high))
         self._axis_y.tick_values = figures.ticks(self.y, 5)

@@ -81,6 +81,15 @@ def ticks(
     return values[(values >= first - slack) & (values <= last + slack)]
 
 
+def show_steps(of: bq.Scale, axis: bq.Axis, most: int) -> None:
+    """Make an axis run from step 0 to step ``most``, with a little room at both ends.
+
+    Without it the cross that stands there would be cut in half.
+    """
+    write(of, min=-0.02 * most, max=1.025 * most)
+    axis.tick_values = ticks(of, ends=(0, most))
+
+
 def axis(of: bq.Scale, label: str, *, vertical: bool = False, **traits: Any) -> bq.Axis:
     """An axis with its label clear of the tick labels."""
     traits = {"tick_values": ticks(of), **traits}

@@ -110,9 +110,7 @@ class LossPlot:
         ]
         self._limits = (np.inf, -np.inf)
         self._cap = float(np.nan_to_num(descent.loss[0], posinf=0.0).max() - floor) or np.inf
-        # A little room at both ends, or the cross there would be cut in half.
-        figures.write(self._x, min=-0.02 * max_steps, max=1.025 * max_steps)
-        self._axis_x.tick_values = figures.ticks(self._x, ends=(0, max_steps))
+        figures.show_steps(self._x, self._axis_x, max_steps)
         self.lines.colors = list(colours)
 
     def use_log(self, log: bool, descent: Descent, k: int) -> None:

@@ -7,28 +7,14 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from browser.pages import ExplorerPage
+from browser.pages import reloaded_in_mid_play
 
 
 @pytest.mark.parametrize("name", ["LearningRateExplorer", "AccumulationComparer"])
 def test_after_a_reload_in_mid_play_the_same_run_is_there_and_every_control_works(notebook, name):
     cell = f"from gdwidgets import {name}\nex = {name}(max_steps=3000, speed=30)\nex"
     page = notebook.open([cell], height=1000)
-    opened = ExplorerPage(page).ready()
-    opened.button("Play or pause").click()
-    notebook.wait_value("ex.step > 15")
-    page.keyboard.press("Control+s")
-    page.wait_for_timeout(1500)
-    page.reload()
-    opened = ExplorerPage(page).ready()
-    page.wait_for_timeout(1500)
-    if not notebook.value("ex.playing"):
-        opened.button("Play or pause").click()
-    before = opened.step
-    notebook.wait_value(f"ex.step > {before} + 10")
-    opened.button("Play or pause").click()
-    notebook.wait_value("ex.playing", wanted=False)
-    notebook.take_errors()  # JupyterLab's own while it unloads
+    opened = reloaded_in_mid_play(notebook)
 
     step = notebook.value("ex.step")
     expect(opened.counter).to_have_text(re.compile(rf"step +{step} of"))

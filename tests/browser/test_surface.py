@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from browser.pages import ExplorerPage
+from browser.pages import ExplorerPage, reloaded_in_mid_play
 from gdwidgets.ui.frame_gate import MOST_IN_FLIGHT
 
 CELL = "from gdwidgets import HimmelblauExplorer\nex = HimmelblauExplorer()\nex"
@@ -233,23 +233,9 @@ def test_two_explorers_play_side_by_side(notebook):
 
 def test_a_reload_in_mid_play_shows_the_same_run(notebook):
     page = notebook.open([CELL, "ex.max_steps = 20000"], height=1000)
-    opened = ExplorerPage(page).ready()
-    opened.button("Play or pause").click()
-    notebook.wait_value("ex.step > 15")
-    page.keyboard.press("Control+s")
-    page.wait_for_timeout(1500)
-    page.reload()
-    opened = ExplorerPage(page).ready()
-    page.wait_for_timeout(1500)
-    if not notebook.value("ex.playing"):
-        opened.button("Play or pause").click()
-    before = opened.step
-    notebook.wait_value(f"ex.step > {before} + 10")
-    opened.button("Play or pause").click()
-    notebook.wait_value("ex.playing", wanted=False)
+    opened = reloaded_in_mid_play(notebook)
     page.wait_for_timeout(300)
     assert opened.step == notebook.value("ex.step")
-    notebook.take_errors()  # JupyterLab's own while it unloads
 
 
 def test_the_dark_theme(notebook, dark_theme):

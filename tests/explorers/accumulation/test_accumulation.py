@@ -12,40 +12,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from traitlets import TraitError
 
+from course import EXERCISE_2
 from gdwidgets import AccumulationComparer
 from gdwidgets.core import Descent, LinearNeuron
 from gdwidgets.explorers.accumulation_runs import PRESETS, fate, period_factor, swing
-
-COURSE = """\
-Without gradient clearing:
-Target function: loss = (a * x + b - y)**2 with x = 1.5, y = 2.5
-Step |       Loss |        a |        b |   grad_a |   grad_b
-------------------------------------------------------------
-   1 |   1.562500 |   0.5000 |   0.5000 |  -3.7500 |  -2.5000
-   2 |   0.191406 |   0.8750 |   0.7500 |  -5.0625 |  -3.3750
-   3 |   0.434776 |   1.3813 |   1.0875 |  -3.0844 |  -2.0562
-   4 |   1.762671 |   1.6897 |   1.2931 |   0.8986 |   0.5991
-   5 |   1.283600 |   1.5998 |   1.2332 |   4.2975 |   2.8650
-   6 |   0.040740 |   1.1701 |   0.9467 |   4.9030 |   3.2687
-   7 |   0.740418 |   0.6798 |   0.6199 |   2.3216 |   1.5477
-   8 |   1.859085 |   0.4476 |   0.4651 |  -1.7689 |  -1.1793
-   9 |   0.960844 |   0.6245 |   0.5830 |  -4.7096 |  -3.1397
-  10 |   0.001614 |   1.0955 |   0.8970 |  -4.5890 |  -3.0593
-
-With gradient clearing:
-Target function: loss = (a * x + b - y)**2 with x = 1.5, y = 2.5
-Step |       Loss |        a |        b |   grad_a |   grad_b
-------------------------------------------------------------
-   1 |   1.562500 |   0.5000 |   0.5000 |  -3.7500 |  -2.5000
-   2 |   0.191406 |   0.8750 |   0.7500 |  -1.3125 |  -0.8750
-   3 |   0.023447 |   1.0063 |   0.8375 |  -0.4594 |  -0.3062
-   4 |   0.002872 |   1.0522 |   0.8681 |  -0.1608 |  -0.1072
-   5 |   0.000352 |   1.0683 |   0.8788 |  -0.0563 |  -0.0375
-   6 |   0.000043 |   1.0739 |   0.8826 |  -0.0197 |  -0.0131
-   7 |   0.000005 |   1.0759 |   0.8839 |  -0.0069 |  -0.0046
-   8 |   0.000001 |   1.0766 |   0.8844 |  -0.0024 |  -0.0016
-   9 |   0.000000 |   1.0768 |   0.8845 |  -0.0008 |  -0.0006
-  10 |   0.000000 |   1.0769 |   0.8846 |  -0.0003 |  -0.0002"""
 
 
 def plain_loop(clear_every, steps, rate=0.1):
@@ -78,7 +48,7 @@ def marked(explorer):
 
 def test_the_table_is_the_course_s_digit_for_digit(explorer):
     explorer.step = 4
-    assert explorer.table() == COURSE
+    assert explorer.table() == EXERCISE_2
     assert explorer.step == 4
 
 
@@ -326,7 +296,7 @@ def test_the_student_s_torch_session_is_neither_relied_on_nor_changed():
     state = torch.get_rng_state()
     with torch.inference_mode():
         explorer = AccumulationComparer(momentum=True)
-        assert explorer.table() == COURSE
+        assert explorer.table() == EXERCISE_2
         explorer.apply_preset("micro-batches")
         explorer.run()
         explorer.pin()

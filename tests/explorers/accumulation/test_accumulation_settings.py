@@ -14,7 +14,7 @@ from traitlets import TraitError
 
 from gdwidgets import AccumulationComparer
 from gdwidgets.explorers.accumulation_runs import PRESETS
-from gestures import click, run_code
+from gestures import click, refused, run_code
 from messages import recorded_messages
 
 # -- marks -----------------------------------------------------------------------------------------
@@ -160,18 +160,8 @@ def test_controls_set_settings_and_settings_show_in_controls(explorer):
     ],
 )
 def test_a_bad_value_in_a_control_is_explained_and_the_old_one_stays(explorer, control, bad, says):
-    before = explorer.settings()
     explorer.step = 3
-    widget = explorer.controls
-    for part in control.split("."):
-        widget = getattr(widget, part)
-    old = widget.value
-    widget.value = bad
-    assert says in explorer.problem
-    assert "gdw-error" in explorer.status.value
-    assert widget.value == old
-    assert explorer.settings() == before
-    assert explorer.step == 3
+    refused(explorer, control, bad, says)
     explorer.line_forward()
     explorer.transport.forward.click()
     assert explorer.problem == ""

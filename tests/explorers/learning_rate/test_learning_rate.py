@@ -7,6 +7,7 @@ import pytest
 import torch
 from traitlets import TraitError
 
+from course import EXERCISE_1
 from gdwidgets import LearningRateExplorer
 from gdwidgets.core import (
     RULES,
@@ -21,30 +22,6 @@ from gdwidgets.core.batches import MiniBatches
 from gdwidgets.explorers.learning_rate_loss import RateThinner, log_ticks
 from gdwidgets.ui import palette
 from gestures import cells
-
-COURSE = """\
-Changing the learning rate (fixed num_iterations = 4000):
-Learning rate 1e+00 | a:     nan, b:     nan, c:     nan, loss:       nan
-Learning rate 1e-01 | a:  1.8195, b: -3.0786, c:  2.2214, loss:    0.0503
-Learning rate 1e-02 | a:  1.4430, b: -2.0325, c:  1.7196, loss:    0.0730
-Learning rate 1e-03 | a:  0.7073, b:  0.0478, c:  0.7156, loss:    0.2522
-
-Changing the number of iterations (fixed learning_rate = 1e-1):
-Iterations  100         | a:  0.8828, b: -0.4756, c:  0.9729, loss:    0.1912
-Iterations 2000         | a:  1.8166, b: -3.0707, c:  2.2175, loss:    0.0503
-Iterations 4000         | a:  1.8195, b: -3.0786, c:  2.2214, loss:    0.0503
-Iterations 6000         | a:  1.8195, b: -3.0786, c:  2.2214, loss:    0.0503
-Iterations 8000         | a:  1.8195, b: -3.0786, c:  2.2214, loss:    0.0503
-
-Changing the number of iterations (fixed learning_rate = 1e-2):
-Iterations  100         | a:  0.7115, b:  0.3569, c:  0.5112, loss:    0.3005
-Iterations 2000         | a:  1.1279, b: -1.1572, c:  1.2998, loss:    0.1267
-Iterations 4000         | a:  1.4430, b: -2.0325, c:  1.7196, loss:    0.0730
-Iterations 6000         | a:  1.6145, b: -2.5091, c:  1.9482, loss:    0.0570
-Iterations 8000         | a:  1.7079, b: -2.7686, c:  2.0727, loss:    0.0523
-
-Closed-form solution    | a:  1.8195, b: -3.0787, c:  2.2214, loss:    0.0503"""
-
 
 # -- the course's numbers --------------------------------------------------------------------------
 
@@ -62,8 +39,8 @@ def test_the_table_prints_the_course_s_three_tables_from_one_run(monkeypatch):
 
     monkeypatch.setattr(Descent, "advance_to", counted)
     explorer.step = 5
-    assert explorer.table() == COURSE
-    assert explorer.table() == COURSE
+    assert explorer.table() == EXERCISE_1
+    assert explorer.table() == EXERCISE_1
     assert sum(steps) == 8000
     assert explorer.step == 5
     explorer.close()

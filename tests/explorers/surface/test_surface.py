@@ -9,25 +9,11 @@ import pytest
 import torch
 from traitlets import TraitError
 
+from course import EXERCISE_3, EXERCISE_3_EARLY
 from gdwidgets import HimmelblauExplorer, SurfaceExplorer
 from gdwidgets.core import RULES, SURFACES, Descent
-from gestures import click, drag
+from gestures import click, drag, refused
 from messages import recorded_messages
-
-COURSE = """\
-Initialized at: u = 1.0, v = 1.0, learning rate = 0.0005
-Step  100 | u = 2.8298, v = 2.0261, loss = 0.938195
-Step  200 | u = 2.9880, v = 2.0220, loss = 0.008313
-Step  300 | u = 2.9974, v = 2.0062, loss = 0.000588
-Final: u = 2.9974, v = 2.0061, final loss = 0.000588"""
-
-COURSE_EARLY = """\
-Initialized at: u = -1.0, v = 1.0, learning rate = 0.0005, loss_tol = 0.0001
-Step  100 | u = -2.4022, v = 2.9422, loss = 5.786583
-Step  200 | u = -2.7859, v = 3.1270, loss = 0.012538
-Stopping early at step 233: loss change = 0.000098 < loss_tol = 0.0001
-Final: u = -2.7986, v = 3.1301, final loss = 0.001436"""
-
 
 # -- the course's numbers --------------------------------------------------------------------------
 
@@ -40,12 +26,12 @@ def test_the_defaults_are_the_course_s_exercise(explorer):
 
 
 def test_the_table_prints_the_course_s_lines(explorer):
-    assert explorer.table() == COURSE
+    assert explorer.table() == EXERCISE_3
 
 
 def test_the_table_prints_an_early_stop_as_the_course_does():
     explorer = HimmelblauExplorer(start=(-1.0, 1.0), loss_tol=1e-4)
-    assert explorer.table() == COURSE_EARLY
+    assert explorer.table() == EXERCISE_3_EARLY
     explorer.close()
 
 
@@ -255,18 +241,8 @@ def test_controls_set_settings_and_settings_show_in_controls(explorer):
     ],
 )
 def test_a_bad_value_in_a_control_is_explained_and_the_old_one_stays(explorer, control, bad, says):
-    before = explorer.settings()
     explorer.step = 9
-    widget = explorer.controls
-    for part in control.split("."):
-        widget = getattr(widget, part)
-    old = widget.value
-    widget.value = bad
-    assert says in explorer.problem
-    assert "gdw-error" in explorer.status.value
-    assert widget.value == old
-    assert explorer.settings() == before
-    assert explorer.step == 9
+    refused(explorer, control, bad, says)
     explorer.transport.forward.click()
     assert explorer.problem == ""
 
