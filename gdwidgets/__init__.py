@@ -10,20 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdwidgets.explorers.accumulation import AccumulationComparer
-    from gdwidgets.explorers.autograd import AutogradExplorer
-    from gdwidgets.explorers.himmelblau import HimmelblauExplorer
-    from gdwidgets.explorers.learning_rate import LearningRateExplorer
-    from gdwidgets.explorers.surface import SurfaceExplorer
+    from gdwidgets.explorers.accumulation.explorer import AccumulationComparer
+    from gdwidgets.explorers.autograd.explorer import AutogradExplorer
+    from gdwidgets.explorers.learning_rate.explorer import LearningRateExplorer
+    from gdwidgets.explorers.surface.explorer import SurfaceExplorer
+    from gdwidgets.explorers.surface.himmelblau import HimmelblauExplorer
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AccumulationComparer": "gdwidgets.explorers.accumulation",
-    "AutogradExplorer": "gdwidgets.explorers.autograd",
-    "HimmelblauExplorer": "gdwidgets.explorers.himmelblau",
-    "LearningRateExplorer": "gdwidgets.explorers.learning_rate",
-    "SurfaceExplorer": "gdwidgets.explorers.surface",
+    "AccumulationComparer": "gdwidgets.explorers.accumulation.explorer",
+    "AutogradExplorer": "gdwidgets.explorers.autograd.explorer",
+    "HimmelblauExplorer": "gdwidgets.explorers.surface.himmelblau",
+    "LearningRateExplorer": "gdwidgets.explorers.learning_rate.explorer",
+    "SurfaceExplorer": "gdwidgets.explorers.surface.explorer",
 }
 
 __all__ = [

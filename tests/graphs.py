@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gdwidgets.core.graph import record_graph
-from gdwidgets.core.graph_presets import preset
+from gdwidgets.core.autograd.graph import record_graph
+from gdwidgets.core.autograd.presets import preset
 
 
 def recorded(name="toy neuron", layers=10, **switches):

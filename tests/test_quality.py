@@ -1,4 +1,4 @@
-"""The repository's own rules: linters, types, clean notebooks, short files, no private paths."""
+"""The repository's own rules: linters, types, clean notebooks, no private paths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 NOT_OURS = re.compile(r"\.git|\.?venv|build|dist|shots|__pycache__|\..*_cache|\.hypothesis|.*-info")
-LONGEST = 400  # lines of a file that can be read in one sitting
 # What holds only on the machine where the repository was written. Spelled so that this file passes.
 FORBIDDEN = {
     "a folder of one machine": re.compile(r"(?<![\w.*-])/(?:work|root)/"),
@@ -90,16 +89,6 @@ def test_no_file_names(what):
         if FORBIDDEN[what].search(line)
     ]
     assert found == []
-
-
-def test_files_of_the_package_are_short():
-    long = {
-        _name(path): length
-        for path in FILES
-        if _name(path).startswith("gdwidgets/") and path.suffix == ".py"
-        if (length := len(_text(path).splitlines())) > LONGEST
-    }
-    assert long == {}
 
 
 def _text(path: Path) -> str:

@@ -6,25 +6,22 @@ draw is read from it.
 
 from __future__ import annotations
 
-from gdwidgets.core.analysis import condition_number, hessian, learning_rate_limit
-from gdwidgets.core.basin import DIVERGED, UNSETTLED, BasinMap, BasinSearch, basins
-from gdwidgets.core.batches import MiniBatches
+from gdwidgets.core.analysis.basins import DIVERGED, UNSETTLED, BasinMap, BasinSearch, basins
+from gdwidgets.core.analysis.curvature import condition_number, hessian, learning_rate_limit
 from gdwidgets.core.data import initial_parameters, training_pairs
-from gdwidgets.core.descent import Descent
-from gdwidgets.core.objectives import LinearNeuron, Objective, PolynomialRegression
-from gdwidgets.core.rules import (
-    RULES,
-    Adam,
-    GradientDescent,
-    Momentum,
-    Nesterov,
-    PerLane,
-    RMSprop,
-    Rule,
-    as_rule,
-)
+from gdwidgets.core.descent.descent import Descent
+from gdwidgets.core.objectives.batches import MiniBatches
+from gdwidgets.core.objectives.named_surfaces import SURFACES
+from gdwidgets.core.objectives.neuron import LinearNeuron
+from gdwidgets.core.objectives.protocol import Objective
+from gdwidgets.core.objectives.regression import PolynomialRegression
+from gdwidgets.core.objectives.surface import Surface
+from gdwidgets.core.rules.adaptive import Adam, RMSprop
+from gdwidgets.core.rules.momentum import GradientDescent, Momentum, Nesterov
+from gdwidgets.core.rules.names import RULES, as_rule
+from gdwidgets.core.rules.protocol import Rule
+from gdwidgets.core.rules.wrappers import PerLane
 from gdwidgets.core.session import own_torch_state
-from gdwidgets.core.surfaces import SURFACES, Surface
 
 __all__ = [
     "DIVERGED",

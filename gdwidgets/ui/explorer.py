@@ -12,15 +12,16 @@ from traitlets import Any as AnyTrait
 from traitlets import TraitError, Tuple, observe
 
 from gdwidgets.core import Descent
-from gdwidgets.ui import figures, text
-from gdwidgets.ui.cursor import Cursor
+from gdwidgets.ui import text
 from gdwidgets.ui.fold import Fold
-from gdwidgets.ui.frame_gate import FrameGate
-from gdwidgets.ui.main_loop import MainLoop, reachable
-from gdwidgets.ui.player import Player
+from gdwidgets.ui.playback.cursor import Cursor
+from gdwidgets.ui.playback.frame_gate import FrameGate
+from gdwidgets.ui.playback.main_loop import MainLoop, reachable
+from gdwidgets.ui.playback.player import Player
+from gdwidgets.ui.playback.transport import Transport
+from gdwidgets.ui.plots import figures
 from gdwidgets.ui.runs import Pin, to_dataframe
 from gdwidgets.ui.settings import Settings
-from gdwidgets.ui.transport import Transport
 
 MOST_PINS = 8
 

@@ -57,7 +57,7 @@ def to_dataframe(descent: Descent) -> pd.DataFrame:
     Returns
     -------
     Columns ``lane``, ``step``, one per parameter, ``loss``, ``grad_…`` (the ``.grad`` buffer) and
-    ``fresh_grad_…`` (the step's own gradient) per parameter; each lane ends at its last step.
+    ``step_grad_…`` (the step's own gradient) per parameter; each lane ends at its last step.
     """
     names = descent.objective.parameter_names
     steps = lane_steps(descent, descent.recorded)
@@ -69,7 +69,7 @@ def to_dataframe(descent: Descent) -> pd.DataFrame:
         columns["loss"] = descent.loss[rows, lane]
         columns |= {f"grad_{name}": descent.grad[rows, lane, i] for i, name in enumerate(names)}
         columns |= {
-            f"fresh_grad_{name}": descent.fresh_grad[rows, lane, i] for i, name in enumerate(names)
+            f"step_grad_{name}": descent.step_grad[rows, lane, i] for i, name in enumerate(names)
         }
         parts.append(pd.DataFrame(columns).copy())
     return pd.concat(parts, ignore_index=True)

@@ -15,7 +15,7 @@ from gdwidgets.core import (
     initial_parameters,
     training_pairs,
 )
-from gdwidgets.core.functions import himmelblau
+from gdwidgets.core.objectives.functions import himmelblau
 
 Row = tuple[str, str, str]
 Work = Callable[[], object]

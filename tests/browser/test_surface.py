@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.pages import ExplorerPage, reloaded_in_mid_play
-from gdwidgets.ui.frame_gate import MOST_IN_FLIGHT
+from gdwidgets.ui.playback.frame_gate import MOST_IN_FLIGHT
 
 CELL = "from gdwidgets import HimmelblauExplorer\nex = HimmelblauExplorer()\nex"
 

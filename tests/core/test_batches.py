@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gdwidgets.core import Descent, PolynomialRegression, initial_parameters, training_pairs
-from gdwidgets.core.batches import MiniBatches
+from gdwidgets.core.objectives.batches import MiniBatches
 
 RATES = (0.1, 0.01)
 

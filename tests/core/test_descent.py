@@ -21,7 +21,7 @@ from gdwidgets.core import (
     training_pairs,
 )
 
-FIELDS = ("params", "loss", "grad", "fresh_grad")
+FIELDS = ("params", "loss", "grad", "step_grad")
 HIMMELBLAU = SURFACES["himmelblau"]
 
 coordinates = st.floats(-5, 5, width=32)
@@ -75,7 +75,7 @@ def test_records_are_those_of_the_plain_loop(start, rate, period):
         assert descent.loss[k, 0] == loss
         assert descent.grad[k, 0].tolist() == grad
         np.testing.assert_allclose(
-            descent.fresh_grad[k, 0], np.subtract(grad, leftover), rtol=1e-4, atol=1e-4
+            descent.step_grad[k, 0], np.subtract(grad, leftover), rtol=1e-4, atol=1e-4
         )
 
 
@@ -151,8 +151,8 @@ def test_a_fork_s_first_update_uses_the_new_learning_rate_and_the_recorded_buffe
     assert_same(fork, original, rows=5)
     expected = original.params[4, 0] - np.float32(0.05) * original.grad[4, 0]
     np.testing.assert_array_equal(fork.params[5, 0], expected)
-    np.testing.assert_array_equal(fork.grad[5:], fork.fresh_grad[5:])
-    assert not np.array_equal(fork.grad[:5], fork.fresh_grad[:5])
+    np.testing.assert_array_equal(fork.grad[5:], fork.step_grad[5:])
+    assert not np.array_equal(fork.grad[:5], fork.step_grad[:5])
 
 
 def test_a_fork_with_another_rule_starts_it_afresh():
@@ -272,9 +272,9 @@ def test_views_are_read_only_and_keep_what_they_showed():
             np.testing.assert_array_equal(view, copy)
 
 
-def test_cleared_every_step_the_buffer_is_the_fresh_gradient():
+def test_cleared_every_step_the_buffer_is_the_step_gradient():
     descent = whole(HIMMELBLAU, (1, 1), 5e-4, max_steps=10)
-    assert np.shares_memory(descent.grad, descent.fresh_grad)
+    assert np.shares_memory(descent.grad, descent.step_grad)
 
 
 def test_a_budget_stops_soon_but_not_before_one_step():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gdwidgets.core import SURFACES, Descent, PolynomialRegression, Surface, engine, training_pairs
+from gdwidgets.core import SURFACES, Descent, PolynomialRegression, Surface, training_pairs
+from gdwidgets.core.descent import engine
 
 CASES = {
     "one lane": {"start": (1.0, 1.0)},
@@ -19,7 +20,7 @@ CASES = {
 def _records(objective, steps=60, **settings):
     descent = Descent(objective, learning_rate=5e-4, max_steps=steps, **settings)
     descent.advance_to(steps)
-    return descent.params, descent.loss, descent.grad, descent.fresh_grad
+    return descent.params, descent.loss, descent.grad, descent.step_grad
 
 
 def test_the_shortcut_is_taken_with_the_torch_that_is_tested():
@@ -84,7 +85,7 @@ def test_a_leaf_for_each_column_gives_the_bits_of_one_leaf_for_all(case):
     whole.advance_to(60)
     columns = _records(SURFACES["himmelblau"], **CASES[case])
     for ours, theirs in zip(
-        columns, (whole.params, whole.loss, whole.grad, whole.fresh_grad), strict=True
+        columns, (whole.params, whole.loss, whole.grad, whole.step_grad), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -97,9 +98,9 @@ def test_a_column_that_the_function_does_not_look_at_has_gradient_zero(clear_eve
     descent = Descent(surface, [(1.0, 1.5), (0.5, -1.0)], 0.1, clear_every=clear_every, max_steps=9)
     descent.advance_to(9)
     np.testing.assert_array_equal(descent.grad[:, :, 1], 0)
-    np.testing.assert_array_equal(descent.fresh_grad[:, :, 1], 0)
+    np.testing.assert_array_equal(descent.step_grad[:, :, 1], 0)
     np.testing.assert_array_equal(descent.params[:, :, 1], np.tile([1.5, -1.0], (10, 1)))
-    np.testing.assert_array_equal(descent.fresh_grad[:, :, 0], 2 * descent.params[:, :, 0])
+    np.testing.assert_array_equal(descent.step_grad[:, :, 0], 2 * descent.params[:, :, 0])
     assert weight.grad is None
 
 

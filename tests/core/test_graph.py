@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gdwidgets.core.graph import default_requires_grad, record_graph
-from gdwidgets.core.graph_presets import MOST_LAYERS
+from gdwidgets.core.autograd.graph import default_requires_grad, record_graph
+from gdwidgets.core.autograd.presets import MOST_LAYERS
 from graphs import recorded
 
 # -- the course's numbers -------------------------------------------------------------------------

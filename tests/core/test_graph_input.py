@@ -9,10 +9,10 @@ import sys
 import pytest
 import torch
 
-from gdwidgets.core.graph import named_tensors, record_graph
-from gdwidgets.core.graph_check import finite_differences
-from gdwidgets.core.graph_presets import MOST_LAYERS, preset
-from gdwidgets.core.graph_trace import MOST_NUMBERS, MOST_OPERATIONS
+from gdwidgets.core.autograd.finite_differences import finite_differences
+from gdwidgets.core.autograd.graph import named_tensors, record_graph
+from gdwidgets.core.autograd.presets import MOST_LAYERS, preset
+from gdwidgets.core.autograd.trace import MOST_NUMBERS, MOST_OPERATIONS
 from graphs import recorded
 
 # -- bad input ------------------------------------------------------------------------------------
@@ -145,8 +145,9 @@ def test_given_tensors_are_copied():
 
 def test_the_graph_needs_no_widgets():
     code = (
-        "import sys, gdwidgets.core.graph, gdwidgets.core.graph_presets, "
-        "gdwidgets.core.graph_check, gdwidgets.core.graph_script, gdwidgets.core.graph_collapse\n"
+        "import sys, gdwidgets.core.autograd.graph, gdwidgets.core.autograd.presets, "
+        "gdwidgets.core.autograd.finite_differences, gdwidgets.core.scripts.graph, "
+        "gdwidgets.core.autograd.collapse\n"
         "assert not {'ipywidgets', 'bqplot', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,11 +8,11 @@ import io
 import pytest
 import torch
 
-from gdwidgets.core.graph import record_graph
-from gdwidgets.core.graph_check import MOST_CHECKED, finite_differences
-from gdwidgets.core.graph_collapse import collapsed
-from gdwidgets.core.graph_presets import PRESET_NAMES, preset
-from gdwidgets.core.graph_script import call_text, graph_script, literal
+from gdwidgets.core.autograd.collapse import collapsed
+from gdwidgets.core.autograd.finite_differences import MOST_CHECKED, finite_differences
+from gdwidgets.core.autograd.graph import record_graph
+from gdwidgets.core.autograd.presets import PRESET_NAMES, preset
+from gdwidgets.core.scripts.graph import call_text, graph_script, literal
 from graphs import recorded
 
 

@@ -11,13 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdwidgets.core import Descent, LinearNeuron, training_pairs
-from gdwidgets.core.micro_batches import (
-    EveryNth,
-    MicroBatches,
-    UndampedMomentum,
-    largest_difference,
-    micro_batch_descent,
-)
+from gdwidgets.core.analysis.accumulation import largest_difference, micro_batch_descent
+from gdwidgets.core.objectives.micro_batches import MicroBatches
+from gdwidgets.core.rules.momentum import UndampedMomentum
+from gdwidgets.core.rules.wrappers import EveryNth
 
 
 def plain_loop(pairs, parts, start, rate, updates):
@@ -57,7 +54,7 @@ def test_the_buffer_fills_part_by_part_up_to_the_whole_gradient():
     x, y = training_pairs(8)
     descent = micro_batch_descent(MicroBatches(x, y, 4), (0.5, 0.5), 0.1, 8)
     descent.advance_to(8)
-    np.testing.assert_allclose(descent.grad[:4, 0], descent.fresh_grad[:4, 0].cumsum(0), rtol=1e-6)
+    np.testing.assert_allclose(descent.grad[:4, 0], descent.step_grad[:4, 0].cumsum(0), rtol=1e-6)
     np.testing.assert_allclose(descent.grad[3, 0], descent.grad[3, 1], rtol=1e-6)
     assert (descent.grad[:3, 1] == 0).all()
     assert (descent.params[:4] == descent.params[0]).all()

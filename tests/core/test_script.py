@@ -25,8 +25,8 @@ from gdwidgets.core import (
     initial_parameters,
     training_pairs,
 )
-from gdwidgets.core.script import descent_script
-from gdwidgets.core.source import function_source
+from gdwidgets.core.scripts.descent import descent_script
+from gdwidgets.core.scripts.source import function_source
 
 HIMMELBLAU = SURFACES["himmelblau"]
 SHIFT = 0.25

@@ -41,7 +41,7 @@ def everything():
     runs.append(runs[1].fork(10, rule="nesterov"))
     runs[-1].advance_to(30)
     found = [array.tobytes() for run in runs for array in (run.params, run.loss, run.grad)]
-    found += [run.fresh_grad.tobytes() for run in runs]
+    found += [run.step_grad.tobytes() for run in runs]
     found.append(basins(surface, 0.1, resolution=12, max_steps=50).labels.tobytes())
     coefficients, loss = regression.closed_form()
     found += [coefficients.tobytes(), loss]
@@ -160,7 +160,7 @@ def test_tensors_of_the_student_s_keep_their_gradients():
 
 def test_the_core_needs_no_widgets():
     code = (
-        "import sys, gdwidgets.core, gdwidgets.core.script\n"
+        "import sys, gdwidgets.core, gdwidgets.core.scripts.descent\n"
         f"print([name for name in {WIDGET_PACKAGES} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

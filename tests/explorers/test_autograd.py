@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from gdwidgets import AutogradExplorer
-from gdwidgets.core.graph import record_graph
-from gdwidgets.core.graph_presets import CHAINS, PRESET_NAMES
-from gdwidgets.explorers.autograd_layout import MOST_COLUMNS, place
+from gdwidgets.core.autograd.graph import record_graph
+from gdwidgets.core.autograd.presets import CHAINS, PRESET_NAMES
+from gdwidgets.explorers.autograd.layout import MOST_COLUMNS, place
 
 TABLE = """\
 step | direction | node   | value | incoming | .grad
@@ -310,7 +310,7 @@ def test_a_picture_that_is_taller_than_its_frame_says_so():
 def test_a_layout_is_the_same_in_every_session():
     code = (
         "from gdwidgets import AutogradExplorer\n"
-        "from gdwidgets.explorers.autograd_layout import place\n"
+        "from gdwidgets.explorers.autograd.layout import place\n"
         "print(place(AutogradExplorer(preset='regression sample').descent))"
     )
     found = {

@@ -11,8 +11,8 @@ from ipywidgets import Widget
 from traitlets import TraitError
 
 from gdwidgets import AutogradExplorer
-from gdwidgets.core.graph_presets import PRESET_NAMES
-from gdwidgets.explorers.autograd_words import brief, written
+from gdwidgets.core.autograd.presets import PRESET_NAMES
+from gdwidgets.explorers.autograd.text import brief, written
 from messages import recorded_messages
 
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gdwidgets.ui import frame_gate
-from gdwidgets.ui.frame_gate import MOST_IN_FLIGHT, SILENCE, FrameGate
-from gdwidgets.ui.main_loop import MainLoop
-from gdwidgets.ui.player import FRAME, MOST_DUE, Player
+from gdwidgets.ui.playback import frame_gate
+from gdwidgets.ui.playback.frame_gate import MOST_IN_FLIGHT, SILENCE, FrameGate
+from gdwidgets.ui.playback.main_loop import MainLoop
+from gdwidgets.ui.playback.player import FRAME, MOST_DUE, Player
 
 
 class Time:

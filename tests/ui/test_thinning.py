@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gdwidgets.ui.thinning import Thinner
+from gdwidgets.ui.plots.thinning import Thinner
 
 series = st.integers(1, 3).flatmap(
     lambda channels: arrays(

@@ -15,7 +15,7 @@ from traitlets import TraitError
 from course import EXERCISE_2
 from gdwidgets import AccumulationComparer
 from gdwidgets.core import Descent, LinearNeuron
-from gdwidgets.explorers.accumulation_runs import PRESETS, fate, period_factor, swing
+from gdwidgets.explorers.accumulation.runs import PRESETS, fate, period_factor, swing
 
 
 def plain_loop(clear_every, steps, rate=0.1):

@@ -13,7 +13,7 @@ from ipywidgets.widgets.widget import _instances
 from traitlets import TraitError
 
 from gdwidgets import AccumulationComparer
-from gdwidgets.explorers.accumulation_runs import PRESETS
+from gdwidgets.explorers.accumulation.runs import PRESETS
 from gestures import click, refused, run_code
 from messages import recorded_messages
 
@@ -259,7 +259,7 @@ def test_the_data_frame_has_a_row_for_each_lane_and_step(explorer):
     frame = explorer.to_dataframe()
     assert len(frame) == 2 * 11
     row = frame[(frame.lane == 0) & (frame.step == 1)].iloc[0]
-    assert f"{row.grad_a:.4f} {row.fresh_grad_a:.4f}" == "-5.0625 -1.3125"
+    assert f"{row.grad_a:.4f} {row.step_grad_a:.4f}" == "-5.0625 -1.3125"
     assert explorer.step == 0
 
 

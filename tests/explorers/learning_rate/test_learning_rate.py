@@ -18,9 +18,9 @@ from gdwidgets.core import (
     learning_rate_limit,
     training_pairs,
 )
-from gdwidgets.core.batches import MiniBatches
-from gdwidgets.explorers.learning_rate_loss import RateThinner, log_ticks
-from gdwidgets.ui import palette
+from gdwidgets.core.objectives.batches import MiniBatches
+from gdwidgets.explorers.learning_rate.loss import RateThinner, log_ticks
+from gdwidgets.ui.plots import palette
 from gestures import cells
 
 # -- the course's numbers --------------------------------------------------------------------------
@@ -324,7 +324,7 @@ def test_the_formula_and_autograd_agree_at_every_step(make, size):
     explorer.run()
     manual = explorer.manual_gradients()
     assert manual.shape == (201, 3)
-    np.testing.assert_allclose(manual, explorer.descent.fresh_grad[:, 1], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(manual, explorer.descent.step_grad[:, 1], rtol=1e-4, atol=1e-6)
 
 
 def test_the_manual_gradients_of_an_ended_lane_are_those_of_its_last_batch(make):
@@ -332,7 +332,7 @@ def test_the_manual_gradients_of_an_ended_lane_are_those_of_its_last_batch(make)
     explorer.run()
     assert explorer.descent.outcomes[0] == "diverged"
     np.testing.assert_allclose(
-        explorer.manual_gradients(), explorer.descent.fresh_grad[:, 0], rtol=1e-3, atol=1e-3
+        explorer.manual_gradients(), explorer.descent.step_grad[:, 0], rtol=1e-3, atol=1e-3
     )
 
 

@@ -62,7 +62,7 @@ def test_the_data_frame_has_a_row_for_each_lane_and_step(explorer):
     lasting = frame[frame.lane == 1]
     assert len(lasting) == 201
     assert len(frame[frame.lane == 0]) == explorer.descent.last_step[0] + 1
-    assert {"step", "a", "b", "c", "loss", "grad_a", "fresh_grad_c"} <= set(frame.columns)
+    assert {"step", "a", "b", "c", "loss", "grad_a", "step_grad_c"} <= set(frame.columns)
     assert f"{lasting[lasting.step == 100].a.item():.4f}" == "0.8828"
     assert explorer.step == 0
 

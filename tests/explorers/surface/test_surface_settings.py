@@ -123,8 +123,8 @@ def test_the_data_frame_has_a_row_for_each_lane_and_step(explorer):
         "loss",
         "grad_u",
         "grad_v",
-        "fresh_grad_u",
-        "fresh_grad_v",
+        "step_grad_u",
+        "step_grad_v",
     ]
     row = frame[(frame.lane == 0) & (frame.step == 99)].iloc[0]
     assert f"{row.loss:.6f}" == "0.938195"

@@ -1,0 +1,1 @@
+"""What can be computed about an objective and its runs: curvature, limits, basins."""

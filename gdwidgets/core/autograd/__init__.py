@@ -1,0 +1,1 @@
+"""A torch expression's autograd graph as data."""

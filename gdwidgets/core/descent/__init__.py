@@ -1,0 +1,1 @@
+"""The descent: its settings, its records, and the step that makes them."""

@@ -1,0 +1,361 @@
+"""`Descent`: gradient descent of many lanes at once, computed once and recorded step by step.
+
+Record k holds, for every lane, the parameters after k updates, the loss there, what the ``.grad``
+buffer holds after ``backward()`` there, and this step's own gradient. Gradients come from
+``backward()``, and accumulation is PyTorch's own: where a lane does not clear, its leftover stays
+in the buffer and the next ``backward()`` adds to it.
+"""
+
+from __future__ import annotations
+
+import math
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdwidgets.core import checks
+from gdwidgets.core.descent.engine import Clearing, Engine, Evaluated, stacked
+from gdwidgets.core.descent.recording import Array, Endings, Recording
+from gdwidgets.core.descent.settings import Settings, given_settings
+from gdwidgets.core.objectives.protocol import Objective
+from gdwidgets.core.rules.protocol import Rule, State
+from gdwidgets.core.session import own_torch_state
+
+_CHUNK_STEPS = 256
+_CHUNK_NUMBERS = 1_000_000
+"""Steps and numbers a chunk may hold before it is stacked and looked at."""
+
+
+class Descent:
+    """A lazily computed recording of L trajectories.
+
+    Parameters
+    ----------
+    objective
+        Losses (L,) from params (L, P), lanes independent; see `Objective`. If it has a method
+        ``begin_step(k)``, that is called before record k is computed, as `MiniBatches` needs.
+    start
+        P numbers, or (L, P). One start serves all lanes.
+    learning_rate
+        A positive number, or L of them.
+    rule
+        A name from `RULES`, a rule object, or one of these per lane.
+    clear_every
+        Clear the gradient buffer after every n-th update; ``None`` for never; or one per lane.
+    loss_tol
+        A lane ends when its loss changes by less than this in one step; ``None`` for never.
+    max_steps
+        Updates after which every lane ends, 1 to 10,000,000.
+    record
+        Whether all records are kept. If not, the arrays hold a single row, the last record.
+
+    Attributes
+    ----------
+    start
+        float32 (L, P).
+    learning_rates
+        float64 (L,), as given; float32 where they are used.
+    rule, clear_every, loss_tol, max_steps, lanes
+        The settings; ``clear_every`` a tuple of L.
+
+    Raises
+    ------
+    ValueError
+        When a setting does not fit; says what was given and what is accepted.
+    """
+
+    objective: Objective
+    start: Array
+    learning_rates: Array
+    rule: Rule
+    clear_every: tuple[int | None, ...]
+    loss_tol: float | None
+    max_steps: int
+    lanes: int
+
+    def __init__(
+        self,
+        objective: Objective,
+        start: Any,
+        learning_rate: Any,
+        *,
+        rule: Any = "gd",
+        clear_every: Any = 1,
+        loss_tol: float | None = None,
+        max_steps: int,
+        record: bool = True,
+    ) -> None:
+        with own_torch_state():
+            self._take(
+                given_settings(
+                    objective,
+                    start,
+                    learning_rate,
+                    rule=rule,
+                    clear_every=clear_every,
+                    loss_tol=loss_tol,
+                    max_steps=max_steps,
+                )
+            )
+            separate = not self._clearing.always
+            self._rule_from = 0
+            self._rates_from: tuple[tuple[int, Tensor], ...] = ((0, self._rates),)
+            start = torch.from_numpy(self.start.copy())
+            self._engine = Engine(objective, self.rule, start, watch_fresh=separate)
+            self._point = self._engine.parts(start)
+            self._state: tuple[State, ...] = tuple(map(self.rule.init, self._point))
+            if begin_step := getattr(objective, "begin_step", None):
+                begin_step(0)
+            evaluated = self._engine.evaluate(self._point, None)
+            self._grad = evaluated[2]
+            first = stacked([evaluated])
+            self._endings = Endings(self.lanes, self.loss_tol, self.max_steps)
+            self._endings.settle_first(first)
+            self._recording = Recording(first, keep_all=bool(record), separate_fresh=separate)
+            self._recorded = 0
+
+    # -- what is recorded ------------------------------------------------------------------
+
+    @property
+    def recorded(self) -> int:
+        """Number of the last record computed."""
+        return self._recorded
+
+    @property
+    def finished(self) -> bool:
+        """Whether every lane has ended."""
+        return self._endings.finished
+
+    @property
+    def rates_from(self) -> tuple[tuple[int, Array], ...]:
+        """The learning-rate schedule under the present rule: pairs (k, rates), float32 (L,).
+
+        The update from record k to k + 1 is the first under these rates. A descent that is no fork
+        has one pair, with k = 0.
+        """
+        return tuple((k, rates[:, 0].numpy().copy()) for k, rates in self._rates_from)
+
+    @property
+    def record(self) -> bool:
+        """Whether all records are kept."""
+        return self._recording.keep_all
+
+    @property
+    def params(self) -> Array:
+        """Parameters, float32 (recorded + 1, L, P), read-only."""
+        return self._recording.view("params")
+
+    @property
+    def loss(self) -> Array:
+        """Losses at the parameters, float32 (recorded + 1, L), read-only."""
+        return self._recording.view("loss")
+
+    @property
+    def grad(self) -> Array:
+        """The ``.grad`` buffer, leftover plus fresh, float32 (recorded + 1, L, P), read-only."""
+        return self._recording.view("grad")
+
+    @property
+    def step_grad(self) -> Array:
+        """The step's own gradient, float32 (recorded + 1, L, P), read-only."""
+        return self._recording.view("step_grad")
+
+    @property
+    def outcomes(self) -> Array:
+        """``"running"``, ``"converged"``, ``"diverged"`` or ``"max_steps"``: str (L,)."""
+        return self._endings.outcomes.copy()
+
+    @property
+    def last_step(self) -> Array:
+        """Record at which each lane is frozen, or the last one so far: int (L,)."""
+        endings = self._endings
+        return np.where(endings.running, self._recorded, endings.last_step)
+
+    # -- computing -------------------------------------------------------------------------
+
+    def advance_to(self, k: int, *, budget: float | None = None) -> int:
+        """Compute as far as record k, or to the end of all lanes if that comes first.
+
+        Parameters
+        ----------
+        k
+            Number of updates, at least 0; more than ``max_steps`` means ``max_steps``.
+        budget
+            Stop after about this many seconds, having made at least one step.
+
+        Returns
+        -------
+        int
+            ``recorded``.
+
+        Raises
+        ------
+        ValueError
+            When k or the budget is not acceptable.
+        Exception
+            Whatever the objective raises, with a note that names the step. The records so far
+            stay valid.
+        """
+        k = min(checks.integer(k, "k", 0, 2**63 - 1), self.max_steps)
+        deadline = math.inf
+        if budget is not None:
+            deadline = perf_counter() + max(checks.real(budget, "budget"), 0.0)
+        if k <= self._recorded or self.finished:
+            return self._recorded
+        width = self.lanes * (2 * len(self.objective.parameter_names) + 1)
+        chunk = max(1, min(_CHUNK_STEPS, _CHUNK_NUMBERS // width))
+        with own_torch_state():
+            while self._recorded < k and not self.finished:
+                self._run(min(chunk, k - self._recorded), deadline)
+                if perf_counter() >= deadline:
+                    break
+        return self._recorded
+
+    def fork(self, k: int, **changes: Any) -> Descent:
+        """A new descent that shares records 0 to k and goes on with other settings.
+
+        The update from k to k + 1 is the first under the new settings; it uses the gradient buffer
+        as recorded. A rule that stays keeps its state, another one begins afresh. Lanes that ended
+        before k stay ended.
+
+        Parameters
+        ----------
+        k
+            A record that exists.
+        **changes
+            Any of ``learning_rate``, ``rule``, ``clear_every``, ``loss_tol``, ``max_steps``.
+
+        Returns
+        -------
+        Descent
+            With ``recorded`` equal to k.
+
+        Raises
+        ------
+        ValueError
+            When k is not recorded, a change does not fit, or records are not kept.
+        TypeError
+            For an unknown setting.
+        """
+        if not self.record:
+            raise ValueError("fork needs all records: make the descent with record=True")
+        k = checks.integer(k, "k", 0, self._recorded)
+        known = {
+            "learning_rate": self.learning_rates,
+            "rule": self.rule,
+            "clear_every": self.clear_every,
+            "loss_tol": self.loss_tol,
+            "max_steps": self.max_steps,
+        }
+        if unknown := sorted(set(changes) - set(known)):
+            raise TypeError(f"fork can change {', '.join(known)}; got {', '.join(unknown)}")
+        new = object.__new__(type(self))
+        with own_torch_state():
+            new._take(given_settings(self.objective, self.start, **(known | changes)))
+            if new.lanes != self.lanes:
+                raise ValueError(f"a fork keeps its {self.lanes} lanes, got {new.lanes}")
+            if new.max_steps < k:
+                raise ValueError(f"max_steps must be at least k = {k}, got {new.max_steps}")
+            new._continue(self, k)
+        return new
+
+    def __repr__(self) -> str:
+        return (
+            f"Descent({self.objective!r}, lanes={self.lanes}, rule={self.rule.label!r}, "
+            f"recorded={self.recorded} of {self.max_steps})"
+        )
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _take(self, settings: Settings) -> None:
+        self.objective = settings.objective
+        self.start = settings.start.numpy()
+        self.start.flags.writeable = False
+        self.learning_rates = settings.learning_rates
+        self.learning_rates.flags.writeable = False
+        self.rule = settings.rule
+        self.clear_every = settings.clear_every
+        self.loss_tol = settings.loss_tol
+        self.max_steps = settings.max_steps
+        self.lanes = len(self.start)
+        with np.errstate(over="ignore"):
+            rates = self.learning_rates.astype(np.float32)
+        self._rates = torch.from_numpy(rates)[:, None]
+        self._clearing = Clearing(self.clear_every)
+
+    def _continue(self, parent: Descent, k: int) -> None:
+        """Take over records 0 to k of ``parent``."""
+        block = parent._recording.first(k + 1)
+        separate = not self._clearing.always or "step_grad" in parent._recording.fields
+        self._recording = Recording(block, keep_all=True, separate_fresh=separate)
+        self._recorded = k
+        self._endings = Endings(self.lanes, self.loss_tol, self.max_steps)
+        self._endings.resume(parent._endings, k, parent.loss)
+        rates = [*((at, rate) for at, rate in parent._rates_from if at < k), (k, self._rates)]
+        if self.rule == parent.rule:
+            self._rule_from, self._rates_from = parent._rule_from, tuple(rates)
+        else:
+            self._rule_from, self._rates_from = k, ((k, self._rates),)
+        last = block["params"][k]
+        self._engine = engine = Engine(self.objective, self.rule, last, watch_fresh=separate)
+        point = engine.parts(last)
+        state = tuple(map(self.rule.init, point))
+        # Rules are pure functions of what is recorded, so a state need not be kept to be had again.
+        changes = dict(self._rates_from)
+        rate = self._rates_from[0][1]
+        for j in range(self._rule_from, k):
+            rate = changes.get(j, rate)
+            params, grad = (engine.parts(block[field][j]) for field in ("params", "grad"))
+            _, state = engine.update(params, grad, state, engine.rates(rate), j - self._rule_from)
+        self._point, self._grad, self._state = point, engine.parts(block["grad"][k]), state
+
+    def _keep(self, evaluated: list[Evaluated]) -> None:
+        """Append records to the recording, as far as their lanes have not ended."""
+        fields, first, count = self._recording.fields, self._recorded + 1, len(evaluated)
+        if not self.record and self._endings.nothing_ends(_tensors(evaluated), first + count - 1):
+            block = stacked(evaluated[-1:], fields)
+        else:
+            block = stacked(evaluated, fields)
+            block = self._endings.settle(block, self._recording.last(), first)
+            count = len(block["loss"])
+        self._recording.append(block, self.max_steps + 1)
+        self._recorded += count
+
+    def _run(self, steps: int, deadline: float) -> None:
+        """Compute up to ``steps`` records more, then find out which lanes they end."""
+        engine, rates = self._engine, self._engine.rates(self._rates)
+        params, grad, state = self._point, self._grad, self._state
+        first = self._recorded + 1
+        rule_from, clearing = self._rule_from + 1, self._clearing
+        begin_step = getattr(self.objective, "begin_step", None)
+        # One append per step keeps the records whole if a step is interrupted half-way.
+        done: list[tuple[Evaluated, tuple[State, ...]]] = []
+        failure: BaseException | None = None
+        step = first
+        try:
+            for step in range(first, first + steps):
+                params, state = engine.update(params, grad, state, rates, step - rule_from)
+                if begin_step is not None:
+                    begin_step(step)
+                evaluated = engine.evaluate(params, clearing.leftover(step, grad))
+                grad = evaluated[2]
+                done.append((evaluated, state))
+                if perf_counter() >= deadline:
+                    break
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failure = error
+        if done:
+            (self._point, _, self._grad, _), self._state = done[-1]
+            self._keep([evaluated for evaluated, _ in done])
+        # Lanes run on for a while after they ended; what goes wrong then concerns nobody.
+        if failure is not None and not (self.finished and isinstance(failure, Exception)):
+            failure.add_note(f"(raised in computing step {step} of the descent)")
+            raise failure
+
+
+def _tensors(records: list[Evaluated]) -> list[torch.Tensor]:
+    """All tensors of params, losses and gradients."""
+    return [t for params, loss, grad, _ in records for t in (*params, loss, *grad)]

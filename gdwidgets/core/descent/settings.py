@@ -1,0 +1,113 @@
+"""What `Descent` is given, checked and brought into one form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from gdwidgets.core import checks
+from gdwidgets.core.objectives.protocol import Objective
+from gdwidgets.core.rules.names import as_rule
+from gdwidgets.core.rules.protocol import Rule
+from gdwidgets.core.rules.wrappers import PerLane
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Checked settings of L lanes."""
+
+    objective: Objective
+    start: Tensor
+    """float32 (L, P)."""
+    learning_rates: np.ndarray[Any, np.dtype[np.float64]]
+    """(L,)."""
+    rule: Rule
+    clear_every: tuple[int | None, ...]
+    loss_tol: float | None
+    max_steps: int
+
+
+def given_settings(
+    objective: Any,
+    start: Any,
+    learning_rate: Any,
+    *,
+    rule: Any,
+    clear_every: Any,
+    loss_tol: Any,
+    max_steps: Any,
+) -> Settings:
+    """Check every setting; ``ValueError`` says what was given and what is accepted."""
+    if not callable(objective) or not getattr(objective, "parameter_names", ()):
+        raise ValueError(
+            "objective must be a Surface, PolynomialRegression, LinearNeuron or another callable "
+            f"with parameter_names, got {checks.shown(objective)}"
+        )
+    starts = _starts(start, tuple(objective.parameter_names))
+    rates = _rates(learning_rate)
+    rule = as_rule(rule)
+    clear = _clear_every(clear_every)
+    counts = {
+        "start": len(starts),
+        "learning_rate": len(rates),
+        "rule": len(rule.rules) if isinstance(rule, PerLane) else 1,
+        "clear_every": len(clear),
+    }
+    lanes = max(counts.values())
+    for name, count in counts.items():
+        if count not in {1, lanes}:
+            raise ValueError(
+                f"{name} must be one for all {lanes} lanes or one per lane, got {count}"
+            )
+    if isinstance(rule, PerLane) and len(rule.rules) < lanes:
+        rule = rule.rules[0]
+    return Settings(
+        objective=objective,
+        start=starts.expand(lanes, -1).clone(),
+        learning_rates=np.broadcast_to(rates, (lanes,)).copy(),
+        rule=rule,
+        clear_every=clear if len(clear) == lanes else clear * lanes,
+        loss_tol=None if loss_tol is None else checks.positive(loss_tol, "loss_tol"),
+        max_steps=checks.integer(max_steps, "max_steps", 1, checks.MOST_STEPS),
+    )
+
+
+def _starts(start: Any, names: tuple[str, ...]) -> Tensor:
+    tensor = checks.finite_float32(start, "start")
+    if tensor.ndim == 1:
+        tensor = tensor[None]
+    if tensor.ndim != 2 or tensor.shape[1] != len(names) or not len(tensor):
+        raise ValueError(
+            f"start must be {len(names)} numbers ({', '.join(names)}) or one such row per lane, "
+            f"got {checks.shown(start)}"
+        )
+    return tensor
+
+
+def _rates(learning_rate: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    rates = np.atleast_1d(checks.float64_array(learning_rate, "learning_rate"))
+    if rates.ndim != 1 or not len(rates):
+        raise ValueError(
+            f"learning_rate must be a number or one per lane, got {checks.shown(learning_rate)}"
+        )
+    # Below 1e-45 float32 has only zero.
+    if not np.isfinite(rates).all() or (rates < 1e-45).any():
+        raise ValueError(
+            "learning_rate must be finite and greater than 0 (at least 1e-45, the least in "
+            f"float32), got {checks.shown(learning_rate)}"
+        )
+    return rates
+
+
+def _clear_every(value: Any) -> tuple[int | None, ...]:
+    values = (value,)
+    if isinstance(value, (list, tuple, np.ndarray)):
+        values = tuple(value)
+    if not values:
+        raise ValueError("clear_every must be a whole number or None, or one of these per lane")
+    return tuple(
+        None if n is None else checks.integer(n, "clear_every", 1, 2**63 - 1) for n in values
+    )

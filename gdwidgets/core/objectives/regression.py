@@ -1,0 +1,191 @@
+"""Objectives of the course: polynomial regression and a linear neuron with one sample.
+
+An objective maps parameters of shape (L, P), one lane per row, to losses of shape (L,). A lane's
+loss depends on its own row only, so one backward pass gives every lane its own gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdwidgets.core import checks
+from gdwidgets.core.session import own_torch_state
+
+HIGHEST_DEGREE = 10
+
+_SMALL = 20_000
+"""Products up to which no matrix product is made: its backward pass wakes all threads, which on a
+busy machine takes milliseconds, for a thousand multiplications."""
+
+
+class PolynomialRegression:
+    """Mean squared error of a polynomial y ≈ a + b x + c x² + … over N pairs.
+
+    Parameters
+    ----------
+    x, y
+        N inputs and targets each: tensors, arrays or lists of finite numbers, copied.
+    degree
+        Degree of the polynomial, 0 to 10.
+
+    Attributes
+    ----------
+    x, y
+        float32 tensors (N,).
+    degree
+        The degree; there are P = degree + 1 parameters.
+    parameter_names
+        ``("a", "b", "c", …)``, constant term first.
+
+    Raises
+    ------
+    ValueError
+        When x or y is not one-dimensional, empty or not finite, when they differ in length, hold
+        fewer pairs than there are parameters, or when the degree is out of range.
+    """
+
+    def __init__(self, x: Any, y: Any, degree: int = 2) -> None:
+        self.degree = checks.integer(degree, "degree", 0, HIGHEST_DEGREE)
+        with own_torch_state():
+            self.x = _pairs_side(x, "x")
+            self.y = _pairs_side(y, "y")
+            if len(self.x) != len(self.y):
+                raise ValueError(
+                    f"x and y must have the same length, got {len(self.x)} and {len(self.y)}"
+                )
+            if len(self.x) < self.degree + 1:
+                raise ValueError(
+                    f"a polynomial of degree {self.degree} needs at least {self.degree + 1} pairs, "
+                    f"got {len(self.x)}"
+                )
+            self._powers = _powers(self.x, self.degree)
+            self._share = one_over(len(self.x))
+            if not bool(torch.isfinite(self._powers).all()):
+                raise ValueError(
+                    f"x to the power {self.degree} must fit into float32 (up to 3.4e38), "
+                    f"got x up to {float(self.x.abs().max()):g}"
+                )
+        self.parameter_names = tuple("abcdefghijk"[: self.degree + 1])
+
+    def __call__(self, params: Tensor) -> Tensor:
+        """Losses (L,) at params (L, P), both float32."""
+        return mean_square(polynomial_values(params, self._powers) - self.y, self._share)
+
+    def predict(self, params: Any, x: Any) -> Tensor:
+        """Values of the polynomials of all lanes.
+
+        Parameters
+        ----------
+        params
+            (L, P) or (P,) numbers.
+        x
+            M inputs.
+
+        Returns
+        -------
+        Tensor
+            float32, shape (L, M), without gradient.
+
+        Raises
+        ------
+        ValueError
+            When params do not have P columns or x is not one-dimensional.
+        """
+        with own_torch_state(), torch.no_grad():
+            return self._lanes(params) @ _powers(_pairs_side(x, "x"), self.degree)
+
+    def closed_form(self) -> tuple[np.ndarray[Any, np.dtype[np.float64]], float]:
+        """The least-squares coefficients, float64 (P,), and their mean squared error.
+
+        Solved in float64 by ``torch.linalg.lstsq``: inverting the normal matrix in float32 loses
+        the fourth decimal. Where several polynomials fit equally well (repeated inputs), the one
+        with the smallest coefficients.
+        """
+        with own_torch_state(), torch.no_grad():
+            matrix = _powers(self.x.double(), self.degree).T
+            target = self.y.double()
+            # "gelsd" also serves matrices without full rank.
+            solution = torch.linalg.lstsq(matrix, target[:, None], driver="gelsd").solution[:, 0]
+            loss = (matrix @ solution - target).square().mean()
+            return solution.numpy(), float(loss)
+
+    def hessian(self) -> Tensor:
+        """Second derivatives of the loss, 2/N X Xᵀ: float64 (P, P), the same everywhere."""
+        with own_torch_state(), torch.no_grad():
+            powers = _powers(self.x.double(), self.degree)
+            return 2 / len(self.x) * powers @ powers.T
+
+    def manual_gradient(self, params: Any) -> Tensor:
+        """Gradients from the formula ∂L/∂c_d = 2/N Σ (zₙ − yₙ) xₙᵈ, without autograd.
+
+        Parameters
+        ----------
+        params
+            (L, P) or (P,) numbers.
+
+        Returns
+        -------
+        Tensor
+            float32, shape (L, P).
+
+        Raises
+        ------
+        ValueError
+            When params do not have P columns.
+        """
+        with own_torch_state(), torch.no_grad():
+            residuals = self._lanes(params) @ self._powers - self.y
+            return 2 / len(self.x) * residuals @ self._powers.T
+
+    def _lanes(self, params: Any) -> Tensor:
+        lanes = checks.finite_float32(params, "params")
+        if lanes.ndim == 1:
+            lanes = lanes[None]
+        if lanes.ndim != 2 or lanes.shape[1] != self.degree + 1:
+            raise ValueError(
+                f"params must have shape (lanes, {self.degree + 1}), got {tuple(lanes.shape)}"
+            )
+        return lanes
+
+    def __repr__(self) -> str:
+        return f"PolynomialRegression({len(self.x)} pairs, degree={self.degree})"
+
+
+def polynomial_values(params: Tensor, powers: Tensor) -> Tensor:
+    """Values (L, N) of polynomials with coefficients (L, P) at N inputs, given as powers (P, N)."""
+    if len(params) * powers.numel() <= _SMALL:
+        return (params.unsqueeze(-1) * powers).sum(1)
+    return torch.mm(params, powers)
+
+
+def mean_square(residuals: Tensor, share: Tensor) -> Tensor:
+    """Means (L,) of the squares of residuals (L, N); ``share`` is ``one_over(N)``.
+
+    ``residuals.square().mean(-1)`` with a third fewer kernels: autograd takes a product for less
+    than a power, a sum for less than a mean, and a tensor for less than a number.
+    """
+    return (residuals * residuals).sum(-1) * share
+
+
+def one_over(n: int) -> Tensor:
+    """1/n as a float32 tensor without dimensions."""
+    return torch.tensor(1 / n, dtype=torch.float32, device="cpu")
+
+
+def _pairs_side(values: Any, name: str) -> Tensor:
+    tensor = checks.finite_float32(values, name)
+    if tensor.ndim != 1 or not len(tensor):
+        raise ValueError(
+            f"{name} must be a one-dimensional sequence of at least one number, "
+            f"got shape {tuple(tensor.shape)}"
+        )
+    return tensor
+
+
+def _powers(x: Tensor, degree: int) -> Tensor:
+    """Rows 1, x, x², …: shape (degree + 1, N)."""
+    return torch.stack([x**d for d in range(degree + 1)])

@@ -1,0 +1,1 @@
+"""Runs and graphs written down as runnable PyTorch scripts."""

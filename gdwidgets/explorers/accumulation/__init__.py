@@ -1,0 +1,1 @@
+"""The training loop with and without clearing its gradients."""

@@ -1,0 +1,1 @@
+"""Several learning rates fit one polynomial."""

@@ -1,0 +1,39 @@
+"""The surface explorer with the function and the settings of the course's Exercise 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdwidgets.explorers.surface.choice import Point
+from gdwidgets.explorers.surface.explorer import SurfaceExplorer
+
+
+class HimmelblauExplorer(SurfaceExplorer):
+    """Gradient descent on Himmelblau's function, the course's Exercise 3.
+
+    Parameters
+    ----------
+    start, learning_rate, rule, max_steps, loss_tol
+        The settings of the exercise; see the traits of ``SurfaceExplorer``.
+    **settings
+        Any other setting.
+    """
+
+    def __init__(
+        self,
+        start: Point = (1.0, 1.0),
+        learning_rate: float = 5e-4,
+        rule: str = "gd",
+        max_steps: int = 300,
+        loss_tol: float | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(
+            settings.pop("surface", "himmelblau"),
+            start=start,
+            learning_rate=learning_rate,
+            rule=rule,
+            max_steps=max_steps,
+            loss_tol=loss_tol,
+            **settings,
+        )

@@ -1,0 +1,124 @@
+"""The clock: it moves the cursor at a number of updates per second and never outruns the browser.
+
+``Player.tick`` holds all of the logic and knows no event loop, so it can be tested with a clock of
+the test's own; ``Player.run`` is the task that calls it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+import weakref
+from collections.abc import Callable
+from typing import Protocol
+
+from gdwidgets.ui.playback.frame_gate import FrameGate
+
+FRAME = 1 / 30
+"""Seconds between frames while one explorer plays."""
+
+SLICE = 0.010
+"""The longest the kernel computes before it lets other cells and messages in, in seconds."""
+
+MOST_DUE = 0.5
+"""Seconds of updates that may pile up while the kernel or the page is busy; the rest is dropped."""
+
+_playing: weakref.WeakSet[Player] = weakref.WeakSet()
+
+
+class Host(Protocol):
+    """What the clock needs of an explorer."""
+
+    step: int
+    playing: bool
+    speed: float
+
+    @property
+    def end(self) -> int:
+        """The last step that the run can reach, as far as is known."""
+
+    def compute(self, k: int, budget: float) -> int:
+        """Record up to step ``k`` for at most ``budget`` seconds; return the step reached."""
+
+    def page_lost(self) -> None:
+        """The page no longer answers."""
+
+
+class Player:
+    """Plays a host: adds to its cursor what is due, in slices, a frame at a time."""
+
+    def __init__(
+        self, host: Host, gate: FrameGate, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._host = host
+        self._gate = gate
+        self._clock = clock
+        self._due = 0.0
+        self._starts = 0
+        self._then = clock()
+        self._frame_at = self._then
+
+    @property
+    def period(self) -> float:
+        """Seconds between frames: several explorers at play share the server's message limit."""
+        return FRAME * max(1.0, len(_playing) / 2)
+
+    def start(self) -> None:
+        """Begin counting time now, with one update due so that *play* is answered at once."""
+        self._due = 1.0
+        self._starts += 1
+        self._then = self._frame_at = self._clock()
+        _playing.add(self)
+
+    def stop(self) -> None:
+        """Leave the group of explorers that share the message limit."""
+        _playing.discard(self)
+
+    def tick(self) -> float:
+        """Do one slice of work; return the seconds to wait before the next one.
+
+        The first frame of a run comes at once, so that *play* is answered within a frame. A frame
+        is shown when it is due and the browser has room for it; until then only computing goes on.
+        """
+        host, now = self._host, self._clock()
+        if self._gate.gone:
+            host.page_lost()
+            return 0.0
+        elapsed, self._then = now - self._then, now
+        fastest = math.isinf(host.speed)
+        if not fastest:
+            self._due = min(self._due + host.speed * elapsed, max(1.0, host.speed * MOST_DUE))
+        wanted = host.end if fastest else min(host.end, host.step + int(self._due))
+        reached = host.compute(wanted, SLICE)
+        if self._clock() >= self._frame_at and self._gate.open:
+            self._show(min(reached, wanted), fastest=fastest)
+        if not host.playing:
+            return 0.0
+        if reached < wanted:
+            return 0.0
+        return max(0.0, self._frame_at - self._clock()) or FRAME / 8
+
+    def _show(self, reached: int, *, fastest: bool) -> None:
+        host = self._host
+        self._frame_at = max(self._frame_at + self.period, self._clock())
+        if reached > host.step:
+            if not fastest:
+                self._due -= reached - host.step
+            host.step = reached
+        if host.step >= host.end:
+            host.playing = False
+
+    async def run(self) -> None:
+        """Tick until the host no longer plays, or has been started anew with a task of its own."""
+        start = self._starts
+        while self._host.playing and self._starts == start:  # noqa: ASYNC110 - the clock sleeps to pace itself
+            await asyncio.sleep(self.tick())
+
+    def run_through(self) -> None:
+        """Play to the end at once: what *play* means where there is no event loop."""
+        host = self._host
+        while host.playing:
+            host.step = host.compute(host.end, math.inf)
+            if host.step >= host.end:
+                host.playing = False

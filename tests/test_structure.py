@@ -1,0 +1,108 @@
+"""The rooms of the package: which may import which, and that no two modules import each other."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "gdwidgets"
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {_module(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def _imported(module: str) -> set[str]:
+    """Modules of the package that a module names in an import, wherever it stands in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} has a relative import"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else str(node.module) for name in names}
+    return {name for name in found if name in MODULES} - {module}
+
+
+IMPORTS = nx.DiGraph([(module, other) for module in MODULES for other in _imported(module)])
+
+
+def _room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def test_no_modules_import_each_other():
+    assert list(nx.simple_cycles(IMPORTS)) == []
+
+
+def test_no_folders_import_each_other():
+    """Folders inside a room are one-way too: core/rules knows nothing of core/descent."""
+    folders = nx.DiGraph()
+    for module, other in IMPORTS.edges:
+        here, there = (_folder(name) for name in (module, other))
+        if here and there and here != there:
+            folders.add_edge(here, there)
+    assert list(nx.simple_cycles(folders)) == []
+
+
+def _folder(module: str) -> str:
+    """``core.rules`` of ``gdwidgets.core.rules.names``; empty for a file that lies in a room."""
+    path = MODULES[module]
+    parts = path.parent.relative_to(PACKAGE).parts
+    return ".".join(parts) if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize(
+    ("room", "forbidden"),
+    [
+        ("gdwidgets.core", ("gdwidgets.ui", "gdwidgets.explorers")),
+        ("gdwidgets.ui", ("gdwidgets.explorers",)),
+    ],
+)
+def test_imports_run_one_way(room, forbidden):
+    wrong = [
+        f"{module} -> {other}"
+        for module, other in IMPORTS.edges
+        if _room(module) == room and _room(other) in forbidden
+    ]
+    assert wrong == []
+
+
+def test_explorers_do_not_import_each_other():
+    def home(module: str) -> str:
+        return ".".join(module.split(".")[:3])
+
+    wrong = [
+        f"{module} -> {other}"
+        for module, other in IMPORTS.edges
+        if _room(module) == _room(other) == "gdwidgets.explorers"
+        and home(module) != home(other)
+        and other != "gdwidgets.explorers"
+    ]
+    assert wrong == []
+
+
+def test_the_core_needs_torch_and_numpy_only():
+    allowed = {"torch", "numpy", "gdwidgets"}
+    stdlib = sys.stdlib_module_names
+    wrong = []
+    for module, path in MODULES.items():
+        if _room(module) != "gdwidgets.core":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            wrong += [
+                f"{module}: {name}" for name in names if name.split(".")[0] not in allowed | stdlib
+            ]
+    assert wrong == []
