@@ -1,103 +1,226 @@
-"""The base of all explorers: a cursor over a recording, a clock, a transport and a status line."""
+"""What every explorer is: a cursor over a recording, a clock, and one face for all of it.
+
+The screen is a pure function of the settings, the recording they make and the cursor: ``draw(k)``,
+which an explorer writes, is the only way for a number to reach it. Every method works without a
+browser.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
 
 import ipywidgets
-import pandas as pd
-from ipywidgets import HTML, Button, Layout, VBox, Widget
+from ipywidgets import HTML, Button, HBox, Layout, ToggleButton, VBox, Widget
 from traitlets import Any as AnyTrait
-from traitlets import TraitError, Tuple, observe
+from traitlets import observe
 
-from gdwidgets.core import Descent
+from gdwidgets.core import checks
 from gdwidgets.ui import text
-from gdwidgets.ui.fold import Fold
+from gdwidgets.ui.fold import Fold, Part
+from gdwidgets.ui.form import Choice, Form, Switch, button
+from gdwidgets.ui.page.page import Page
+from gdwidgets.ui.playback.ahead import Ahead
 from gdwidgets.ui.playback.cursor import Cursor
 from gdwidgets.ui.playback.frame_gate import FrameGate
 from gdwidgets.ui.playback.main_loop import MainLoop, reachable
 from gdwidgets.ui.playback.player import Player
 from gdwidgets.ui.playback.transport import Transport
-from gdwidgets.ui.plots import figures
-from gdwidgets.ui.runs import Pin, to_dataframe
-from gdwidgets.ui.settings import Settings
+from gdwidgets.ui.settings import Setting, same
+from gdwidgets.ui.situations import SENTENCE, Chips, Situations, as_situations
+from gdwidgets.ui.style import LARGE, STYLE
 
-MOST_PINS = 8
+SIZES = ("normal", "large")
+CONTROLS = ("all", "transport", "none")
+ON_CHANGE = ("keep", "restart")
+
+KINDS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
+"""Endings of pictures and their MIME types."""
+
+READING = 0.25
+"""Seconds between two texts while a run plays: nobody reads faster."""
 
 
-class Explorer(Settings, Cursor, VBox):
-    """A live picture of a recorded run.
+class Explorer(Cursor, VBox):
+    """A live picture of a recording, with the controls to walk through it and to change it.
 
-    The screen is a pure function of the recording and the cursor: ``draw(k)``, which a subclass
-    writes, is the only way for a number to reach it. Every method works without a browser.
-
-    A subclass names its settings in ``SETTINGS`` (traits that are also constructor keywords),
-    builds a new ``Descent`` from them in ``build_descent``, its widgets in ``build_picture`` and
-    ``build_controls``, and writes its marks in ``draw``.
+    A subclass declares its settings as `Setting` traits. It makes the recording they describe in
+    `new_recording`, its figures in `build_picture`, prepares them for a recording in
+    `show_recording`, and writes every mark in `draw`. `DIALS` names the settings that stand under
+    the picture, `parts` gives what is folded away, `SITUATIONS` what the chips offer.
     """
 
-    pins = Tuple()
-    """The runs that were pinned, oldest first."""
+    TITLE: ClassVar[str] = ""
+    """What it is, where the head offers no choice."""
+
+    DIALS: ClassVar[tuple[str, ...]] = ()
+    """The settings that matter most; their controls stand under the transport."""
+
+    MORE: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """The other settings with a control, in rows, for the fold *Settings*."""
+
+    SITUATIONS: ClassVar[Situations] = {}
+    """Named situations: settings that differ from the defaults, and a sentence on what to watch."""
+
+    future = Setting(
+        True,
+        checks.boolean,
+        label="Show the future",
+        help="Whether the run's future is drawn, faint and dotted",
+        control=Switch(),
+        view=True,
+    )
+    """Whether the rest of the run is drawn, faint and dotted. Default true."""
+
+    size = Setting(
+        "normal",
+        lambda value, name: checks.one_of(value, name, SIZES),
+        help="Large text and figures for the last row",
+        view=True,
+    )
+    """``"normal"``, or ``"large"`` for a projector: text and figures 1.4 times as large."""
+
+    controls = Setting(
+        "all",
+        lambda value, name: checks.one_of(value, name, CONTROLS),
+        help="Which controls show",
+        view=True,
+    )
+    """Which controls show: ``"all"``; ``"transport"``: picture, sentence and transport only;
+    ``"none"``: picture and sentence only."""
+
+    on_change = Setting(
+        "keep",
+        lambda value, name: checks.one_of(value, name, ON_CHANGE),
+        label="a changed setting",
+        help="Whether a changed setting keeps the step, or goes back to step 0",
+        control=Choice((("keeps the step", "keep"), ("goes to step 0", "restart"))),
+        view=True,
+    )
+    """What a changed setting does to the cursor: ``"keep"`` (default) or ``"restart"``."""
+
+    situations = Setting(None, as_situations, help="What the chips in the head offer", view=True)
+    """Named situations instead of the explorer's own: ``{name: {setting: value, …, "sentence":
+    what to watch}}``; ``None`` for its own, ``SITUATIONS``."""
 
     problem = AnyTrait("")
-    """The last problem shown in the status line; empty when all is well."""
+    """The last problem, shown in the place of the sentence; empty when all is well."""
+
+    recording: Any
+    """What is walked through."""
 
     def __init__(self, **settings: Any) -> None:
         layout = settings.pop("layout", None)
+        if layout is not None and not isinstance(layout, (Layout, dict)):
+            raise ValueError(f"layout must be an ipywidgets Layout, got {checks.shown(layout)}")
         self.reject_unknown(settings)
-        super().__init__([], layout=layout or Layout(width="100%"))
+        super().__init__([], layout=layout if layout is not None else Layout(width="100%"))
+        self._users = {self.layout} if isinstance(layout, Layout) else set()
         self.add_class("gdwidgets")
-        self._loop = MainLoop(self.show_problem)
-        self._gate = FrameGate()
-        self.observe(self._setting_changed, names=list(self.SETTINGS))
-        self._player = Player(self, self._gate)
-        with self.settings_together():
+        self._view_count = 0  # the front end counts views from now on
+        self._holding += 1
+        try:
             for name, value in settings.items():
                 setattr(self, name, value)
-        self.descent = self.build_descent()
+            self.recording = self.new_recording(frozenset(self.declared()))
+        finally:
+            self._holding -= 1
+        self._said_at = -math.inf
+        self._situation: str | None = None
+        self._loop = MainLoop(self.show_problem)
+        self.form = Form(self.declared(), self._choose)
         self._build()
+        self._player = Player(self, self._gate)
+        self._ahead = Ahead(self, self._loop)
+        self.begin()
         self._ready = True
-        self.redraw()
+        self.redraw(full=True)
+        self._ahead.want()
 
-    # -- what a subclass provides ------------------------------------------------------------
+    # -- what a subclass does ----------------------------------------------------------------
 
-    descent: Descent
+    def new_recording(self, changed: frozenset[str]) -> Any:
+        """Make what the present settings describe, without computing more than its beginning.
 
-    def build_descent(self) -> Descent:
-        """Make the descent of the present settings; raises ``ValueError`` when they do not fit."""
-        raise AssertionError("every explorer builds its own descent")
+        Parameters
+        ----------
+        changed
+            Names of the settings that have changed. Others that follow from them may be set here.
+
+        Raises
+        ------
+        ValueError
+            When the settings do not fit together; says which.
+        """
+        raise AssertionError("every explorer makes its own recording")
 
     def build_picture(self) -> Widget:
-        """Make the figures."""
+        """Make the figures: a row of equal height."""
         raise AssertionError("every explorer builds its own picture")
 
-    def build_controls(self) -> Widget:
-        """Make the row of settings."""
-        raise AssertionError("every explorer builds its own controls")
+    def build_middle(self) -> Sequence[Widget]:
+        """Make what stands between the picture and the transport."""
+        return ()
 
-    def folded(self) -> dict[str, Callable[[], str]]:
-        """Titles of the parts that are folded away, and functions that give their HTML."""
-        return {"Code": lambda: text.html_code(self.code())}
+    def build_chooser(self) -> Widget | None:
+        """Make the control in the head that says what is shown, where there is a choice."""
+        return None
 
-    def draw(self, k: int) -> None:
-        """Write every mark from the recording, with the cursor at ``k``."""
+    def build_dials(self) -> Sequence[Widget]:
+        """Make the controls under the transport."""
+        return [self.form.field(name).widget for name in self.DIALS]
+
+    def parts(self) -> list[Part]:
+        """Return what can be unfolded."""
+        return [
+            Part("Settings", widgets=self.build_settings, tooltip="The other settings"),
+            Part("Code", html=lambda: text.html_code(self.code()), tooltip="The run as a script"),
+        ]
+
+    def show_recording(self) -> None:
+        """Prepare the figures for a new recording, before it is drawn."""
+
+    def show_view(self) -> None:
+        """Apply the settings that change only how a recording is shown."""
+
+    def resize(self, scale: float) -> None:
+        """Make the figures ``scale`` times as large as they normally are."""
+
+    def draw(self, k: int, *, full: bool) -> None:
+        """Write every mark from the recording, with the cursor at ``k``.
+
+        Parameters
+        ----------
+        k
+            The step that is drawn.
+        full
+            Whether everything is drawn as well as it can be; else a frame of a run that plays,
+            which must be small.
+        """
         raise AssertionError("every explorer draws itself")
 
+    def draw_text(self, k: int) -> None:
+        """Write tables and other text on display, less often than ``draw``."""
+
     def sentence(self, k: int) -> str:
-        """Say in words what is seen with the cursor at ``k``."""
+        """Say in words what is seen with the cursor at ``k``; ``**bold**`` is read first."""
         raise AssertionError("every explorer says what it shows")
 
-    def show_settings(self) -> None:
-        """Write the settings' values into their controls."""
-
-    def table(self) -> str:
-        """Return the step table of the whole run as text, in the course's own format."""
-        raise AssertionError("every explorer has a table")
+    def situation_settings(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """All settings of a situation that names only its ``own``."""
+        defaults = {n: s.default_value for n, s in self.declared().items() if not s.view}
+        return {**defaults, **own}
 
     def code(self) -> str:
         """Return a runnable plain-PyTorch script of the present settings."""
         raise AssertionError("every explorer gives its code")
+
+    def picture(self, kind: str) -> bytes:
+        """Draw what is on the screen for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
+        raise AssertionError("every explorer can be printed")
 
     # -- putting it together -----------------------------------------------------------------
 
@@ -115,61 +238,259 @@ class Explorer(Settings, Cursor, VBox):
             self.max_steps,
             self.speed,
         )
+        self._gate = FrameGate(scrubber=self.transport.scrubber)
+        self.page = Page(self.handler(self.press))
         self.status = HTML(layout=Layout(width="100%"))
-        self.fold = Fold(self.folded())
-        self._style = HTML(f"<style>{figures.STYLE}</style>", layout=Layout(display="none"))
+        self.pictures = self.build_picture()
+        self.pictures.add_class("gdw-pictures")
+        middle = list(self.build_middle())
+        self.dials = HBox(list(self.build_dials()))
+        self.dials.add_class("gdw-dials")
+        self.head = self._build_head()
+        turn = self.handler(self.unfold)
+        self.fold = Fold(self.parts(), turn, self._widgets_made)
+        self._style = HTML(f"<style>{STYLE}{self.style_sheet()}</style>")
+        self._style.layout.display = "none"
         self.children = (
             self._style,
-            self.build_picture(),
-            self.transport,
-            self.build_controls(),
+            self.head,
             self.status,
+            self.pictures,
+            *middle,
+            self.transport,
+            self.dials,
             self.fold,
-            *self._gate.widgets[:2],
+            *self._gate.hidden,
+            self.page,
         )
+        self.page.name = self.TITLE or type(self).__name__
+        self.show_recording()
+        self._show_view(frozenset(self.declared()))
+        self.form.show(self.settings_held())
+        self.adopt_widgets()
+
+    def style_sheet(self) -> str:
+        """Styles of this explorer's own."""
+        return ""
+
+    def _build_head(self) -> HBox:
+        self.chips = Chips(self.handler(self.situate))
+        self.large = ToggleButton(
+            description="⤢ Large",
+            tooltip="Text and figures 1.4 times as large, for a projector",
+            layout=Layout(width="auto", flex="0 0 auto"),
+        )
+        enlarge = self.handler(lambda on: setattr(self, "size", SIZES[int(on)]))
+        self.large.observe(
+            lambda c: None if c["new"] == (self.size == "large") else enlarge(c["new"]), "value"
+        )
+        self.picture_button = button("⇩ Picture", "Save what is on the screen as a picture")
+        self.bind_button(self.picture_button, self.download)
+        tools = HBox([self.large, self.picture_button])
+        tools.add_class("gdw-tools")
+        chooser = self.build_chooser()
+        if chooser is None:
+            chooser = HTML(f"<div class=gdw-title>{self.TITLE}</div>")
+        head = HBox([chooser, self.chips, tools], layout=Layout(width="100%"))
+        head.add_class("gdw-head")
+        return head
+
+    def build_settings(self) -> Widget:
+        """Make the fold *Settings*: rows of fields."""
+        rows = [self.form.row(*names) for names in (*self.MORE, ("on_change", "future"))]
+        self.form.show(self.settings_held())
+        return VBox(rows, layout=Layout(width="100%", grid_gap="8px"))
+
+    def _widgets_made(self, _: Widget) -> None:
+        self.form.show(self.settings_held())
         self.adopt_widgets()
 
     def adopt_widgets(self) -> None:
         """Hand the messages of all widgets, newly made ones too, to the owner thread."""
-        for root in (self, self._gate.link, *self.loose_widgets()):
+        for root in (self, *self._gate.links, *self.fold.loose, *self.loose_widgets()):
             self._loop.adopt(root)
 
     def loose_widgets(self) -> tuple[Widget, ...]:
         """Widgets that this explorer made and that nothing on display holds at times."""
         return ()
 
+    # -- controls ----------------------------------------------------------------------------
+
     def handler(self, method: Callable[..., Any]) -> Callable[..., None]:
-        """Wrap a public method for a control: problems go to the status line, nothing is lost."""
+        """Wrap a public method for a control: problems take the sentence's place, none is lost."""
 
         def handle(*values: Any) -> None:
             self._clear_problem()
-            self._loop.guarded(method, *values)
+            self._loop.guarded(self._do_by_hand, method, *values)
 
         return handle
 
-    def bind(self, control: Widget, setting: str, name: str = "value") -> None:
-        """Have a control set a setting; a value that does not fit leaves the setting as it was."""
-        assign = self.handler(lambda value: self.assign(setting, value))
-        control.observe(lambda change: assign(change["new"]), names=name)
+    def _do_by_hand(self, method: Callable[..., Any], *values: Any) -> None:
+        before, self._by_hand = self._by_hand, self._loop.running
+        try:
+            method(*values)
+        finally:
+            self._by_hand = before
 
-    def bind_button(self, button: Button, method: Callable[[], Any]) -> None:
+    def bind_button(self, pressed: Button, method: Callable[[], Any]) -> None:
         """Have a button call a public method."""
         call = self.handler(method)
-        button.on_click(lambda _: call())
+        pressed.on_click(lambda _: call())
 
-    def assign(self, setting: str, value: Any) -> None:
-        """Set a setting from a control; on a bad value the control shows the old one again."""
+    def _choose(self, name: str, read: Callable[[], Any]) -> None:
+        self.handler(self.choose)(name, read)
+
+    def choose(self, name: str, read: Callable[[], Any]) -> None:
+        """Set a setting from its control; on a bad value the control shows the old one again."""
         try:
-            setattr(self, setting, value)
+            setattr(self, name, read())
         finally:
-            self.show_settings()
+            self.form.show(self.settings_held())
 
-    # -- errors ------------------------------------------------------------------------------
+    def press(self, key: str) -> None:
+        """Do what a key asks for; see ``gdwidgets.ui.page``."""
+        actions: dict[str, Callable[[], Any]] = {
+            "forward": self.step_forward,
+            "back": self.step_back,
+            "reset": self.reset,
+            "finish": self.run,
+            "toggle": self.toggle,
+            "next": lambda: self.next_situation(1),
+            "previous": lambda: self.next_situation(-1),
+        }
+        actions[key]()
+
+    def unfold(self, title: str, on: bool = True) -> None:
+        """Open a fold by its title, or close it."""
+        checks.one_of(title, "title", self.fold.toggles)
+        self.fold.turn(title, on)
+
+    # -- situations --------------------------------------------------------------------------
+
+    @property
+    def situations_offered(self) -> Situations:
+        """The situations on the chips: those that were given, or the explorer's own."""
+        return self.SITUATIONS if self.situations is None else self.situations
+
+    @property
+    def situation(self) -> str | None:
+        """The name of the situation that was chosen last, as long as its settings are in force."""
+        return self._situation
+
+    def situate(self, name: str, _: Any = None) -> None:
+        """Take the settings of a named situation, and go to step 0.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name; names the nearest.
+        """
+        offered = self.situations_offered
+        name = checks.one_of(name, "situation", offered)
+        own = {key: value for key, value in offered[name].items() if key != SENTENCE}
+        self.playing = False
+        before, self._situation = self._situation, None
+        step = self.step
+        try:
+            self.place(0)
+            self.assign(**self.situation_settings(own))
+            self._situation = name
+        except BaseException:
+            self._situation = before
+            self.place(step)
+            raise
+        finally:
+            self.chips.show(self._situation)
+        self.redraw(full=True)
+
+    def next_situation(self, by: int = 1) -> None:
+        """Take the next situation on the chips, or with ``by=-1`` the one before."""
+        names = list(self.situations_offered)
+        if names:
+            at = names.index(self._situation) + by if self._situation in names else 0
+            self.situate(names[at % len(names)])
+
+    # -- settings ----------------------------------------------------------------------------
+
+    def settings_changed(self, changed: frozenset[str]) -> None:
+        """Make and show a new recording where a run's setting has changed, at the same cursor."""
+        declared = self.declared()
+        if any(not declared[name].view for name in changed):
+            recording = self.new_recording(changed)
+            changed = self._changed()
+            if self.on_change == "restart":
+                self.playing = False
+            self.recording = recording
+            self._situation = None
+            self._recorded_anew(0 if self.on_change == "restart" else self.step)
+        self._clear_problem()
+        self._show_view(changed)
+        self.form.show(self.settings_held())
+        self.redraw()
+        self._ahead.want()
+
+    def _changed(self) -> frozenset[str]:
+        """The settings that differ from those in force."""
+        before = self._applied or {}
+        held = self.settings_held()
+        return frozenset(n for n in held if n not in before or not same(held[n], before[n]))
+
+    def _recorded_anew(self, k: int) -> None:
+        k = min(k, self.max_steps)
+        if not self._by_hand:
+            self.compute(k)
+        self.show_recording()
+        self.place(k)
+
+    def _show_view(self, changed: frozenset[str]) -> None:
+        if "size" in changed:
+            large = self.size == "large"
+            (self.add_class if large else self.remove_class)("gdw-large")
+            self.large.value = large
+            self.resize(LARGE if large else 1.0)
+        if "controls" in changed:
+            for widget, shown in (
+                (self.head, self.controls == "all"),
+                (self.transport, self.controls != "none"),
+                (self.dials, self.controls == "all"),
+                (self.fold, self.controls == "all"),
+            ):
+                widget.layout.display = None if shown else "none"
+        if "speed" in changed:
+            self.transport.show_speed(self.speed)
+        if "situations" in changed:
+            for name, own in self.situations_offered.items():
+                try:
+                    self.reject_unknown({key: 0 for key in own if key != SENTENCE})
+                except TypeError as problem:
+                    raise ValueError(f"situations: {name!r}: {problem}") from None
+            if self._situation not in self.situations_offered:
+                self._situation = None
+            self.chips.offer(self.situations_offered)
+            if self._ready:
+                self.adopt_widgets()
+        self.chips.show(self._situation)
+        self.show_view()
+
+    def remember(self) -> Any:
+        """The recording, the cursor and the situation."""
+        return self.recording, self.step, self._situation
+
+    def recall(self, state: Any) -> None:
+        """Show the recording of before at its step."""
+        self.recording, step, self._situation = state
+        self.show_recording()
+        self.place(step)
+        self._show_view(frozenset(self.declared()))
+        self.form.show(self.settings_held())
+        self.redraw()
+
+    # -- problems ----------------------------------------------------------------------------
 
     def show_problem(self, error: BaseException) -> None:
         """Show an exception that a handler or the clock let escape; a running clock stops."""
         self.playing = False
-        kind = "" if isinstance(error, (ValueError, TraitError)) else f"{type(error).__name__}: "
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         notes = " ".join(getattr(error, "__notes__", ()))
         self.problem = f"{kind}{error} {notes}".strip()
 
@@ -179,107 +500,99 @@ class Explorer(Settings, Cursor, VBox):
     @observe("problem")
     def _problem_changed(self, change: Any) -> None:
         if self._ready:
-            self._write_status()
+            self._write_sentence()
 
-    def _write_status(self) -> None:
+    # -- drawing -----------------------------------------------------------------------------
+
+    @property
+    def sentence_text(self) -> str:
+        """The sentence on the screen as plain text."""
+        return self.problem or text.plain(self._sentence())
+
+    def _sentence(self) -> str:
+        if self._situation is not None and self.step == 0 and not self.playing:
+            watch = self.situations_offered[self._situation].get(SENTENCE, "")
+            if watch:
+                return str(watch)
+        return self.sentence(self.drawn)
+
+    def _write_sentence(self) -> None:
         if self.problem:
-            self.status.value = text.html_status(f"⚠ {self.problem}", error=True)
+            html = text.html_sentence(f"⚠ {self.problem}", error=True)
         else:
-            self.status.value = text.html_status(self.sentence(self.step))
+            html = text.html_sentence(self._sentence(), live=not self.playing)
+        if self.status.value != html:
+            self.status.value = html
 
-    # -- starting again and drawing ----------------------------------------------------------
-
-    def restart(self) -> None:
-        """New settings: a new descent, and the cursor at zero."""
-        descent = self.build_descent()
-        self.playing = False
-        self.descent = descent
-        self._clear_problem()
-        self.settings_applied()
-        if self.step != 0:
-            self.step = 0
-        else:
-            self.redraw()
-
-    def settings_applied(self) -> None:
-        """Prepare what depends on the settings only, before the first draw of a new descent."""
-
-    def redraw(self) -> None:
+    def redraw(self, *, full: bool | None = None) -> None:
         """Draw the present step and ask the browser to acknowledge it."""
-        self.draw(self.step)
+        full = not self.playing if full is None else full
+        k = self.drawn
+        self.draw(k, full=full)
         self.transport.show(self.step, self.max_steps)
+        now = time.monotonic()
+        if full or now - self._said_at >= READING:
+            self._said_at = now
+            self.write_text(k)
+        self._gate.stamp(self.step)
+
+    def write_text(self, k: int) -> None:
+        """Write the counter, the sentence, tables and the open fold."""
+        self.transport.count(self.step, self.max_steps, self.counter_note())
+        self.draw_text(k)
         self.fold.refresh()
-        self._write_status()
-        self._gate.stamp()
+        self._write_sentence()
 
-    def resend(self) -> None:
-        """Send the whole picture once more: the server drops messages when it is overloaded."""
-        for widget in reachable(self.children[1]):
-            keys = [key for key in ("x", "y") if widget.has_trait(key)]
-            if keys and widget.comm is not None:
-                widget.send_state(keys)
-        self.transport.scrubber.send_state("value")
-        self._gate.stamp()
+    def counter_note(self) -> str:
+        """What is written before *k of n*."""
+        return ""
 
-    def settings(self) -> dict[str, Any]:
-        """Keyword arguments that build an equal explorer."""
-        return super().settings() | {"speed": self.speed}
+    # -- seen or not -------------------------------------------------------------------------
 
-    # -- runs --------------------------------------------------------------------------------
+    @observe("_view_count")
+    def _views_changed(self, change: Any) -> None:
+        # The cell was run again or its output cleared: nobody can see, or stop, what goes on here.
+        if self._ready and change["old"] and change["new"] == 0:
+            self.playing = False
+            self._ahead.stop()
 
-    def ghosts(self) -> dict[str, Any]:
-        """Points of a ghost of the present run for each figure, by the figure's name."""
-        return {}
+    # -- pictures ----------------------------------------------------------------------------
 
-    def show_pins(self) -> None:
-        """Draw the ghosts of all pins."""
-
-    def pin(self) -> None:
-        """Keep the present run, as far as it is shown, as a ghost with a row in the run table.
+    def save(self, path: str | Path) -> None:
+        """Save the present picture; the ending says how: ``.png``, ``.svg`` or ``.pdf``.
 
         Raises
         ------
         ValueError
-            When eight runs are pinned already.
+            For another ending.
         """
-        if len(self.pins) >= MOST_PINS:
-            raise ValueError(f"{MOST_PINS} runs are pinned already: unpin them first")
-        used = {pin.label for pin in self.pins}
-        label = next(letter for letter in "ABCDEFGH" if letter not in used)
-        kept = Pin(label, self.settings(), self.descent, self.step, self.ghosts())
-        self.pins = (*self.pins, kept)
+        target = Path(path)
+        kind = checks.one_of(target.suffix.lower().lstrip("."), "path's ending", KINDS)
+        target.write_bytes(self.picture(kind))
 
-    def unpin_all(self) -> None:
-        """Forget every pinned run."""
-        self.pins = ()
-
-    @observe("pins")
-    def _pins_changed(self, change: Any) -> None:
-        if self._ready:
-            self.show_pins()
-            self.redraw()
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return the whole run as pandas: one row per lane and step, up to where each lane ends.
-
-        The run is computed as far as it is not yet; the cursor stays where it is.
-        """
-        self.compute(self.max_steps)
-        return to_dataframe(self.descent)
+    def download(self) -> None:
+        """Have the browser save the present picture as PNG."""
+        name = f"{(self.TITLE or type(self).__name__).replace(' ', '-').lower()}-{self.step}.png"
+        self.page.save(name, self.picture("png"), KINDS["png"])
 
     # -- the end -----------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Stop the clock and close every widget this explorer made, marks and layouts included."""
-        if not getattr(self, "_ready", False):
+        """Stop the clock and close every widget this explorer made, marks and layouts included.
+
+        A ``Layout`` of the user's own stays open.
+        """
+        if not self._ready:
             super().close()
             return
-        self.playing = False
         self._ready = False
+        self.playing = False
+        self._player.stop()
+        self._ahead.stop()
         self._loop.close()
-        roots = (self, *self._gate.widgets, *self.loose_widgets())
-        made = [widget for root in roots for widget in reachable(root)]
-        for widget in made:
-            if widget is not self:
+        roots = (self, *self._gate.widgets, *self.fold.loose, *self.loose_widgets())
+        made = {id(widget): widget for root in roots for widget in reachable(root)}
+        for widget in made.values():
+            if widget is not self and widget not in self._users:
                 ipywidgets.Widget.close(widget)
         super().close()

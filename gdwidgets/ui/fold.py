@@ -1,58 +1,116 @@
-"""Tables and code that stay folded away until somebody opens them."""
+"""Parts that stay folded away until somebody opens them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from ipywidgets import HTML, HBox, Layout, ToggleButton, VBox
+from ipywidgets import HTML, HBox, Layout, ToggleButton, VBox, Widget
 
 from gdwidgets.ui import text
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one fold holds: controls, text, or both."""
+
+    title: str
+    """What is written on it."""
+
+    html: Callable[[], str] | None = None
+    """Makes its text; asked again whenever the text may have changed while it is open."""
+
+    widgets: Callable[[], Widget] | None = None
+    """Makes its controls, when it is opened first."""
+
+    tooltip: str = ""
+    """One sentence on what is in it."""
 
 
 class Fold(VBox):
     """A row of toggles, of which at most one is on, and the part it opens.
 
-    What is folded away costs nothing: its HTML is made only while it is open.
+    What is folded away costs nothing: its controls are made when it is opened first, and its text
+    only while it is open.
 
     Parameters
     ----------
     parts
-        Titles, and functions that return the HTML of the part as it is now.
+        What can be opened.
+    turned
+        Called with (title, on) when somebody uses a toggle; it calls `turn`.
+    made
+        Called with controls that have just been made.
     """
 
-    def __init__(self, parts: dict[str, Callable[[], str]]) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        parts: Iterable[Part],
+        turned: Callable[[str, bool], None],
+        made: Callable[[Widget], None],
+    ) -> None:
+        self._parts = {part.title: part for part in parts}
+        self._made = made
+        self._widgets: dict[str, Widget] = {}
         self.toggles = {
             title: ToggleButton(
                 description=title,
-                tooltip=f"Show or hide: {title.lower()}",
+                tooltip=part.tooltip or f"Show or hide: {title.lower()}",
                 layout=Layout(width="auto", flex="0 0 auto"),
             )
-            for title in parts
+            for title, part in self._parts.items()
         }
-        self.body = HTML(layout=Layout(display="none", width="100%", overflow="auto"))
+        self.text = HTML(layout=Layout(width="100%"))
+        self.body = VBox([], layout=Layout(display="none", width="100%"))
+        self.body.add_class("gdw-fold-body")
         self.opened: str | None = None
         for title, toggle in self.toggles.items():
-            toggle.observe(lambda change, t=title: self.turn(t, change["new"]), names="value")
-        row = HBox(list(self.toggles.values()), layout=Layout(flex_flow="row wrap"))
+            toggle.observe(lambda change, t=title: self._toggled(t, change["new"], turned), "value")
+        row = HBox(list(self.toggles.values()))
+        row.add_class("gdw-fold-row")
         super().__init__([row, self.body], layout=Layout(width="100%"))
+        self.add_class("gdw-folds")
 
-    def turn(self, title: str, on: bool) -> None:
+    @property
+    def loose(self) -> tuple[Widget, ...]:
+        """Widgets that are made and not on display."""
+        return (self.text, *self._widgets.values())
+
+    def _toggled(self, title: str, on: bool, turned: Callable[[str, bool], None]) -> None:
+        if on != (self.opened == title):
+            turned(title, on)
+
+    def turn(self, title: str, on: bool = True) -> None:
         """Open the part ``title``, closing the one that is open, or close it."""
         if on:
             self.opened = title
-            for other, toggle in self.toggles.items():
-                toggle.value = other == title
         elif self.opened == title:
             self.opened = None
-        self.body.layout.display = "none" if self.opened is None else None
+        for other, toggle in self.toggles.items():
+            toggle.value = other == self.opened
+        shown: list[Widget] = []
+        if self.opened is not None:
+            part = self._parts[self.opened]
+            if part.widgets is not None:
+                if self.opened not in self._widgets:
+                    self._widgets[self.opened] = made = part.widgets()
+                    self._made(made)
+                shown.append(self._widgets[self.opened])
+            if part.html is not None:
+                shown.append(self.text)
         self.refresh()
+        self.body.children = shown
+        self.body.layout.display = None if shown else "none"
 
     def refresh(self) -> None:
-        """Write the open part anew."""
-        if self.opened is None:
+        """Write the text of the open part anew; what goes wrong is said in its place."""
+        if self.opened is None or (write := self._parts[self.opened].html) is None:
             return
         try:
-            self.body.value = self._parts[self.opened]()
+            html = write()
         except ValueError as problem:
-            self.body.value = text.html_status(str(problem), error=True)
+            html = text.html_problem(str(problem))
+        except Exception as problem:  # noqa: BLE001 - a user's function may raise anything
+            html = text.html_problem(f"{type(problem).__name__}: {problem}")
+        if self.text.value != html:
+            self.text.value = html

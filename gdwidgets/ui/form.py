@@ -1,16 +1,27 @@
-"""Controls with a caption above them, and the learning-rate slider with its stability limit."""
+"""Controls made from settings, and the one way in which a control and a setting are bound.
+
+A `Setting` names its control: `Number`, `Whole`, `Optional`, `Choice`, `Switch`, `Pair`, `Slide` or
+`Rate`. Each makes a `Field`, a widget that shows a value and tells of one that somebody chose. A
+`Form` binds fields to settings both ways, so a row of controls is a list of settings' names.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
+from typing import Any, Protocol
 
 from ipywidgets import (
     HTML,
     Button,
+    Dropdown,
     FloatLogSlider,
+    FloatSlider,
+    FloatText,
     HBox,
+    IntText,
     Layout,
     Text,
     ToggleButton,
@@ -18,143 +29,514 @@ from ipywidgets import (
     Widget,
 )
 
-from gdwidgets.ui.text import number
+from gdwidgets.ui import text
+from gdwidgets.ui.settings import Setting
 
-LOWEST, HIGHEST = -6.0, 1.0
-"""The slider's range of learning rates, as powers of ten; the field takes any."""
+Choose = Callable[[Callable[[], Any]], None]
+"""Called with a function that returns the value somebody chose, or raises ``ValueError``."""
 
 
 def captioned(control: Widget, caption: str, width: str, tooltip: str = "") -> VBox:
-    """A control of some width under its name."""
+    """A control of some width (CSS) under its name."""
     control.layout.width = "auto"
     if tooltip and control.has_trait("tooltip"):
         control.tooltip = tooltip
     title = HTML(
-        f"<div style='font-size:12px;line-height:16px;white-space:nowrap' "
-        f"title='{escape(tooltip, quote=True)}'>{escape(caption)}</div>",
-        layout=Layout(margin="0 2px"),
+        f"<div class=gdw-caption title='{escape(tooltip, quote=True)}'>{escape(caption)}</div>"
     )
     return VBox([title, control], layout=Layout(width=width, flex="0 0 auto", min_width="0"))
 
 
-def button(description: str, tooltip: str) -> Button:
+def button(description: str, tooltip: str, icon: str = "") -> Button:
     """A button as wide as its text."""
-    return Button(description=description, tooltip=tooltip, layout=Layout(width="auto"))
-
-
-def toggle(description: str, tooltip: str) -> ToggleButton:
-    """A toggle as wide as its text."""
-    return ToggleButton(description=description, tooltip=tooltip, layout=Layout(width="auto"))
+    return Button(
+        description=description,
+        tooltip=tooltip,
+        icon=icon,
+        layout=Layout(width="auto", flex="0 0 auto"),
+    )
 
 
 def row(*controls: Widget, align: str = "flex-end") -> HBox:
     """Controls beside each other, on as many lines as they need."""
-    return HBox(
-        list(controls),
-        layout=Layout(width="100%", flex_flow="row wrap", align_items=align, grid_gap="2px 8px"),
-    )
+    made = HBox(list(controls), layout=Layout(width="100%", align_items=align))
+    made.add_class("gdw-row")
+    return made
 
 
-def parse_number(text: str, name: str, example: str) -> float:
-    """The number that somebody typed.
+def parse_number(value: Any, name: str, example: str) -> float:
+    """The number that somebody typed; a number stays as it is.
 
     Raises
     ------
     ValueError
-        When the text is not a number.
+        When a text is not a number; names the setting.
     """
+    if not isinstance(value, str):
+        return float(value)
     try:
-        return float(text.strip().replace("\u2212", "-"))
+        return float(value.strip().replace("\u2212", "-"))
     except ValueError:
-        raise ValueError(f"{name} must be a number such as {example}, not {text!r}") from None
+        raise ValueError(f"{name} must be a number such as {example}, not {value!r}") from None
 
 
-class LearningRate(VBox):
-    """A logarithmic slider and a field for one number, and a mark at the largest stable one.
+# -- fields ----------------------------------------------------------------------------------------
+
+
+class Field:
+    """One control of one setting.
 
     Parameters
     ----------
-    changed
-        Called with the learning rate, or the text, that somebody chose.
-    lowest, highest
-        Ends of the slider, as powers of ten.
+    widget
+        What is put on display.
+    inputs
+        The widgets in it whose ``value`` somebody may change.
+    write
+        Makes of a setting's value one value for each of the inputs.
+    read
+        Makes of the inputs' values what is assigned to the setting.
     """
 
     def __init__(
         self,
-        changed: Callable[[float | str], None],
-        lowest: float = LOWEST,
-        highest: float = HIGHEST,
+        widget: Widget,
+        inputs: Sequence[Widget],
+        write: Callable[[Any], Sequence[Any]],
+        read: Callable[..., Any],
     ) -> None:
-        self.lowest, self.highest = lowest, highest
-        self.slider = FloatLogSlider(
-            value=10.0 ** ((lowest + highest) / 2),
-            min=lowest,
-            max=highest,
+        self.widget = widget
+        self.inputs = tuple(inputs)
+        self._write = write
+        self._read = read
+        self._shown: tuple[Any, ...] = tuple(one.value for one in self.inputs)
+
+    def bind(self, choose: Choose) -> None:
+        """Call ``choose`` for what somebody sets from now on; writing to the field calls nothing.
+
+        What is written and what comes back are told apart by value, not by a flag: a browser may
+        answer much later than it was written to.
+        """
+
+        def changed(_: Any) -> None:
+            if (values := tuple(one.value for one in self.inputs)) != self._shown:
+                self._shown = values
+                choose(lambda: self._read(*values))
+
+        for one in self.inputs:
+            one.observe(changed, names="value")
+
+    def show(self, value: Any) -> None:
+        """Write a setting's value into the control."""
+        self._shown = tuple(self._write(value))
+        for one, shown in zip(self.inputs, self._shown, strict=True):
+            one.value = shown
+
+    def enable(self, *, on: bool) -> None:
+        """Let somebody use the control, or not."""
+        for one in self.inputs:
+            one.disabled = not on
+
+
+class Control(Protocol):
+    """What a setting names as its control."""
+
+    def field(self, setting: Setting) -> Field:
+        """Make the control."""
+
+
+def _single(control: Widget, setting: Setting, width: str, write: Any, read: Any) -> Field:
+    shown = captioned(control, setting.label, width, setting.help)
+    return Field(shown, [control], lambda value: [write(value)], read)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A field for a number that takes steps of ``step`` by the arrow keys."""
+
+    step: float = 0.1
+    width: str = "88px"
+
+    def field(self, setting: Setting) -> Field:
+        """Make the control."""
+        control = FloatText(step=self.step, continuous_update=False)
+        return _single(control, setting, self.width, lambda v: float(f"{v:.6g}"), float)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A field for a whole number."""
+
+    step: int = 1
+    width: str = "88px"
+
+    def field(self, setting: Setting) -> Field:
+        """Make the control."""
+        return _single(
+            IntText(step=self.step, continuous_update=False), setting, self.width, int, int
+        )
+
+
+@dataclass(frozen=True)
+class Optional:
+    """A field for a number that may be left empty, which means ``None``."""
+
+    empty: str = "never"
+    example: str = "0.0001"
+    width: str = "88px"
+    whole: bool = False
+
+    def field(self, setting: Setting) -> Field:
+        """Make the control."""
+
+        def read(value: str) -> Any:
+            if not value.strip() or value.strip() == self.empty:
+                return None
+            number = parse_number(value, str(setting.name), self.example)
+            return int(number) if self.whole and number.is_integer() else number
+
+        control = Text(placeholder=self.empty, continuous_update=False)
+        return _single(control, setting, self.width, lambda v: "" if v is None else f"{v:g}", read)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A list to choose from: pairs of a text and a value."""
+
+    options: tuple[tuple[str, Any], ...]
+    width: str = "144px"
+
+    def field(self, setting: Setting) -> Field:
+        """Make the control."""
+        control = Dropdown(options=list(self.options))
+
+        def write(value: Any) -> Any:
+            if all(value != known for _, known in self.options):
+                # A value of the user's own joins the list while it is in force.
+                control.options = [*self.options, (text.short(value), value)]
+            return value
+
+        return _single(control, setting, self.width, write, lambda value: value)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A button that is on or off."""
+
+    icon: str = ""
+
+    def field(self, setting: Setting) -> Field:
+        """Make the control."""
+        control = ToggleButton(
+            description=setting.label,
+            tooltip=setting.help,
+            icon=self.icon,
+            layout=Layout(width="auto", flex="0 0 auto"),
+        )
+        return Field(control, [control], lambda value: [bool(value)], bool)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two fields for a point."""
+
+    names: tuple[str, str] = ("u", "v")
+    step: float = 0.1
+    width: str = "80px"
+
+    def field(self, setting: Setting) -> Field:
+        """Make the control."""
+        fields = [FloatText(step=self.step, continuous_update=False) for _ in self.names]
+        parts = [
+            captioned(one, f"{setting.label} {name}", self.width, setting.help)
+            for one, name in zip(fields, self.names, strict=True)
+        ]
+        return Field(
+            row(*parts).add_class("gdw-tight"),
+            fields,
+            lambda point: [float(f"{value:.6g}") for value in point],
+            lambda *values: values,
+        )
+
+
+@dataclass(frozen=True)
+class Slide:
+    """A slider with its value beside it, linear or logarithmic; the value follows the hand.
+
+    Parameters
+    ----------
+    low, high
+        The ends, in the setting's own units.
+    step
+        Of a linear slider; a logarithmic one has a hundred stops a power of ten.
+    log
+        Whether equal ways on the slider are equal factors.
+    width
+        CSS width of slider and value together.
+    """
+
+    low: float
+    high: float
+    step: float = 0.01
+    log: bool = False
+    width: str = "240px"
+
+    def field(self, setting: Setting) -> Field:
+        """Make the control."""
+        low, high = self.low, self.high
+        layout = Layout(flex="1 1 100px", min_width="80px", width="auto")
+        common = {"readout": False, "tooltip": setting.help, "layout": layout}
+        slider: Widget
+        if self.log:
+            ends = math.log10(low), math.log10(high)
+            slider = FloatLogSlider(value=low, min=ends[0], max=ends[1], step=0.01, **common)
+        else:
+            slider = FloatSlider(value=low, min=low, max=high, step=self.step, **common)
+        number = Text(continuous_update=False, layout=Layout(width="72px", flex="0 0 auto"))
+        number.tooltip = setting.help
+        control = HBox([slider, number], layout=Layout(width="100%"))
+        shown = captioned(control, setting.label, self.width, setting.help)
+        return SliderField(shown, slider, number, setting, (low, high), log=self.log)
+
+
+class SliderField(Field):
+    """A slider and a field for one number; the field takes values beyond the slider's ends.
+
+    Parameters
+    ----------
+    widget
+        What is put on display.
+    slider, number
+        The slider and the text field.
+    setting
+        What they set.
+    ends
+        The ends of the slider.
+    log
+        Whether the slider is logarithmic.
+    """
+
+    def __init__(
+        self,
+        widget: Widget,
+        slider: Widget,
+        number: Text,
+        setting: Setting,
+        ends: tuple[float, float],
+        *,
+        log: bool,
+    ) -> None:
+        super().__init__(widget, (slider, number), self._parts, self._chosen)
+        self.slider, self.number = slider, number
+        self._name = str(setting.name)
+        self._ends, self._log = ends, log
+        self._value = math.nan
+
+    def _parts(self, value: float) -> tuple[float, str]:
+        self._value = float(value)
+        low, high = self._ends
+        return min(max(self._value, low), high), f"{value:g}"
+
+    def bind(self, choose: Choose) -> None:
+        """Call ``choose`` for a number from the slider, or what was typed into the field."""
+
+        def slid(change: Any) -> None:
+            value = float(change["new"])
+            at, _ = self._parts_of_present()
+            # The browser moves a value it is given to the slider's nearest stop: nobody's choice.
+            near = 0.012 if self._log else 1e-9
+            if not math.isclose(value, at, rel_tol=near, abs_tol=0.0 if self._log else 1e-9):
+                chosen = float(f"{value:.3g}" if self._log else f"{value:.10g}")
+                choose(lambda: chosen)
+
+        def typed(change: Any) -> None:
+            if (typed := change["new"]) != f"{self._value:g}":
+                choose(lambda: parse_number(typed, self._name, "0.01"))
+
+        self.slider.observe(slid, names="value")
+        self.number.observe(typed, names="value")
+
+    def _parts_of_present(self) -> tuple[float, str]:
+        low, high = self._ends
+        return min(max(self._value, low), high), f"{self._value:g}"
+
+    @staticmethod
+    def _chosen(*values: Any) -> Any:
+        return values[0]
+
+
+LOWEST, HIGHEST = 1e-6, 10.0
+"""The ends of a learning rate's track; the field beside it takes any positive number."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The track of a learning rate: stable part coloured, unstable part hatched, limits written."""
+
+    low: float = LOWEST
+    high: float = HIGHEST
+
+    def field(self, setting: Setting) -> RateField:
+        """Make the control."""
+        return RateField(setting, self.low, self.high)
+
+
+class RateField(SliderField):
+    """A wide logarithmic track for a learning rate, with limits that are written on it.
+
+    Parameters
+    ----------
+    setting
+        The learning rate.
+    low, high
+        The ends of the track.
+    """
+
+    def __init__(self, setting: Setting, low: float, high: float) -> None:
+        self._low, self._high = low, high
+        slider = FloatLogSlider(
+            value=math.sqrt(low * high),
+            min=math.log10(low),
+            max=math.log10(high),
             step=0.01,
             readout=False,
-            tooltip="Learning rate: how far one update goes along the negative gradient",
-            layout=Layout(width="150px", margin="0 8px"),
+            tooltip=setting.help,
+            layout=Layout(width="100%", margin="0"),
         )
-        self.field = Text(
-            continuous_update=False,
-            tooltip="Learning rate, any positive number",
-            layout=Layout(width="80px"),
+        number = Text(continuous_update=False, layout=Layout(width="96px", flex="0 0 auto"))
+        number.tooltip = setting.help
+        number.add_class("gdw-rate-number")
+        self._caption = escape(setting.label)
+        self.marks = HTML(layout=Layout(width="100%", margin="0"))
+        track = VBox(
+            [self.marks, slider],
+            layout=Layout(flex="1 1 240px", min_width="0", width="auto", overflow="visible"),
         )
-        self.mark = HTML(layout=Layout(width="150px", height="18px", margin="0 8px"))
-        self._shown = math.nan
-        self._limit: tuple[float, str] | None = None
-        self.slider.observe(lambda change: self._slid(change["new"], changed), names="value")
-        self.field.observe(lambda change: self._typed(change["new"], changed), names="value")
-        caption = HTML(
-            "<div style='font-size:12px;line-height:16px'>learning rate</div>",
-            layout=Layout(margin="0 2px"),
+        track.add_class("gdw-track")
+        box = HBox(
+            [track, number], layout=Layout(width="100%", align_items="flex-end", grid_gap="16px")
         )
-        super().__init__(
-            [caption, HBox([self.slider, self.field]), self.mark],
-            layout=Layout(flex="0 0 auto"),
+        super().__init__(box, slider, number, setting, (low, high), log=True)
+        self.show_limits([])
+
+    def position(self, rate: float) -> float:
+        """Where a learning rate stands on the track, from 0 (left end) to 1."""
+        at = math.log(rate / self._low) / math.log(self._high / self._low)
+        return min(max(at, 0.0), 1.0)
+
+    def show_limits(
+        self, limits: Sequence[tuple[float, str]], note: str = "", stable: str = "stable below"
+    ) -> None:
+        """Write the limits on the track.
+
+        Parameters
+        ----------
+        limits
+            At most two pairs (rate, text) in rising order; what is written behind the text is the
+            rate. Up to the first the track is coloured as stable, beyond the last it is hatched.
+        note
+            A sentence for the tooltip, or instead of limits where there are none.
+        stable
+            What is written before the only limit.
+        """
+        finite = [(rate, name) for rate, name in limits if math.isfinite(rate) and rate > 0]
+        at = [100 * self.position(rate) for rate, _ in finite]
+        colours = ["gdw-stable", *(["gdw-between"] * (len(at) - 1)), "gdw-unstable"]
+        edges = [0.0, *at, 100.0] if at else [0.0, 100.0]
+        bands = "".join(
+            f"<i class='{colour}' style='left:{left:.2f}%;width:{right - left:.2f}%'></i>"
+            for colour, left, right in zip(colours, edges[:-1], edges[1:], strict=False)
         )
-
-    def _slid(self, value: float, changed: Callable[[float | str], None]) -> None:
-        # The browser moves a value it is given to the slider's nearest stop: nobody's choice.
-        if not math.isclose(value, self._clipped(), rel_tol=0.012):
-            changed(float(f"{value:.3g}"))
-
-    def _typed(self, value: str, changed: Callable[[float | str], None]) -> None:
-        if value != f"{self._shown:g}":
-            changed(value)
-
-    def _clipped(self) -> float:
-        return min(max(self._shown, 10.0**self.lowest), 10.0**self.highest)
-
-    def share(self, learning_rate: float) -> float:
-        """Where a learning rate stands on the slider, from 0 (left end) to 1."""
-        share = (math.log10(learning_rate) - self.lowest) / (self.highest - self.lowest)
-        return min(max(share, 0.0), 1.0)
-
-    def show(self, learning_rate: float) -> None:
-        """Show a learning rate; one beyond the slider's ends stands at the end."""
-        self._shown = learning_rate
-        self.slider.value = self._clipped()
-        self.field.value = f"{learning_rate:g}"
-
-    def show_limit(self, limit: float, note: str = "") -> None:
-        """Mark the largest stable learning rate under the slider; infinity removes the mark."""
-        if (limit, note) == self._limit:
-            return
-        self._limit = (limit, note)
-        if not math.isfinite(limit):
-            style = "font-size:11px;line-height:16px;white-space:nowrap"
-            self.mark.value = f"<div style='{style}'>{escape(note)}</div>"
-            return
-        share = self.share(limit)
-        text = f"limit {number(limit, 3)}"
-        right = share > 0.55  # write towards the middle, so that the text never leaves the strip
-        anchor = f"right:{100 * (1 - share):.2f}%" if right else f"left:{100 * share:.2f}%"
-        shift = "translateX(50%)" if right else "translateX(-50%)"
-        self.mark.value = (
-            "<div style='position:relative;height:16px;font-size:11px;line-height:16px;"
-            f"white-space:nowrap' title='{escape(note, quote=True)}'>"
-            f"<span style='position:absolute;{anchor};transform:{shift}'>▲</span>"
-            f"<span style='position:absolute;{anchor};margin:0 10px'>{escape(text)}</span></div>"
+        ticks = "".join(f"<u style='left:{where:.2f}%'></u>" for where in at)
+        if len(finite) == 1:
+            rate, name = finite[0]
+            said = f"{escape(name or stable)} <b>{text.number(rate, 3)}</b>"
+            side = (
+                f"right:{100 - at[0]:.2f}%" if at[0] > 45 else f"left:{at[0]:.2f}%;padding-left:6px"
+            )
+            labels = f"<span style='{side}'>{said}&nbsp;</span>"
+        else:
+            labels = "".join(
+                f"<span style='{self._side(i, at)}'>{escape(name)} "
+                f"<b>{text.number(rate, 3)}</b></span>"
+                for i, (rate, name) in enumerate(finite)
+            )
+        if not finite and note:
+            labels = f"<span style='right:0'>{escape(note)}</span>"
+        html = (
+            f"<div class=gdw-limits title='{escape(note, quote=True)}'>"
+            f"<em>{self._caption}</em>{labels}"
+            f"<div class=gdw-bands>{bands}{ticks}</div></div>"
         )
+        if self.marks.value != html:
+            self.marks.value = html
+
+    @staticmethod
+    def _side(number: int, at: Sequence[float]) -> str:
+        """Of two limits the lower is written to the left of its tick, the higher to the right."""
+        if number == 0:
+            return f"right:{100 - at[0]:.2f}%;padding-right:4px"
+        return f"left:{at[number]:.2f}%;padding-left:4px"
+
+
+# -- the form --------------------------------------------------------------------------------------
+
+
+class Form:
+    """Fields for settings, bound to them both ways.
+
+    Parameters
+    ----------
+    declared
+        The settings by name.
+    choose
+        Called with a setting's name and a function that returns the value chosen by hand.
+    """
+
+    def __init__(
+        self,
+        declared: Mapping[str, Setting],
+        choose: Callable[[str, Callable[[], Any]], None],
+    ) -> None:
+        self._declared = declared
+        self._choose = choose
+        self.fields: dict[str, Field] = {}
+
+    def field(self, name: str) -> Field:
+        """The bound field of a setting; made when it is first asked for."""
+        if name not in self.fields:
+            setting = self._declared[name]
+            made: Field = setting.control.field(setting)
+            made.bind(lambda read: self._choose(name, read))
+            self.fields[name] = made
+        return self.fields[name]
+
+    def row(self, *names: str, align: str = "flex-end") -> HBox:
+        """The fields of some settings beside each other."""
+        return row(*(self.field(name).widget for name in names), align=align)
+
+    def show(self, settings: Mapping[str, Any]) -> None:
+        """Write the settings' values into their fields."""
+        for name, field in self.fields.items():
+            field.show(settings[name])
+
+
+__all__ = [
+    "Choice",
+    "Control",
+    "Field",
+    "Form",
+    "Number",
+    "Optional",
+    "Pair",
+    "Rate",
+    "RateField",
+    "Slide",
+    "SliderField",
+    "Switch",
+    "Whole",
+    "button",
+    "captioned",
+    "parse_number",
+    "row",
+]

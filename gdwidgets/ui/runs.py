@@ -1,15 +1,19 @@
-"""Runs kept for comparison, and a run as a table of data."""
+"""Runs kept for comparison, side by side in a table, and a run as a table of data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from gdwidgets.core import Descent
+from gdwidgets.ui import text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OUTCOMES = {
     "running": "running",
@@ -21,13 +25,13 @@ OUTCOMES = {
 
 
 @dataclass(frozen=True)
-class Pin:
-    """A run that was kept: what made it, how far it was shown, and its ghost curves."""
+class Run:
+    """A run as it is shown: what made it, its recording, and where the cursor stands."""
 
     label: str
-    """A letter, by which the run table and the ghosts name it."""
+    """A letter for a pinned run, by which the run table and the ghosts name it."""
 
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
     """Keyword arguments that build an explorer of the same run."""
 
     descent: Descent
@@ -35,9 +39,6 @@ class Pin:
 
     step: int
     """Where the cursor stood."""
-
-    ghosts: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = field(default_factory=dict)
-    """The points (x, y) of its ghost curve in each figure, by the figure's name."""
 
 
 def lane_steps(descent: Descent, k: int) -> NDArray[np.int64]:
@@ -51,6 +52,48 @@ def lane_outcome(descent: Descent, lane: int, k: int) -> str:
     return outcome if outcome == "running" or k >= descent.last_step[lane] else "running"
 
 
+def run_table(
+    runs: Sequence[Run],
+    describe: Callable[[Run, int], Mapping[str, str]],
+    *,
+    text_columns: Sequence[str] = (),
+) -> str:
+    """All runs as an HTML table, a row for each lane.
+
+    Parameters
+    ----------
+    runs
+        The present run first, then those that were pinned.
+    describe
+        Called with a run and a lane; returns columns and cells of the settings that made it.
+    text_columns
+        Names of columns with text, which is aligned on the left.
+    """
+    rows: list[dict[str, str]] = []
+    for run in runs:
+        for lane in range(run.descent.lanes):
+            at = int(lane_steps(run.descent, run.step)[lane])
+            values = zip(
+                run.descent.objective.parameter_names, run.descent.params[at, lane], strict=True
+            )
+            rows.append(
+                {
+                    "run": run.label,
+                    **describe(run, lane),
+                    "step": f"{at:,}",
+                    **{name: text.fixed(value) for name, value in values},
+                    "loss": text.fixed(run.descent.loss[at, lane], 6),
+                    "outcome": OUTCOMES[lane_outcome(run.descent, lane, run.step)],
+                }
+            )
+    head = list(dict.fromkeys(name for cells in rows for name in cells))
+    last = ["step", "loss", "outcome"]
+    head = [name for name in head if name not in last[1:]] + last[1:]
+    left = [i for i, name in enumerate(head) if name in {"run", "outcome", *text_columns}]
+    table = [[cells.get(name, "–") for name in head] for cells in rows]
+    return text.html_table(head, table, text_columns=left)
+
+
 def to_dataframe(descent: Descent) -> pd.DataFrame:
     """Return a recording as a table with one row per lane and step.
 
@@ -59,6 +102,8 @@ def to_dataframe(descent: Descent) -> pd.DataFrame:
     Columns ``lane``, ``step``, one per parameter, ``loss``, ``grad_…`` (the ``.grad`` buffer) and
     ``step_grad_…`` (the step's own gradient) per parameter; each lane ends at its last step.
     """
+    import pandas as pd  # noqa: PLC0415 - 30 MB that an explorer does without
+
     names = descent.objective.parameter_names
     steps = lane_steps(descent, descent.recorded)
     parts = []
@@ -79,3 +124,24 @@ def window(k: int, end: int, rows: int = 12) -> range:
     """The steps that a table of ``rows`` rows shows around step ``k`` of a run up to ``end``."""
     first = max(0, min(k - rows // 2, end - rows + 1))
     return range(first, min(end, first + rows - 1) + 1)
+
+
+def step_table(descent: Descent, lane: int, k: int, rows: int = 12) -> str:
+    """A lane's records around the cursor as HTML, the present one marked.
+
+    Step k is record k, the parameters after k updates with the loss and gradient there.
+    """
+    at = int(lane_steps(descent, k)[lane])
+    names = descent.objective.parameter_names
+    shown = window(at, int(lane_steps(descent, descent.recorded)[lane]), rows)
+    head = ("step", "loss", *names, *(f"{name}.grad" for name in names))
+    cells = [
+        [
+            f"{i:,}",
+            text.fixed(descent.loss[i, lane], 6),
+            *(text.fixed(value) for value in descent.params[i, lane]),
+            *(text.fixed(value) for value in descent.grad[i, lane]),
+        ]
+        for i in shown
+    ]
+    return text.html_table(head, cells, now=at - shown.start)

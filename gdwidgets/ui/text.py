@@ -1,25 +1,131 @@
-"""Numbers, tables and keys as text and HTML; whatever comes from a user is escaped here."""
+"""Numbers, sentences, tables and keys as text and HTML; whatever a user gave is escaped here."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
-Cell = str | int | float | None
+MINUS = "\u2212"
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+# -- numbers ---------------------------------------------------------------------------------------
+
+
+def superscript(exponent: int) -> str:
+    """A whole number in raised figures: ``⁻³``."""
+    return str(exponent).translate(_SUPERSCRIPT)
+
+
+def power_of_ten(exponent: int) -> str:
+    """A power of ten as it is written: ``10⁻³``."""
+    return f"10{superscript(exponent)}"
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number for a sentence: ``digits`` significant ones, no exponent where none is needed."""
+    """A number for a sentence, with at most ``digits`` significant figures.
+
+    Between 0.0001 and a million it is written out; beyond, as ``1.5·10⁻⁷``. There is one kind of
+    minus, and no minus before zero.
+    """
+    value = float(value)
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    rounded = float(f"{value:.{digits}g}")
+    if rounded == 0:
+        return "0"
+    if 1e-4 <= abs(rounded) < 1e6:
+        decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+        written = f"{rounded:.{decimals}f}"
+        if "." in written:
+            written = written.rstrip("0").rstrip(".")
+        return written.replace("-", MINUS)
+    return _scientific(rounded, digits)
+
+
+def fixed(value: float, decimals: int = 4) -> str:
+    """A number for a table, with ``decimals`` of them; a power of ten where they do not serve.
+
+    They do not serve where only zeros would be seen of a number that is not zero, and from a
+    million on.
+    """
+    value = float(value)
     if not math.isfinite(value):
-        return "∞" if value == math.inf else str(value)
-    text = f"{value:.{digits}g}"
-    if "e+" in text and abs(value) < 1e6:
-        text = f"{float(text):.0f}"
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        return f"{mantissa}e{int(exponent)}"
-    return text.replace("-", "−") if value < 0 else text
+        return number(value)
+    if value == 0:
+        return f"{0:.{decimals}f}"
+    if abs(value) < 0.5 * 10.0**-decimals or abs(value) >= 1e6:
+        return _scientific(value, 3)
+    return f"{value:.{decimals}f}".replace("-", MINUS)
+
+
+def _scientific(value: float, digits: int) -> str:
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    written = power_of_ten(int(exponent))
+    if mantissa in {"1", "-1"}:
+        return written if mantissa == "1" else f"{MINUS}{written}"
+    return f"{mantissa}·{written}".replace("-", MINUS)
+
+
+def counted(count: int, singular: str, plural: str = "") -> str:
+    """A number of things: ``1 update``, ``1,200 updates``."""
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """A list in a sentence: ``a, b and c``."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def short(value: Any, most: int = 24) -> str:
+    """Any value in a few characters, for an entry in a list."""
+    if isinstance(value, float):
+        return number(value)
+    name = getattr(value, "label", None) or getattr(value, "name", None)
+    written = name if isinstance(name, str) and name else str(value)
+    return written if len(written) <= most else f"{written[: most - 1]}…"
+
+
+# -- sentences -------------------------------------------------------------------------------------
+
+
+def plain(sentence: str) -> str:
+    """A sentence without its marks: what stands between ``**`` is to be read first."""
+    return sentence.replace("**", "")
+
+
+def _bold(escaped: str) -> str:
+    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escaped)
+
+
+def html_sentence(sentence: str, *, error: bool = False, live: bool = True) -> str:
+    """The sentence of an explorer; what stands between ``**`` is bold.
+
+    Parameters
+    ----------
+    sentence
+        Escaped here.
+    error
+        Whether it says that something is wrong.
+    live
+        Whether screen readers read it out now.
+    """
+    body = _bold(escape(sentence))
+    # A number and its unit, or a formula, stay on one line.
+    body = body.replace(" = ", "\u00a0=\u00a0")
+    kind = " gdw-error" if error else ""
+    said = "assertive" if error else "polite" if live else "off"
+    return f"<div class='gdw-sentence{kind}' role=status aria-live={said}>{body}</div>"
+
+
+# -- tables, keys, code ----------------------------------------------------------------------------
 
 
 def html_table(
@@ -55,23 +161,16 @@ def html_table(
     return f"<table class=gdw-table><tr>{line(head, 'th')}</tr>{body}</table>"
 
 
-def html_key(entries: Sequence[tuple[str, str]], *, boxes: bool = False) -> str:
-    """A key of colours: pairs of a colour of ours and a text; without a colour it is a heading."""
-    kind = " class=gdw-box" if boxes else ""
-    sample = f"<i{kind} style='{'background' if boxes else 'border-color'}:"
-    items = "".join(
-        f"<span>{sample}{colour}'></i>{escape(text)}</span>" if colour else f"<b>{escape(text)}</b>"
-        for colour, text in entries
-    )
-    return f"<div class=gdw-key>{items}</div>"
+def html_paragraphs(paragraphs: Sequence[str]) -> str:
+    """Sentences one below the other; what stands between ``**`` is bold."""
+    return "".join(f"<p class=gdw-paragraph>{_bold(escape(one))}</p>" for one in paragraphs)
 
 
-def html_code(text: str) -> str:
+def html_code(source: str) -> str:
     """Source code as it is, in the notebook's code font."""
-    return f"<pre class=gdw-code>{escape(text)}</pre>"
+    return f"<pre class=gdw-code tabindex=0>{escape(source)}</pre>"
 
 
-def html_status(text: str, *, error: bool = False) -> str:
-    """The status sentence; screen readers announce it."""
-    kind = " gdw-error" if error else ""
-    return f"<div class='gdw-status{kind}' role=status>{escape(text)}</div>"
+def html_problem(problem: str) -> str:
+    """What is wrong, in the place of what cannot be shown."""
+    return f"<div class='gdw-paragraph gdw-error' role=alert>{escape(problem)}</div>"

@@ -5,77 +5,136 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from traitlets import Bool, HasTraits, Int, observe, validate
+from traitlets import Bool, Int, observe, validate
 
-from gdwidgets.core import Descent
-from gdwidgets.ui import checks
+from gdwidgets.core import checks
+from gdwidgets.ui.playback.ahead import SLICE, Ahead
 from gdwidgets.ui.playback.main_loop import MainLoop
 from gdwidgets.ui.playback.player import Player
 from gdwidgets.ui.playback.transport import Transport
+from gdwidgets.ui.settings import Setting, Settings
 
 MOST_STEPS = 1_000_000
 
+AUTO = "auto"
+"""The speed that begins slowly and grows with the step, so that the first updates can be seen."""
 
-class Cursor(HasTraits):
+_PATIENCE = 0.3
+"""Seconds of computing after which the progress is shown."""
+
+_RUN_SLICE = 0.05
+"""Seconds of computing between two looks at the progress of ``run``."""
+
+
+def a_speed(value: Any, name: str) -> float | str:
+    """A speed: updates per second above 0, infinity, or ``"auto"``."""
+    if isinstance(value, str):
+        return checks.one_of(value, name, [AUTO])
+    if isinstance(value, float) and math.isinf(value) and value > 0:
+        return value
+    return checks.positive(value, name)
+
+
+class Cursor(Settings):
     """The step that is shown, and the clock that moves it.
 
-    Whoever uses it draws in ``redraw`` and sends all of the picture again in ``resend``.
+    Whoever uses it computes in `compute` and draws in `redraw`. The step is where the cursor is;
+    what is drawn is `drawn`, which is less only while the recording does not reach so far yet.
     """
 
     step = Int(0)
     """The cursor: how many updates have been applied in what is drawn. Default 0."""
 
-    max_steps = checks.Checked(300, lambda value: checks.whole(value, "max_steps", 1, MOST_STEPS))
-    """Where the run ends, in updates: 1 to 1,000,000. Default 300."""
-
     playing = Bool(False)
     """Whether the clock runs. Setting it is the same as calling ``play`` or ``pause``."""
 
-    speed = checks.Checked(30.0, lambda value: checks.real(value, "speed", above=0, infinite=True))
-    """The clock's speed in updates per second; infinity is as fast as it can. Default 30."""
+    speed = Setting(
+        30.0, a_speed, help="Updates per second while playing; auto begins slowly", view=True
+    )
+    """Updates per second: a number above 0, infinity for as fast as it can, or ``"auto"``, which
+    begins slowly and grows with the step. Default 30."""
 
-    descent: Descent
+    max_steps: int
     transport: Transport
     _loop: MainLoop
     _player: Player
+    _ahead: Ahead
     _ready = False
+    _by_hand = False
+    """Whether a control asked for what is being done: then nothing may take long."""
+    _moving = False
 
-    def redraw(self) -> None:
-        """Draw the present step."""
+    # -- what a subclass does ----------------------------------------------------------------
+
+    def redraw(self, *, full: bool | None = None) -> None:
+        """Draw the present step; ``full``, at full resolution and with all text."""
         raise AssertionError("whoever has a cursor draws what it points at")
-
-    def resend(self) -> None:
-        """Send all of the picture once more."""
-        raise AssertionError("whoever has a cursor can send its picture again")
-
-    @property
-    def end(self) -> int:
-        """The last step of the run as far as is known: ``max_steps`` until every lane has ended."""
-        return int(self.descent.last_step.max()) if self.descent.finished else self.max_steps
 
     def compute(self, k: int, budget: float = math.inf) -> int:
         """Record as far as step ``k``, for about ``budget`` seconds; return the step reached."""
-        self.descent.advance_to(k, budget=None if math.isinf(budget) else budget)
-        return min(k, self.descent.recorded)
+        raise AssertionError("whoever has a cursor can compute up to it")
+
+    @property
+    def computed(self) -> int:
+        """The last step recorded."""
+        raise AssertionError("whoever has a cursor knows how far it may go")
+
+    @property
+    def end(self) -> int:
+        """The last step of the run as far as is known."""
+        raise AssertionError("whoever has a cursor knows where it ends")
+
+    # -- where it is -------------------------------------------------------------------------
+
+    @property
+    def drawn(self) -> int:
+        """The step that is drawn: the cursor, or the last step recorded if that comes first."""
+        return min(self.step, self.computed)
+
+    @property
+    def goal(self) -> int:
+        """The step that is to be recorded for what is on the screen."""
+        return min(self.step, self.end)
+
+    @property
+    def pace(self) -> float:
+        """Updates per second at the present step."""
+        return max(4.0, 0.7 * self.step) if self.speed == AUTO else float(self.speed)
 
     @validate("step")
     def _valid_step(self, proposal: Any) -> int:
-        k = checks.whole(proposal["value"], "step", 0, self.max_steps)
-        return self.compute(k) if self._ready else k
+        k = checks.integer(proposal["value"], "step", 0, self.max_steps)
+        if not self._ready:
+            return k
+        if self._by_hand:
+            self.compute(k, SLICE)
+            return min(k, self.end)
+        return self.compute(k)
 
     @observe("step")
     def _step_changed(self, change: Any) -> None:
-        if self._ready:
+        if self._ready and not self._moving:
             self.redraw()
+            self._ahead.want()
 
-    @observe("speed")
-    def _speed_changed(self, change: Any) -> None:
-        if self._ready:
-            self.transport.show_speed(self.speed)
+    def place(self, k: int) -> None:
+        """Put the cursor to step ``k``, or the end of the run, without drawing."""
+        self._moving = True
+        try:
+            self.step = min(k, self.max_steps)
+        finally:
+            self._moving = False
 
-    def set_speed(self, speed: float) -> None:
-        """Set the clock's speed in updates per second."""
-        self.speed = speed
+    def progressed(self, *, done: bool) -> None:
+        """More of the run is recorded: draw it, and the cursor's step as far as it is there."""
+        if self.step > self.end:
+            self.place(self.end)
+        self.transport.show_progress(
+            self.computed if not done and self.step > self.computed else None, self.step
+        )
+        self.redraw()
+
+    # -- the clock ---------------------------------------------------------------------------
 
     @observe("playing")
     def _playing_changed(self, change: Any) -> None:
@@ -84,15 +143,23 @@ class Cursor(HasTraits):
         self.transport.show_playing(self.playing)
         if not self.playing:
             self._player.stop()
-            self.resend()
+            self.redraw(full=True)
+            self._ahead.want()
             return
         if self.step >= self.end:
-            self.step = 0
+            self.place(0)
+        elif self.step > self.computed:
+            self.place(self.computed)
         self._player.start()
-        if self._loop.running:
-            self._loop.start(self._player.run())
-        else:
-            self._player.run_through()
+        try:
+            if self._loop.running:
+                self._loop.start(self._player.run())
+            else:
+                self._player.run_through()
+        except BaseException:
+            # A clock that does not run must not say that it does, or nothing could start it again.
+            self.playing = False
+            raise
 
     def page_lost(self) -> None:
         """The page that used to answer is gone: pause."""
@@ -103,38 +170,51 @@ class Cursor(HasTraits):
         self.playing = True
 
     def pause(self) -> None:
-        """Stop the clock."""
+        """Stop the clock, and any computing ahead of what is drawn."""
+        if self.step > self.computed:
+            self._ahead.stop()
+            self.place(self.computed)
+            self.progressed(done=True)
         self.playing = False
 
     def toggle(self) -> None:
-        """Play when paused, pause when playing."""
-        self.playing = not self.playing
+        """Play when paused; pause when playing, or when a long run is being computed."""
+        if self.playing or self.step > self.computed:
+            self.pause()
+        else:
+            self.play()
+
+    def set_speed(self, speed: float | str) -> None:
+        """Set the clock's speed."""
+        self.speed = speed
+
+    # -- moving it ---------------------------------------------------------------------------
 
     def seek(self, k: int) -> None:
         """Pause and show step ``k``, or the last step of a run that ends before it.
 
         Raises
         ------
-        TraitError
+        ValueError
             When ``k`` is not a whole number from 0 to ``max_steps``.
         """
-        k = checks.whole(k, "step", 0, self.max_steps)
+        k = checks.integer(k, "step", 0, self.max_steps)
         self.playing = False
         self.step = k
 
     def scrub(self, k: int) -> None:
         """Show step ``k``, with the scrubber where the run allows it."""
-        self.seek(k)
+        self.seek(min(k, self.max_steps))
         self.transport.show(self.step, self.max_steps)
 
     def step_forward(self, n: int = 1) -> None:
         """Pause and apply ``n`` updates more, at most to the end."""
-        n = checks.whole(n, "n", 0, MOST_STEPS)
+        n = checks.integer(n, "n", 0, MOST_STEPS)
         self.seek(min(self.step + n, self.max_steps))
 
     def step_back(self, n: int = 1) -> None:
         """Pause and take ``n`` updates back, at most to step 0."""
-        n = checks.whole(n, "n", 0, MOST_STEPS)
+        n = checks.integer(n, "n", 0, MOST_STEPS)
         self.seek(max(self.step - n, 0))
 
     def reset(self) -> None:
@@ -142,5 +222,25 @@ class Cursor(HasTraits):
         self.seek(0)
 
     def run(self) -> None:
-        """Compute and show everything up to the end, synchronously."""
-        self.seek(self.max_steps)
+        """Compute and show everything up to the end.
+
+        From a cell this returns when all is computed, with a progress bar when it takes long; an
+        interrupt of the kernel stops it and keeps what is computed. From the button it goes on
+        between cells.
+        """
+        if self._by_hand:
+            self.seek(self.max_steps)
+            return
+        self.playing = False
+        taken = 0.0
+        try:
+            while (before := self.computed) < self.end:
+                self.compute(self.end, _RUN_SLICE)
+                if self.computed == before:
+                    break
+                taken += _RUN_SLICE
+                if taken > _PATIENCE:
+                    self.transport.show_progress(self.computed, self.max_steps)
+        finally:
+            self.transport.show_progress(None, self.max_steps)
+            self.step = min(self.computed, self.end)

@@ -1,21 +1,23 @@
 """The acknowledgement of frames by the browser, which paces the clock.
 
 Kernel to browser has no flow control of its own: a kernel that sends frames at its own rate keeps
-a slow page drawing for many seconds after *pause*. So every frame ends with a number written to
-one hidden widget; a link in the browser copies it to a second one, which comes back to the kernel
-once everything before it has been handled. No JavaScript of our own is needed.
+a slow page drawing for many seconds after *pause*. So every frame ends with a number that a link in
+the browser copies to a hidden widget, from where it comes back to the kernel once everything before
+it has been handled. While a run plays, the scrubber's own value is that number; a frame that leaves
+the step where it is ends with a number of its own. No JavaScript of our own is needed.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from ipywidgets import IntText, Layout, jsdlink
+from ipywidgets import IntText, Layout, Widget, jsdlink
 from traitlets import CInt
 
 MOST_IN_FLIGHT = 3
-"""Frames that may be on their way at once: measured, 29 frames/s and 0.4 s to a standstill."""
+"""Frames that may be on their way at once: measured, 29 frames/s with a page that keeps up."""
 
 SILENCE = 10.0
 """Seconds without an acknowledgement after which the page is taken to be gone."""
@@ -27,6 +29,15 @@ class _Acknowledged(IntText):
     value = CInt(0).tag(sync=True, echo_update=False)
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """A frame on its way: by which number it will be known, and when it was sent."""
+
+    is_step: bool
+    number: int
+    sent_at: float
+
+
 class FrameGate:
     """Counts frames out and acknowledgements in.
 
@@ -34,48 +45,99 @@ class FrameGate:
     ----------
     clock
         Seconds, monotonic; replaced in tests.
+    scrubber
+        The slider whose value is the step; its changes serve as frame numbers.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, scrubber: Widget | None = None
+    ) -> None:
         hidden = Layout(display="none")
         self._clock = clock
         self.sent = IntText(0, layout=hidden)
         self.seen = _Acknowledged(0, layout=hidden)
-        self.link = jsdlink((self.sent, "value"), (self.seen, "value"))
+        self.seen_step = _Acknowledged(0, layout=hidden)
+        self.links = [jsdlink((self.sent, "value"), (self.seen, "value"))]
+        if scrubber is not None:
+            self.links.append(jsdlink((scrubber, "value"), (self.seen_step, "value")))
         self.heard = False
+        self.window = 1
+        """Frames that may be in flight now, 1 to ``MOST_IN_FLIGHT``."""
+        self._waiting: list[_Frame] = []
+        self._step = 0
+        self._quickest = float("inf")
         self._last_heard = clock()
-        self._blocked_since: float | None = None
-        self.seen.observe(lambda _: self.acknowledge(), names="value")
-        self.widgets = (self.sent, self.seen, self.link)
+        self.seen.observe(lambda change: self._came(is_step=False, number=change["new"]), "value")
+        self.seen_step.observe(lambda c: self._came(is_step=True, number=c["new"]), "value")
+
+    @property
+    def widgets(self) -> tuple[Widget, ...]:
+        """The hidden widgets, which must be on display, and the links between them."""
+        return (self.sent, self.seen, self.seen_step, *self.links)
+
+    @property
+    def hidden(self) -> tuple[Widget, ...]:
+        """The widgets that must be on display for the links to work."""
+        return (self.sent, self.seen, self.seen_step)
 
     @property
     def in_flight(self) -> int:
         """Frames sent and not yet acknowledged."""
-        return int(self.sent.value - self.seen.value)
+        return len(self._waiting)
 
     @property
     def open(self) -> bool:
         """Whether another frame may be sent now; always, where no browser has ever answered."""
-        return not self.heard or self.in_flight < MOST_IN_FLIGHT
+        return not self.heard or self.in_flight < self.window
 
     @property
     def gone(self) -> bool:
         """Whether a page that used to answer has kept silent for ``SILENCE`` seconds."""
-        return (
-            not self.open
-            and self._blocked_since is not None
-            and self._clock() - max(self._last_heard, self._blocked_since) > SILENCE
-        )
+        if self.open or not self._waiting:
+            return False
+        since = max(self._last_heard, self._waiting[0].sent_at)
+        return self._clock() - since > SILENCE
 
-    def stamp(self) -> None:
-        """End a frame: send its number after all of its updates."""
-        self.sent.value += 1
-        if not self.open and self._blocked_since is None:
-            self._blocked_since = self._clock()
+    def stamp(self, step: int | None = None) -> None:
+        """End a frame, after all of its updates.
 
-    def acknowledge(self) -> None:
-        """The browser has handled everything up to frame ``seen``."""
+        Parameters
+        ----------
+        step
+            The step that the scrubber was given in this frame. Where it is another than before,
+            that change is the frame's number; else the frame gets a number of its own.
+        """
+        moved = step is not None and step != self._step and len(self.links) > 1
+        if moved:
+            self._step = int(step or 0)
+            frame = _Frame(is_step=True, number=self._step, sent_at=self._clock())
+        else:
+            number = int(self.sent.value) + 1
+            frame = _Frame(is_step=False, number=number, sent_at=self._clock())
+            self.sent.value = number
+        self._waiting.append(frame)
+        if not self.heard:
+            del self._waiting[:-MOST_IN_FLIGHT]
+
+    def _came(self, *, is_step: bool, number: int) -> None:
         self.heard = True
         self._last_heard = self._clock()
-        if self.open:
-            self._blocked_since = None
+        # The browser merges answers: the last that fits answers for all before it.
+        for at in reversed(range(len(self._waiting))):
+            frame = self._waiting[at]
+            if (frame.is_step, frame.number) == (is_step, number):
+                self._pace(self._clock() - frame.sent_at)
+                del self._waiting[: at + 1]
+                return
+
+    def _pace(self, round_trip: float) -> None:
+        """Let more frames be in flight while that does not make each of them slower.
+
+        On a distant server several frames are on the way without waiting for each other; on a slow
+        page they wait in line, which would only make *pause* late.
+        """
+        self._quickest = min(round_trip, 1.05 * self._quickest)
+        if round_trip > 1.6 * self._quickest + 0.010:
+            self.window = max(1, self.window - 1)
+        else:
+            self.window = min(MOST_IN_FLIGHT, self.window + 1)

@@ -13,13 +13,11 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
+from gdwidgets.ui.playback.ahead import SLICE
 from gdwidgets.ui.playback.frame_gate import FrameGate
 
 FRAME = 1 / 30
 """Seconds between frames while one explorer plays."""
-
-SLICE = 0.010
-"""The longest the kernel computes before it lets other cells and messages in, in seconds."""
 
 MOST_DUE = 0.5
 """Seconds of updates that may pile up while the kernel or the page is busy; the rest is dropped."""
@@ -32,7 +30,10 @@ class Host(Protocol):
 
     step: int
     playing: bool
-    speed: float
+
+    @property
+    def pace(self) -> float:
+        """Updates per second at the present step; infinity for as fast as it can."""
 
     @property
     def end(self) -> int:
@@ -86,9 +87,10 @@ class Player:
             host.page_lost()
             return 0.0
         elapsed, self._then = now - self._then, now
-        fastest = math.isinf(host.speed)
+        pace = host.pace
+        fastest = math.isinf(pace)
         if not fastest:
-            self._due = min(self._due + host.speed * elapsed, max(1.0, host.speed * MOST_DUE))
+            self._due = min(self._due + pace * elapsed, max(1.0, pace * MOST_DUE))
         wanted = host.end if fastest else min(host.end, host.step + int(self._due))
         reached = host.compute(wanted, SLICE)
         if self._clock() >= self._frame_at and self._gate.open:

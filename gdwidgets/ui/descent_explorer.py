@@ -1,0 +1,168 @@
+"""What explorers of a `Descent` share: pins, the run table, data frames, steps computed ahead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ipywidgets import Widget
+from traitlets import Tuple, observe
+
+from gdwidgets.core import Descent, checks
+from gdwidgets.ui import text
+from gdwidgets.ui.explorer import Explorer
+from gdwidgets.ui.fold import Part
+from gdwidgets.ui.form import Whole, button, row
+from gdwidgets.ui.playback.cursor import MOST_STEPS
+from gdwidgets.ui.runs import Run, run_table, to_dataframe
+from gdwidgets.ui.settings import Setting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_PINS = 8
+
+FUTURE = 80_000
+"""Records of all lanes together that are computed ahead of the cursor for the future's curve."""
+
+
+class DescentExplorer(Explorer):
+    """An explorer whose recording is a `Descent`.
+
+    A subclass makes the descent in `new_recording`, describes a lane's settings for the run table
+    in `describe`, and draws pinned runs in `show_pins`.
+    """
+
+    max_steps = Setting(
+        300,
+        lambda value, name: checks.integer(value, name, 1, MOST_STEPS),
+        label="max_steps",
+        help="Updates until the run ends",
+        control=Whole(step=100),
+    )
+    """Where the run ends, in updates: 1 to 1,000,000."""
+
+    pins = Tuple()
+    """The runs that were pinned, oldest first."""
+
+    # -- what a subclass does ----------------------------------------------------------------
+
+    def describe(self, run: Run, lane: int) -> Mapping[str, str]:
+        """Columns and cells of the run table that tell a lane's settings."""
+        raise AssertionError("every explorer of a descent tells what made a run")
+
+    def show_pins(self) -> None:
+        """Draw the ghosts of all pins."""
+
+    def table(self) -> str:
+        """Return the step table of the whole run as text, in the course's own format."""
+        raise AssertionError("every explorer of a descent has a table")
+
+    def comparisons(self) -> Sequence[Widget]:
+        """Controls that stand first in the fold *Compare*."""
+        return ()
+
+    # -- the recording -----------------------------------------------------------------------
+
+    @property
+    def descent(self) -> Descent:
+        """The recording behind the picture."""
+        found: Descent = self.recording
+        return found
+
+    def compute(self, k: int, budget: float = math.inf) -> int:
+        """Record as far as step ``k``, for about ``budget`` seconds; return the step reached."""
+        self.descent.advance_to(k, budget=None if math.isinf(budget) else budget)
+        return min(k, self.descent.recorded)
+
+    @property
+    def computed(self) -> int:
+        """The last step recorded."""
+        return self.descent.recorded
+
+    @property
+    def end(self) -> int:
+        """The last step of the run as far as is known: ``max_steps`` until every lane has ended."""
+        return int(self.descent.last_step.max()) if self.descent.finished else self.max_steps
+
+    @property
+    def goal(self) -> int:
+        """The step that is to be recorded: the cursor's, and where the future is drawn, its end."""
+        ahead = min(self.end, FUTURE // self.descent.lanes) if self.future else 0
+        # One step more, for the arrow of the next update.
+        return max(min(self.step + 1, self.end), ahead)
+
+    # -- runs --------------------------------------------------------------------------------
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The present run, then those that were pinned."""
+        return (Run("present", self.settings(), self.descent, self.drawn), *self.pins)
+
+    def pin(self) -> None:
+        """Keep the present run, as far as it is shown, as a ghost with a row in the run table.
+
+        Raises
+        ------
+        ValueError
+            When eight runs are pinned already.
+        """
+        if len(self.pins) >= MOST_PINS:
+            raise ValueError(f"{MOST_PINS} runs are pinned already: unpin them first")
+        used = {pin.label for pin in self.pins}
+        label = next(letter for letter in "ABCDEFGH" if letter not in used)
+        self.pins = (*self.pins, Run(label, self.settings(), self.descent, self.drawn))
+
+    def unpin_all(self) -> None:
+        """Forget every pinned run."""
+        self.pins = ()
+
+    @observe("pins")
+    def _pins_changed(self, change: Any) -> None:
+        if self._ready:
+            self.show_pins()
+            self.unpin.disabled = not self.pins
+            self.redraw(full=True)
+
+    def run_table(self) -> str:
+        """The present run's lanes and those of all pinned runs as an HTML table."""
+        return run_table(self.runs, self.describe)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the whole run as pandas: one row per lane and step, up to where each lane ends.
+
+        The run is computed as far as it is not yet; the cursor stays where it is.
+        """
+        self.compute(self.max_steps)
+        return to_dataframe(self.descent)
+
+    # -- the face ----------------------------------------------------------------------------
+
+    def parts(self) -> list[Part]:
+        """Compare, tables, settings and code."""
+        return [
+            Part("Compare", html=self.run_table, widgets=self._build_compare),
+            *self.tables(),
+            *super().parts(),
+        ]
+
+    def tables(self) -> list[Part]:
+        """The folds between *Compare* and *Settings*."""
+        return [Part("Tables", html=lambda: text.html_code(self.table()))]
+
+    def _build_compare(self) -> Widget:
+        return row(*self.comparisons(), self.pin_button, self.unpin, align="center")
+
+    def build_dials(self) -> Sequence[Widget]:
+        """Make the controls under the transport, and the buttons of the fold *Compare*."""
+        self.pin_button = button("Pin this run", "Keep it as a ghost with a row in the table")
+        self.unpin = button("Unpin all", "Forget the pinned runs")
+        self.unpin.disabled = True
+        self.bind_button(self.pin_button, self.pin)
+        self.bind_button(self.unpin, self.unpin_all)
+        return super().build_dials()
+
+    def loose_widgets(self) -> tuple[Widget, ...]:
+        """The buttons of the fold *Compare* until it is opened."""
+        return (self.pin_button, self.unpin)

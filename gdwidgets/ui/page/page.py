@@ -1,0 +1,54 @@
+"""The explorer's own script in the page; an explorer is whole without it.
+
+It sends keys pressed anywhere in the explorer, says whether the explorer can be seen, gives names
+to what ipywidgets leaves nameless for screen readers, and saves a file. Where it cannot load,
+nothing else is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+from ipywidgets import Layout
+from traitlets import Bool, Unicode
+
+KEYS = ("forward", "back", "reset", "finish", "toggle", "next", "previous")
+"""What a key can ask for; ``page.js`` says which key asks for what."""
+
+
+class Page(anywidget.AnyWidget):
+    """An invisible widget on the explorer's root.
+
+    Parameters
+    ----------
+    pressed
+        Called with one of `KEYS` when its key is pressed.
+    """
+
+    _esm = Path(__file__).with_name("page.js")
+
+    name = Unicode("").tag(sync=True)
+    """What a screen reader calls the explorer."""
+
+    visible = Bool(True).tag(sync=True)
+    """Whether any of the explorer is on the screen; true where nothing has told."""
+
+    loaded = Bool(False).tag(sync=True)
+    """Whether the script runs in a page."""
+
+    def __init__(self, pressed: Callable[[str], None]) -> None:
+        super().__init__(layout=Layout(display="none"))
+        self._pressed = pressed
+        self.on_msg(self._told)
+
+    def _told(self, _: Any, content: Any, __: Any) -> None:
+        key = content.get("key") if isinstance(content, dict) else None
+        if key in KEYS:
+            self._pressed(key)
+
+    def save(self, name: str, content: bytes, kind: str) -> None:
+        """Have the browser save a file; ``kind`` is its MIME type."""
+        self.send({"save": name, "kind": kind}, [content])

@@ -1,0 +1,127 @@
+"""The style sheet that every explorer brings along: an 8-pixel grid, the theme's own colours."""
+
+from __future__ import annotations
+
+LARGE = 1.4
+"""How much larger text and figures are with ``size="large"``."""
+
+STYLE = """
+.gdwidgets { --gdw-size: 1; --gdw-ink: var(--jp-content-font-color1, #1b1f24);
+  --gdw-quiet: var(--jp-content-font-color2, #4a5568); --gdw-line: var(--jp-border-color1, #c8ccd4);
+  --gdw-blue: #1976d2; --gdw-blue-ink: #0b4f8a; --gdw-blue-pale: #e3eefb;
+  --jp-widgets-font-size: calc(14px * var(--gdw-size));
+  --jp-widgets-inline-height: calc(32px * var(--gdw-size));
+  --jp-widgets-slider-handle-size: calc(18px * var(--gdw-size));
+  --jp-widgets-slider-border-width: 2px; --jp-widgets-slider-handle-border-color: var(--gdw-blue);
+  --jp-widgets-margin: 0px;
+  box-sizing: border-box; width: 100%; max-width: 1800px; container-type: inline-size;
+  color: var(--gdw-ink); font-size: calc(14px * var(--gdw-size)); outline: none; padding: 0 2px; }
+.gdwidgets.gdw-large { --gdw-size: 1.4; max-width: none; }
+.jp-mod-theme-dark .gdwidgets, [data-jp-theme-light="false"] .gdwidgets {
+  --gdw-blue: #64b5f6; --gdw-blue-ink: #a9d4fb; --gdw-blue-pale: #17324d; }
+.gdwidgets:focus-visible { box-shadow: 0 0 0 2px var(--gdw-blue); border-radius: 4px; }
+.gdwidgets button:focus-visible, .gdwidgets select:focus-visible, .gdwidgets input:focus-visible,
+.gdwidgets .noUi-handle:focus-visible { outline: 2px solid var(--gdw-blue); outline-offset: 2px; }
+.gdwidgets .widget-button, .gdwidgets .widget-toggle-button { min-width: 36px; border-radius: 6px;
+  border: 1px solid var(--gdw-line); background: var(--jp-layout-color1, #fff);
+  color: var(--gdw-ink); box-shadow: none; font-size: calc(14px * var(--gdw-size));
+  height: calc(32px * var(--gdw-size)); line-height: calc(30px * var(--gdw-size));
+  padding: 0 12px; margin: 0; overflow: visible; text-overflow: clip; }
+.gdwidgets .widget-button:hover, .gdwidgets .widget-toggle-button:hover {
+  border-color: var(--gdw-blue); }
+.gdwidgets .widget-button.mod-primary { background: #1976d2; border-color: #1976d2; color: #fff;
+  font-weight: 600; }
+.gdwidgets .widget-button:disabled, .gdwidgets .widget-toggle-button:disabled { opacity: 0.45; }
+.gdwidgets .widget-toggle-button.mod-active { background: var(--gdw-blue-pale);
+  border-color: var(--gdw-blue); color: var(--gdw-blue-ink); font-weight: 600; }
+.gdwidgets .widget-dropdown > select, .gdwidgets .widget-text input {
+  border-radius: 6px; border: 1px solid var(--gdw-line); color: var(--gdw-ink);
+  background-color: var(--jp-layout-color1, #fff); font-size: calc(14px * var(--gdw-size)); }
+.gdwidgets .noUi-handle { border: 2px solid var(--gdw-blue) !important; box-shadow: none !important;
+  background: var(--jp-layout-color1, #fff) !important; }
+.gdwidgets .gdw-scrubber .noUi-handle { background: var(--gdw-blue) !important; }
+.gdwidgets .gdw-scrubber .noUi-target { clip-path: inset(-16px -10px -16px 0); }
+.gdwidgets .gdw-scrubber .noUi-handle::before { content: ""; position: absolute; right: 100%;
+  display: block; left: auto; top: calc(50% - 2px); height: 4px; width: 2000px;
+  background: var(--gdw-blue); }
+
+.gdw-head { gap: 8px; align-items: center; margin: 0 0 8px 0;
+  min-height: calc(32px * var(--gdw-size)); }
+.gdw-title { font-weight: 700; font-size: calc(16px * var(--gdw-size)); white-space: nowrap;
+  line-height: calc(32px * var(--gdw-size)); margin-right: 8px; }
+.gdw-head .widget-dropdown > select { font-weight: 700; font-size: calc(15px * var(--gdw-size)); }
+.gdw-chips { gap: 8px; flex: 1 1 auto; flex-wrap: wrap; min-width: 0; }
+.gdwidgets .gdw-chips .widget-toggle-button { border-radius: 16px; padding: 0 14px; }
+.gdw-tools { gap: 8px; flex: 0 0 auto; }
+
+.gdw-sentence { font-size: calc(16px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));
+  height: calc(48px * var(--gdw-size)); overflow: auto; color: var(--gdw-ink); margin: 0 0 8px 0; }
+.gdw-error { color: var(--jp-error-color0, #b00020); font-weight: 600; }
+.gdw-pictures { gap: 8px; width: 100%; align-items: stretch; margin: 0 0 8px 0; }
+.gdw-transport { gap: 8px; margin: 0 0 8px 0; }
+.gdw-buttons { gap: 8px; }
+.gdw-counter { white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums;
+  font-size: calc(15px * var(--gdw-size)); line-height: calc(32px * var(--gdw-size)); }
+.gdw-counter progress { width: 96px; vertical-align: middle; }
+.gdw-counter small { font-size: calc(13px * var(--gdw-size)); color: var(--gdw-quiet); }
+.gdw-dials { gap: 16px; align-items: flex-end; margin: 0 0 8px 0; width: 100%; }
+.gdw-row { gap: 8px 16px; flex-wrap: wrap; overflow: visible; }
+.gdw-tight { gap: 8px; width: auto !important; }
+.gdw-caption { font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
+  color: var(--gdw-quiet); white-space: nowrap; }
+
+.gdw-track { position: relative; }
+.gdw-limits { position: relative; height: calc(20px * var(--gdw-size)); white-space: nowrap;
+  font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
+  color: var(--gdw-quiet); }
+.gdw-limits em { font-style: normal; position: absolute; left: 0; }
+.gdw-limits span { position: absolute; background: var(--jp-layout-color0, #fff); z-index: 1; }
+.gdw-bands { position: absolute; left: 0; right: 0; top: calc(20px * var(--gdw-size));
+  height: calc(24px * var(--gdw-size)); pointer-events: none; }
+.gdw-bands i { position: absolute; top: 50%; height: 8px; margin-top: -4px; }
+.gdw-bands u { position: absolute; top: 0; bottom: 0; width: 2px; margin-left: -1px;
+  background: var(--gdw-ink); }
+.gdw-stable { background: #cfe3f7; } .gdw-between { background: #fde3cf; }
+.gdw-unstable { background: repeating-linear-gradient(-45deg, #c5cad3 0 4px, transparent 4px 8px); }
+.jp-mod-theme-dark .gdw-stable, [data-jp-theme-light="false"] .gdw-stable { background: #2b4a6b; }
+.jp-mod-theme-dark .gdw-between, [data-jp-theme-light="false"] .gdw-between { background: #6b4a2b; }
+.gdwidgets .gdw-track .noUi-target, .gdwidgets .gdw-track .noUi-connects,
+.gdwidgets .gdw-track .noUi-base { background: transparent !important; border: none !important;
+  box-shadow: none !important; }
+.gdwidgets .gdw-track .widget-slider { height: calc(24px * var(--gdw-size)); margin: 0;
+  line-height: calc(24px * var(--gdw-size)); }
+
+.gdw-folds { border-top: 1px solid var(--jp-border-color2, #e0e0e0); width: 100%;
+  padding-top: 4px; }
+.gdw-fold-row { gap: 8px; flex-wrap: wrap; }
+.gdwidgets .gdw-fold-row .widget-toggle-button { border: none; background: transparent;
+  color: var(--gdw-blue-ink); padding: 0 8px; font-weight: 400; }
+.gdwidgets .gdw-fold-row .widget-toggle-button::after { content: " \\25B8"; }
+.gdwidgets .gdw-fold-row .widget-toggle-button.mod-active { font-weight: 600;
+  background: var(--gdw-blue-pale); }
+.gdwidgets .gdw-fold-row .widget-toggle-button.mod-active::after { content: " \\25BE"; }
+.gdw-fold-body { padding: 8px 0; gap: 8px; overflow: auto hidden; width: 100%; }
+
+.gdw-table { border-collapse: collapse; font-variant-numeric: tabular-nums;
+  font-size: calc(14px * var(--gdw-size)); color: var(--gdw-ink); }
+.gdw-table th, .gdw-table td { padding: 2px 16px 2px 0; text-align: right; white-space: pre;
+  line-height: calc(20px * var(--gdw-size)); }
+.gdw-table th { font-weight: 600; border-bottom: 1px solid var(--gdw-line);
+  color: var(--gdw-quiet); }
+.gdw-table td { border-bottom: 1px solid var(--jp-border-color3, #eee); }
+.gdw-table tr.gdw-now td { background: var(--gdw-blue-pale); }
+.gdw-table td.gdw-text, .gdw-table th.gdw-text { text-align: left; }
+.gdw-code { font-family: var(--jp-code-font-family, monospace); color: var(--gdw-ink);
+  font-size: calc(14px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
+  white-space: pre; overflow-x: auto; margin: 0; }
+.gdw-paragraph { font-size: calc(14px * var(--gdw-size)); margin: 0 0 8px 0;
+  line-height: calc(20px * var(--gdw-size)); max-width: 90ch; }
+.gdw-summary { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); }
+
+@container (max-width: 760px) {
+  .gdw-pictures, .gdw-dials, .gdw-head, .gdw-transport { flex-wrap: wrap !important; }
+  .gdw-sentence { height: auto; min-height: calc(72px * var(--gdw-size)); }
+}
+"""
+"""Everything but the figures, whose styles stand with them."""
