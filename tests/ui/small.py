@@ -1,9 +1,9 @@
-"""A small explorer that needs nothing from ``gdwidgets.explorers``: what the tests of ui work with."""
+"""A small explorer, needing nothing from ``gdwidgets.explorers``, for the tests of ui."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import bqplot as bq
 import numpy as np
@@ -22,7 +22,7 @@ class SmallExplorer(DescentExplorer):
     TITLE = "Small"
     DIALS = ("learning_rate", "x")
     MORE = (("start", "max_steps"),)
-    SITUATIONS = {
+    SITUATIONS: ClassVar = {
         "the exercise": {"sentence": "Watch it converge."},
         "too fast": {"learning_rate": 0.4, "sentence": "Watch it diverge."},
     }

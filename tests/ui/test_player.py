@@ -31,7 +31,7 @@ class Run:
     """A host that computes ``pace`` steps in a slice and draws by counting."""
 
     def __init__(self, end=1000, speed=30.0, pace=10**9):
-        self.step, self.end, self.speed, self.pace = 0, end, speed, pace
+        self.step, self.end, self.speed, self.reach = 0, end, speed, pace
         self.playing, self.recorded, self.lost = True, 0, False
 
     @property
@@ -39,7 +39,7 @@ class Run:
         return self.speed
 
     def compute(self, k, budget):
-        self.recorded = max(self.recorded, min(k, self.recorded + self.pace))
+        self.recorded = max(self.recorded, min(k, self.recorded + self.reach))
         return min(k, self.recorded)
 
     def page_lost(self):
@@ -137,6 +137,7 @@ def test_the_window_follows_the_measured_round_trip(delay, service, window):
     time = Time()
     gate = FrameGate(time)
     gate.stamp()
+    time.now += delay + service
     gate.seen.value = 1
     due = []
     seen = []

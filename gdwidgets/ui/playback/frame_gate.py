@@ -136,7 +136,7 @@ class FrameGate:
         On a distant server several frames are on the way without waiting for each other; on a slow
         page they wait in line, which would only make *pause* late.
         """
-        self._quickest = min(round_trip, 1.05 * self._quickest)
+        self._quickest = max(0.005, min(round_trip, 1.05 * self._quickest))
         if round_trip > 1.6 * self._quickest + 0.010:
             self.window = max(1, self.window - 1)
         else:
