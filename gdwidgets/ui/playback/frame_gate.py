@@ -98,6 +98,11 @@ class FrameGate:
         since = max(self._last_heard, self._waiting[0].sent_at)
         return self._clock() - since > SILENCE
 
+    def begin(self) -> None:
+        """Measure anew how long a frame takes, as at the start of playing."""
+        self.window = 1
+        self._quickest = float("inf")
+
     def stamp(self, step: int | None = None) -> None:
         """End a frame, after all of its updates.
 
@@ -136,7 +141,7 @@ class FrameGate:
         On a distant server several frames are on the way without waiting for each other; on a slow
         page they wait in line, which would only make *pause* late.
         """
-        self._quickest = max(0.005, min(round_trip, 1.05 * self._quickest))
+        self._quickest = max(0.005, min(round_trip, self._quickest))
         if round_trip > 1.6 * self._quickest + 0.010:
             self.window = max(1, self.window - 1)
         else:
