@@ -61,14 +61,15 @@ class FrameGate:
         if scrubber is not None:
             self.links.append(jsdlink((scrubber, "value"), (self.seen_step, "value")))
         self.heard = False
-        self.window = 1
-        """Frames that may be in flight now, 1 to ``MOST_IN_FLIGHT``."""
         self._waiting: list[_Frame] = []
         self._step = 0
-        self._quickest = float("inf")
+        self.begin()
         self._last_heard = clock()
         self.seen.observe(lambda change: self._came(is_step=False, number=change["new"]), "value")
         self.seen_step.observe(lambda c: self._came(is_step=True, number=c["new"]), "value")
+
+    window: int
+    """Frames that may be in flight now, 1 to ``MOST_IN_FLIGHT``."""
 
     @property
     def widgets(self) -> tuple[Widget, ...]:
@@ -101,6 +102,7 @@ class FrameGate:
     def begin(self) -> None:
         """Measure anew how long a frame takes, as at the start of playing."""
         self.window = 1
+        self._most = MOST_IN_FLIGHT
         self._quickest = float("inf")
 
     def stamp(self, step: int | None = None) -> None:
@@ -143,6 +145,6 @@ class FrameGate:
         """
         self._quickest = max(0.005, min(round_trip, self._quickest))
         if round_trip > 1.6 * self._quickest + 0.010:
-            self.window = max(1, self.window - 1)
+            self._most = self.window = max(1, self.window - 1)
         else:
-            self.window = min(MOST_IN_FLIGHT, self.window + 1)
+            self.window = min(self._most, self.window + 1)
