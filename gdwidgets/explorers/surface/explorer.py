@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from ipywidgets import Dropdown, HBox, Layout, VBox, Widget
 
-from gdwidgets.core import RULES, SURFACES, BasinMap, Descent, Surface, as_rule, checks
+from gdwidgets.core import RULES, SURFACES, BasinMap, Descent, Surface, as_rule, checks, tables
 from gdwidgets.core.scripts.descent import descent_script
-from gdwidgets.core.tables import surface_table
 from gdwidgets.explorers.surface import text as words
 from gdwidgets.explorers.surface.basins import Basins
 from gdwidgets.explorers.surface.given import (
@@ -77,8 +76,9 @@ class SurfaceExplorer(DescentExplorer):
             "shorter as the slope does, and the loss fall along an almost straight line.",
         },
         "four valleys": {
-            "start": (-0.27, -0.92),
-            "max_steps": 200,
+            "start": (-0.25, -0.9),
+            "learning_rate": 0.005,
+            "max_steps": 150,
             "basins": True,
             "sentence": "Almost the top of the hill between the four minima. Drag the start a "
             "little: which valley it runs into depends on the side it starts on.",
@@ -86,8 +86,8 @@ class SurfaceExplorer(DescentExplorer):
         "too fast": {
             "start": (-1.0, -1.0),
             "learning_rate": 0.02,
-            "sentence": "At this rate every update jumps across the valley. Watch the loss rise and "
-            "fall, then lower the rate until the path calms into one curve.",
+            "sentence": "At this rate updates jump across the valley. Watch the loss rise and fall, "
+            "then lower the rate until the path is one smooth curve.",
         },
         "saddle": {
             "surface": "saddle",
@@ -101,8 +101,8 @@ class SurfaceExplorer(DescentExplorer):
         },
         "local minimum": {
             "surface": "rastrigin",
-            "sentence": "Many minima, only one of them the lowest. Descent goes to the bottom of the "
-            "dent it starts in and has no way to know of the others.",
+            "sentence": "Many minima, only one of them the lowest. Descent ends in the one it starts "
+            "near and has no way to know of the others.",
         },
     }
 
@@ -393,7 +393,7 @@ class SurfaceExplorer(DescentExplorer):
         """What is not on display at times."""
         return super().loose_widgets()
 
-    def drag(self, lane: int, point: Point, released: bool = True) -> None:  # noqa: FBT001, FBT002 - as the map calls it
+    def drag(self, lane: int, point: Point, released: bool = True) -> None:
         """Move a start while it is dragged; one that does not fit stays where it was."""
         try:
             self.move_start(lane, clamped(self.surface, point))
@@ -523,7 +523,9 @@ class SurfaceExplorer(DescentExplorer):
         The run is computed as far as it is not yet; the cursor stays where it is.
         """
         self.compute(self.max_steps)
-        return surface_table(self.descent)
+        return "\n".join(
+            tables.exercise_3(self.descent, lane) for lane in range(self.descent.lanes)
+        )
 
     def code(self) -> str:
         """Return a plain-PyTorch script of the present settings; it prints the final numbers.

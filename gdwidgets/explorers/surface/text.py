@@ -39,9 +39,7 @@ def nearest_minimum(
     return best, float(distances[best])
 
 
-def sentence(
-    descent: Descent, lane: int, k: int, surface: Surface, *, arrow: float = 1.0
-) -> str:
+def sentence(descent: Descent, lane: int, k: int, surface: Surface, *, arrow: float = 1.0) -> str:
     """Say where a lane stands at step ``k``, what it does there and why.
 
     Parameters
@@ -69,15 +67,16 @@ def sentence(
             f"The arrow is the first update{longer}."
         )
     where = f"Step {at:,}: {numbers}."
+    near = _near(surface, descent, lane, at)
     if outcome == "diverged":
         return f"{where} {_diverged(descent, lane, at)}"
     if outcome == "converged":
         change = abs(float(descent.loss[at, lane]) - float(descent.loss[at - 1, lane]))
         return (
             f"{where} Stopped: the last update changed the loss by {text.number(change, 2)}, less "
-            f"than loss_tol = {text.number(descent.loss_tol or 0)}.{_near(surface, descent, lane, at)}"
+            f"than loss_tol = {text.number(descent.loss_tol or 0)}.{near}"
         )
-    return f"{where} {motion(descent, lane, at)}{_near(surface, descent, lane, at)}"
+    return f"{where} {motion(descent, lane, at)}{near}"
 
 
 def _near(surface: Surface, descent: Descent, lane: int, at: int) -> str:
