@@ -1,4 +1,4 @@
-"""What the comparer descends: the neuron of the course, or a batch in parts, and what is known of it."""
+"""What the comparer descends: the course's neuron, or a batch in parts, and what is known of it."""
 
 from __future__ import annotations
 
@@ -107,8 +107,8 @@ class Problem:
             )
         if "diverged" in descent.outcomes:
             raise ValueError(
-                f"start, x and y must give a loss and a gradient within float32, which ({start[0]:g}"
-                f", {start[1]:g}) with x = {self.x:g}, y = {self.y:g} does not"
+                "start, x and y must give a loss and a gradient within float32, got start "
+                f"({start[0]:g}, {start[1]:g}), x = {self.x:g}, y = {self.y:g}"
             )
         return descent
 

@@ -25,7 +25,8 @@ STYLE = """
   white-space: nowrap; color: var(--t); }
 .gda h5 span + span { color: var(--gdw-ink); font-variant-numeric: tabular-nums; }
 .gda pre { margin: 0; background: none; color: var(--gdw-ink); overflow: hidden;
-  font: calc(14px * var(--gdw-size))/calc(20px * var(--gdw-size)) var(--jp-code-font-family, monospace); }
+  font: calc(14px * var(--gdw-size))/calc(20px * var(--gdw-size))
+  var(--jp-code-font-family, monospace); }
 .gda pre div { padding: 0 0 0 4px; border-left: 4px solid transparent; white-space: pre;
   height: calc(20px * var(--gdw-size)); box-sizing: border-box; }
 .gda pre .on { border-left-color: var(--gdw-blue); background: var(--gdw-blue-pale);
@@ -46,7 +47,8 @@ STYLE = """
 .gda-b b { font-weight: 700; }
 .gda-t { display: flex; flex-wrap: wrap; gap: 8px 24px; }
 .gda-t pre { margin: 0; background: none; color: var(--gdw-ink);
-  font: calc(13px * var(--gdw-size))/calc(20px * var(--gdw-size)) var(--jp-code-font-family, monospace); }
+  font: calc(13px * var(--gdw-size))/calc(20px * var(--gdw-size))
+  var(--jp-code-font-family, monospace); }
 .gda-t mark { background: var(--gdw-blue-pale); color: inherit; }
 """
 """Style sheet of the loops and the step tables; ``--c`` is the lane's colour."""
@@ -137,7 +139,7 @@ def panel(sides: Sequence[tuple[Loop, Moment, str]], shown: int, expected: float
 def _side(side: tuple[Loop, Moment, str], shown: int, expected: float) -> str:
     loop, at, ending = side
     run = palette.run(loop.lane)
-    scale = _scale(expected, [grad for grad in (at.accumulated, at.step_grad, at.grad)])
+    scale = _scale(expected, (at.accumulated, at.step_grad, at.grad))
     code = "".join(_line(*line, at.line) for line in loop.code(at))
     loss = "" if at.loss is None else f"loss = {text.fixed(at.loss, 6)}"
     return (

@@ -85,9 +85,7 @@ def _opening(descent: Descent, k: int, left: Moment, shown: int) -> str:
     )
 
 
-def explanation(
-    problem: Problem, descent: Descent, rate: float, clear_every: int | None
-) -> str:
+def explanation(problem: Problem, descent: Descent, rate: float, clear_every: int | None) -> str:
     """What the two lanes do in the long run at this learning rate, and why."""
     left, right = behaviours(problem, descent, rate, clear_every)
     if left is right is Asymptotic.AT_REST:
@@ -192,20 +190,24 @@ def why(
     lam = problem.curvature
     two, four = (text.number(m / lam, 3) for m in (2, 4))
     if problem.parts is not None:
-        return [
-            f"The gradient of a sum is the sum of the gradients: {problem.parts} backward passes on "
-            "parts of the batch leave in .grad what one pass on the whole batch leaves, up to "
-            "rounding. That is how a batch that does not fit into memory is trained on.",
-            f"Both ways are plain descent on the batch, stable below 2/λ = **{two}**.",
-        ]
-    said = [
+        added = (
+            f"The gradient of a sum is the sum of the gradients: {problem.parts} backward passes "
+            "on parts of the batch leave in .grad what one pass on the whole batch leaves, up to "
+            "rounding. So a batch that does not fit into memory is trained on part by part."
+        )
+        return [added, f"Both ways are plain descent on the batch, stable below 2/λ = **{two}**."]
+    clearing = (
         f"The loss curves with λ = 2(x² + 1) = **{text.number(lam, 4)}** across the valley. With "
         f"clearing an update multiplies the distance r from it by 1 − γλ: stable below 2/λ = "
-        f"**{two}**.",
-        "Without clearing the buffer is the sum of all gradients so far, so r obeys r₍ₖ₊₁₎ = (2 − γλ) "
-        f"rₖ − r₍ₖ₋₁₎: momentum with β = 1. Below 4/λ = **{four}** the solution is a cosine, "
-        "rₖ = r₀ cos((k + ½)θ)/cos(θ/2) with sin²(θ/2) = γλ/4: it never loses what it has.",
-    ]
+        f"**{two}**."
+    )
+    keeping = (
+        "Without clearing .grad is the sum of all gradients so far, so the distances obey "
+        "r(k+1) = (2 − γλ) r(k) − r(k−1): momentum with β = 1. Below 4/λ = "
+        f"**{four}** they are r(k) = r(0) cos((k + ½)θ)/cos(θ/2) with sin²(θ/2) = γλ/4, a cosine "
+        "that nothing damps."
+    )
+    said = [clearing, keeping]
     scaled = learning_rate * lam
     if scaled < 4 and clear_every is None:
         high = text.number(accumulation.amplitude(scaled), 3)
@@ -222,8 +224,8 @@ def why(
         ranges = text.listed([f"{text.number(a, 3)}–{text.number(b, 3)}" for a, b in islands[:3]])
         more = f" and {len(islands) - 3} more" if len(islands) > 3 else ""
         said.append(
-            f"Clearing after every {clear_every} updates begins that cosine anew each time: the "
-            f"distance is multiplied by **{factor}** a period. It converges for γ in {ranges}{more}; "
+            f"Clearing after {clear_every} updates begins that cosine anew each time: a period "
+            f"multiplies the distance by **{factor}**. It converges for γ in {ranges}{more}; "
             f"at γ = {lands} it lands exactly on the minimum after {clear_every} updates."
         )
     left, right = behaviours(problem, descent, learning_rate, clear_every)
