@@ -250,9 +250,9 @@ class SurfaceExplorer(DescentExplorer):
     def lane_names(self) -> tuple[str, ...]:
         """What each lane is called at the end of its curve."""
         if self.race:
-            return tuple(rule.label for rule in RULES.values())
+            return tuple(words.short_name(rule) for rule in RULES.values())
         if len(self.starts) == 1:
-            return (as_rule(self.rule).label,)
+            return (words.short_name(as_rule(self.rule)),)
         return tuple(words.lane_name(u, v) for u, v in self.starts)
 
     def add_start(self) -> None:

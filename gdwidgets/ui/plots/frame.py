@@ -110,11 +110,10 @@ class Frame:
         """Write texts at places of an axis, both of one length and not empty."""
         # What JavaScript calls a number is the key of its text.
         keys = [f"{round(place, 4):.10g}" for place in places]
-        write(
-            axis,
-            tick_labels=dict(zip(keys, texts, strict=True)),
-            tick_values=np.array([float(key) for key in keys]),
-        )
+        # The texts first, in a message of their own: when the values change, bqplot starts a
+        # transition that writes, a moment later, the texts it knew when it started.
+        axis.tick_labels = dict(zip(keys, texts, strict=True))
+        write(axis, tick_values=np.array([float(key) for key in keys]))
 
     def put_texts(
         self,

@@ -652,7 +652,8 @@ class Plane(Frame):
 
     def _arrow(self, point: NDArray[Any], update: NDArray[np.float64]) -> NDArray[np.float64]:
         """The shaft and head (5, 2) of the arrow of an update, from a point; five equal points where
-        there is none, or it starts outside of the map."""
+        there is none, or it starts outside of the map.
+        """
         tail = self.to_map(point)
         window = self._window[:, 1] - self._window[:, 0]
         shaft = self.factor * update / window * SIDE

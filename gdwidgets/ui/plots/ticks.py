@@ -58,7 +58,7 @@ def linear_texts(ticks: Sequence[float]) -> list[str]:
     largest = max((abs(tick) for tick in ticks), default=0.0)
     gaps = [b - a for a, b in zip(ticks, ticks[1:], strict=False)]
     step = min(gaps, default=largest or 1.0)
-    if largest >= 1e6 or (0 < largest and step < 1e-4):
+    if largest >= 1e6 or (largest > 0 and step < 1e-4):
         return [number(tick, 6) for tick in ticks]
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
     texts = [f"{abs(tick):,.{decimals}f}" for tick in ticks]
