@@ -113,7 +113,7 @@ def basin_colours(basins: BasinMap) -> NDArray[np.float64]:
     rgba = np.zeros((*labels.shape, 4))
     for index in range(len(basins.minima)):
         rgba[labels == index] = mpl.colors.to_rgba(basin_colour(index), 0.55)
-    rgba[labels == basins.UNSETTLED] = mpl.colors.to_rgba(palette.UNSETTLED, 0.85)
+    rgba[labels < 0] = mpl.colors.to_rgba(palette.UNSETTLED, 0.85)
     rgba[labels == basins.DIVERGED] = mpl.colors.to_rgba(palette.DIVERGED, 0.9)
     rows, columns = np.indices(labels.shape)
     hatch = ((rows + columns) // 6 % 2 == 0) & (labels == basins.DIVERGED)

@@ -115,7 +115,12 @@ def basin_entries(basins: BasinMap, colour: Callable[[int], str]) -> list[tuple[
         rest = sum(count for _, count in shown[6:])
         entries.append(("transparent", f"{len(shown) - 6} more minima: {100 * rest / total:.1f} %"))
     for label, name, shade in (
-        (basins.UNSETTLED, "not there yet", palette.UNSETTLED),
+        (basins.NOT_CONVERGED, "not converged", palette.UNSETTLED),
+        (basins.OSCILLATING, "oscillates", palette.UNSETTLED),
+        (basins.UNBOUNDED, "leaves the map without bound", palette.UNSETTLED),
+        (basins.SADDLE, "rests at a saddle", palette.UNSETTLED),
+        (basins.STOPPED, "stopped by loss_tol", palette.UNSETTLED),
+        (basins.UNLISTED, "further minima", palette.UNSETTLED),
         (basins.DIVERGED, "diverges (hatched)", palette.DIVERGED),
     ):
         count = int((basins.labels == label).sum())
