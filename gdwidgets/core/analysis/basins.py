@@ -13,7 +13,8 @@ import numpy as np
 from gdwidgets.core import checks
 from gdwidgets.core.analysis import endings
 from gdwidgets.core.analysis.connected import connected
-from gdwidgets.core.analysis.endings import End, Place, Tail
+from gdwidgets.core.analysis.endings import End, Tail
+from gdwidgets.core.analysis.quadratic import quadratic
 from gdwidgets.core.descent.descent import Descent
 from gdwidgets.core.descent.recording import Array
 from gdwidgets.core.objectives.surface import Surface
@@ -54,6 +55,9 @@ MOST_MINIMA = 200
 
 _REACH = 0.02
 """How far apart ends at the same minimum may be, as a fraction of the map's diagonal."""
+
+_ROUNDS = 8
+"""Rounds of looking ahead, between which lanes that are decided drop out."""
 
 _BLOCK = 20_000
 """Lanes that are classified together."""
@@ -158,28 +162,32 @@ class BasinSearch:
             points,
             self._rate,
             rule=rule,
-            loss_tol=loss_tol,
             max_steps=max_steps,
             record=False,
         )
+        if loss_tol is not None:
+            loss_tol = checks.positive(loss_tol, "loss_tol")
         (u0, u1), (v0, v1) = surface.bounds
         self._extent = math.hypot(u1 - u0, v1 - v0)
-        self._run = _Run(descent)
+        self._is_quadratic = quadratic(surface) is not None
+        self._run = _Run(descent, loss_tol)
         self._ends: _Ends | None = None
         self._ahead: _Run | None = None
+        self._open: Array = np.zeros(0, dtype=np.int64)
+        self._rounds = 0
 
     @property
     def done(self) -> bool:
         """Whether all starts have ended and what became of them is known."""
-        return self._ends is not None and (self._ahead is None or self._ahead.done)
+        return self._ends is not None and self._ahead is None
 
     @property
     def progress(self) -> float:
-        """Fraction of the updates made, 0 to 1; a look ahead counts for the last tenth."""
+        """Fraction of the updates made, 0 to 1; looking ahead counts for the last tenth."""
         if self.done:
             return 1.0
         if self._ahead is not None:
-            return 0.9 + 0.1 * self._ahead.progress
+            return 0.9 + 0.1 * (self._rounds + self._ahead.progress) / _ROUNDS
         return 0.9 * self._run.progress
 
     def advance(self, seconds: float) -> bool:
@@ -188,10 +196,14 @@ class BasinSearch:
         if not self._run.done:
             self._run.advance(deadline)
         elif self._ends is None:
-            self._ends = self._classified(self._run, np.arange(self._n**2))
-            self._look_ahead(self._ends)
-        elif self._ahead is not None:
+            self._ends = self._classified(self._run)
+            self._open = np.flatnonzero(self._ends.undecided)
+            self._look_ahead(self._ends, self._ends.points[self._open])
+        elif self._ahead is not None and not self._ahead.done:
             self._ahead.advance(deadline)
+        elif self._ahead is not None:
+            self._rounds += 1
+            self._decide(self._ends, self._ahead)
         return self.done
 
     def result(self) -> BasinMap:
@@ -199,25 +211,16 @@ class BasinSearch:
         while not self.advance(math.inf):
             pass
         assert self._ends is not None  # noqa: S101 - advance has made it
-        names = self._ends.names.copy()
-        if self._ahead is not None:
-            open_ends = np.flatnonzero(self._ends.undecided)
-            later = self._classified(self._ahead, np.arange(len(open_ends)))
-            ahead = self._ahead.descent
-            gone = endings.unbounded(later.points, ahead.outcomes, self._surface.bounds)
-            bounded = endings.decided(names[open_ends], later.names)
-            names[open_ends] = np.where(gone, str(End.UNBOUNDED), bounded)
-        labels = np.array([LABELS.get(End(name), UNLISTED) for name in np.unique(names)])
-        labels = labels[np.unique(names, return_inverse=True)[1]]
-        reached = np.flatnonzero(names == End.CONVERGED)
-        minima, extended, members = self._minima(
-            self._ends.points[reached], self._ends.distance[reached]
-        )
+        ends = self._ends
+        kinds, kind = np.unique(ends.names, return_inverse=True)
+        labels = np.array([LABELS.get(End(name), UNLISTED) for name in kinds])[kind]
+        reached = np.flatnonzero(ends.names == End.CONVERGED)
+        minima, extended, members = self._minima(ends.points[reached], ends.distance[reached])
         labels[reached] = members
         around = np.full(len(labels), -1)
-        turning = np.flatnonzero(names == End.OSCILLATING)
+        turning = np.flatnonzero(ends.names == End.OSCILLATING)
         if len(minima) and len(turning):
-            distances = _distances(self._ends.middles[turning], minima)
+            distances = _distances(ends.middles[turning], minima)
             near = distances.min(1) <= 0.1 * self._extent
             around[turning] = np.where(near, distances.argmin(1), -1)
         square = (self._n, self._n)
@@ -225,39 +228,59 @@ class BasinSearch:
             self._u, self._v, labels.reshape(square), minima, extended, around.reshape(square)
         )
 
-    def _classified(self, run: _Run, lanes: Array) -> _Ends:
+    def _classified(self, run: _Run) -> _Ends:
         """What became of the lanes of a run."""
-        blocks = [lanes[i : i + _BLOCK] for i in range(0, len(lanes), _BLOCK)]
-        return _joined([self._block(run, block) for block in blocks])
+        lanes = np.arange(run.descent.lanes)
+        return _joined(
+            [self._block(run, lanes[i : i + _BLOCK]) for i in range(0, len(lanes), _BLOCK)]
+        )
 
     def _block(self, run: _Run, lanes: Array) -> _Ends:
         records, filled = run.tail.of(lanes)
         points = records[-1].astype(np.float64)
-        around = _finite_place(self._surface, points, 0.1 * _REACH * self._extent)
+        around = endings.place(self._surface, points, 0.1 * _REACH * self._extent)
         names, undecided = endings.classify(
             endings.motion(records, filled),
             around,
-            run.descent.outcomes[lanes],
+            run.outcomes[lanes],
             self._extent,
             points,
             rule=run.descent.rule,
             learning_rates=np.full(len(lanes), self._rate),
+            is_quadratic=self._is_quadratic,
         )
         middles = records[-2:].astype(np.float64).mean(0)
         return _Ends(names, undecided, points, middles, around.distance)
 
-    def _look_ahead(self, ends: _Ends) -> None:
-        lanes = np.flatnonzero(ends.undecided)
-        if len(lanes):
+    def _look_ahead(self, ends: _Ends, points: Array) -> None:
+        """Go on with the open lanes from these points, but for those that are far away."""
+        gone = endings.far_away(points, self._surface.bounds)
+        ends.names[self._open[gone]] = End.UNBOUNDED
+        self._open, points = self._open[~gone], points[~gone]
+        self._ahead = None
+        if len(self._open):
             descent = Descent(
                 self._surface,
-                ends.points[lanes],
+                points,
                 self._rate,
                 rule=self._run.descent.rule,
-                max_steps=endings.LOOK_AHEAD,
+                max_steps=endings.LOOK_AHEAD // _ROUNDS,
                 record=False,
             )
-            self._ahead = _Run(descent)
+            self._ahead = _Run(descent, None)
+
+    def _decide(self, ends: _Ends, ahead: _Run) -> None:
+        """Take in a round of looking ahead: lanes that diverged, came to rest, or go on."""
+        diverged = ahead.outcomes == "diverged"
+        ends.names[self._open[diverged]] = End.UNBOUNDED
+        later = self._classified(ahead)
+        # What grows or drifts on needs another round, while there is one.
+        settled = ~diverged & (~later.undecided | (self._rounds == _ROUNDS))
+        which = self._open[settled]
+        ends.names[which] = endings.decided(ends.names[which], later.names[settled])
+        further = ~diverged & ~settled
+        self._open = self._open[further]
+        self._look_ahead(ends, later.points[further])
 
     def _minima(self, ends: Array, distance: Array) -> tuple[Array, Array, Array]:
         """Minima (M, 2), which are extended (M,), and per converged end the index of its own."""
@@ -315,27 +338,40 @@ def basins(
 
 
 class _Run:
-    """A descent without records, and the last ones of every lane."""
+    """A descent without records, the last ones of every lane, and what ended it.
 
-    def __init__(self, descent: Descent) -> None:
+    ``loss_tol`` is watched here: for `Descent`, lanes that have ended make every step dearer.
+    """
+
+    def __init__(self, descent: Descent, loss_tol: float | None) -> None:
         self.descent = descent
         self.tail = Tail(descent.lanes, len(descent.objective.parameter_names))
+        self._loss_tol = loss_tol
+        self._stopped = np.zeros(descent.lanes, dtype=bool)
+        self._loss = descent.loss[-1].astype(np.float64)
         # With a tolerance any record may be a lane's last.
-        first = 0 if descent.loss_tol is not None else descent.max_steps + 1 - endings.TAIL
+        first = 0 if loss_tol is not None else descent.max_steps + 1 - endings.TAIL
         self._first = max(0, first)
         self._take()
 
     @property
     def done(self) -> bool:
-        return self.descent.finished
+        """Whether every lane has ended."""
+        return self.descent.finished or bool(self._stopped.all())
 
     @property
     def progress(self) -> float:
+        """Fraction of the updates made."""
         return 1.0 if self.done else self.descent.recorded / self.descent.max_steps
+
+    @property
+    def outcomes(self) -> Array:
+        """As `Descent.outcomes`, with ``loss_tol``."""
+        return np.where(self._stopped, "converged", self.descent.outcomes)
 
     def advance(self, deadline: float) -> None:
         """Go on until the deadline, by a step at least."""
-        while not self.descent.finished:
+        while not self.done:
             at = self.descent.recorded
             target = at + 1 if at >= self._first - 1 else self._first - 1
             left = max(deadline - perf_counter(), 0.0)
@@ -345,8 +381,14 @@ class _Run:
                 break
 
     def _take(self) -> None:
-        descent = self.descent
-        self.tail.add(descent.recorded, descent.params[-1], descent.last_step)
+        descent, k = self.descent, self.descent.recorded
+        lasting = (descent.last_step >= k) & ~self._stopped
+        self.tail.add(k, descent.params[-1], lasting)
+        if self._loss_tol is None or not 0 < k < descent.max_steps:
+            return
+        loss = descent.loss[-1].astype(np.float64)
+        self._stopped |= lasting & (np.abs(loss - self._loss) < self._loss_tol)
+        self._loss = loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,11 +405,6 @@ class _Ends:
 def _joined(parts: list[_Ends]) -> _Ends:
     fields = ("names", "undecided", "points", "middles", "distance")
     return _Ends(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
-
-
-def _finite_place(surface: Surface, points: Array, h: float) -> Place:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return endings.place(surface, points, h)
 
 
 def _groups(ends: Array, distance: Array, wanted: Array, reach: float) -> tuple[Array, list[int]]:
@@ -387,4 +424,5 @@ def _groups(ends: Array, distance: Array, wanted: Array, reach: float) -> tuple[
 
 def _distances(points: Array, others: Array) -> Array:
     """Distances (M, K) between points (M, 2) and others (K, 2)."""
-    return np.hypot(*(points[:, None] - others).transpose(2, 0, 1))
+    distances: Array = np.hypot(*(points[:, None] - others).transpose(2, 0, 1))
+    return distances

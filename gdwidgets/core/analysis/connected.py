@@ -10,8 +10,9 @@ from gdwidgets.core.objectives.surface import Surface
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_PLACES = (0.25, 0.5, 0.75)
-"""Where between two points the way is looked for, as fractions of the way."""
+_PLACES = (0.5, 0.618, 0.236, 0.854, 0.472, 0.09, 0.708, 0.326, 0.944)
+"""Where between two points the way is looked for, as fractions of the way: spread unevenly, so that
+no grid of minima falls on all of them."""
 
 _SCAN = 33
 """Losses that are compared across the way at a time."""
@@ -25,9 +26,9 @@ _EPS = float(np.finfo(np.float32).eps)
 def connected(surface: Surface, points: Array, known: int, reach: float) -> Array:
     """Which minima are connected by points of the same loss.
 
-    Two minima are when, across the middle and the quarters of the straight way between them, the
-    lowest loss is no higher than theirs. Of two separate minima the lowest loss across the way is
-    the barrier between them; along a ring it is that of the ring.
+    Two minima of the same loss are when, across several places of the straight way between them,
+    the lowest loss is theirs. Of two separate minima it is that of the barrier between them; along
+    a ring it is that of the ring.
 
     Parameters
     ----------
@@ -71,18 +72,20 @@ def _top(root: Array, k: int) -> int:
 
 def _same(surface: Surface, a: Array, b: Array) -> Array:
     """Whether the lowest losses across the way from a to b (K, 2) are those of a and b: (K,)."""
+    levels = np.stack([_values(surface, a), _values(surface, b)])
+    rounding = 64 * _EPS * np.abs(levels).max(0) + _rounding(surface, a, b)
     way = b - a
-    across = np.stack([-way[:, 1], way[:, 0]], axis=-1)
-    ends = np.maximum(_values(surface, a), _values(surface, b))
-    rises, lowest = [], []
+    rise = np.maximum(_values(surface, a + way / 2) - levels.max(0), 0)
+    slack = 1e-4 * np.where(np.isfinite(rise), rise, 0) + rounding
+    same: Array = np.abs(levels[0] - levels[1]) <= slack
     for place in _PLACES:
-        middle = a + place * way
-        rises.append(_values(surface, middle) - ends)
-        lowest.append(_lowest(surface, middle, across))
-    rise = np.maximum(np.max(rises, axis=0), 0)
-    with np.errstate(invalid="ignore"):
-        slack = 1e-4 * rise + 64 * _EPS * np.abs(ends) + _rounding(surface, a, b)
-        same: Array = np.max(lowest, axis=0) <= ends + slack
+        left = np.flatnonzero(same)
+        if not len(left):
+            break
+        across = np.stack([-way[left, 1], way[left, 0]], axis=-1)
+        lowest = _lowest(surface, a[left] + place * way[left], across)
+        middle = levels[:, left].mean(0)
+        same[left] = np.abs(lowest - middle) <= 2 * slack[left]
     return same
 
 

@@ -74,6 +74,8 @@ class Motion:
 
     at_rest: Array
     """Whether no step is longer than rounding."""
+    still: Array
+    """Whether every step is exactly 0."""
     alternates: Array
     """Whether steps turn back: successive changes of the step point in opposite directions."""
     returns: Array
@@ -114,9 +116,8 @@ class Tail:
         self._ring = np.zeros((records, lanes, parameters), dtype=np.float32)
         self._last = np.full(lanes, -1)
 
-    def add(self, k: int, params: Array, last_step: Array) -> None:
-        """Take record k of the lanes that have not ended before it."""
-        lasting = last_step >= k
+    def add(self, k: int, params: Array, lasting: Array) -> None:
+        """Take record k (L, P) of the lanes, bool (L,), that have not ended before it."""
         if lasting.all():
             self._ring[k % len(self._ring)] = params
         else:
@@ -162,10 +163,11 @@ def motion(records: Array, filled: Array) -> Motion:
     lanes = np.arange(points.shape[1])
     net = _lengths(points[-1] - points[np.minimum(first, count - 1), lanes])
     size = np.abs(points[-1]).max(-1)
-    resolution = 4 * _EPS * np.maximum(size, np.finfo(np.float32).tiny)
+    resolution = 16 * _EPS * np.maximum(size, np.finfo(np.float32).tiny)
     at_rest = step_2 <= resolution
     return Motion(
         at_rest=at_rest,
+        still=step_2 == 0,
         alternates=alternates & (turn_2 > resolution),
         returns=(net < 0.3 * path) & ~at_rest,
         growth=_ratio(step_2, step_1, at_rest),
@@ -181,7 +183,11 @@ def place(objective: Objective, ends: Array, h: float) -> Place:
     The Hessian is that of central differences of the gradient at distance h in every parameter,
     so functions with kinks and without second derivatives are served too.
     """
-    points = ends.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _place(objective, ends.astype(np.float64), h)
+
+
+def _place(objective: Objective, points: Array, h: float) -> Place:
     count = points.shape[1]
     shifts = h * np.eye(count)
     columns = [
@@ -215,6 +221,7 @@ def classify(
     *,
     rule: Rule,
     learning_rates: Array,
+    is_quadratic: bool,
 ) -> tuple[Array, Array]:
     """Name the ends of L lanes from their motion and their places.
 
@@ -230,6 +237,8 @@ def classify(
         (L, P).
     rule, learning_rates
         The rule, and the rates (L,).
+    is_quadratic
+        Whether the loss is a quadratic, on which what grows does so without bound.
 
     Returns
     -------
@@ -238,20 +247,23 @@ def classify(
     open
         Whether a look ahead must decide: bool (L,). The name is what holds if it is bounded.
     """
-    near = around.distance <= NEAR * extent
-    rounding = 4 * _EPS * np.abs(ends).max(-1)
+    rounding = 16 * _EPS * np.abs(ends).max(-1)
+    close = (around.distance <= NEAR * extent) & (moved.step <= 4 * NEAR * extent)
     # At a minimum theory knows better than the last steps whether they will shrink.
     radius = _radius(rule, around.curvatures, learning_rates)
-    close = near & (moved.step <= 4 * NEAR * extent)
-    shrinks = close & (radius < 0.9999)
+    shrinks = (moved.turning_growth < 0.999) & (moved.growth < 0.999)
+    shrinks |= moved.step <= 4 * rounding
+    shrinks &= close & (radius < 0.9999)
     grows = close & (radius > 1.0001)
     steady = (moved.turning_growth >= _STEADY) & moved.alternates
     steady |= (moved.growth >= _STEADY) & moved.returns
-    turning = steady & ~shrinks & ~moved.at_rest
+    # Large steps back and forth may be chaotic: whether they end, only more of them can tell.
+    wild = (moved.alternates | moved.returns) & (moved.growth > 0.9) & ~close
+    turning = (steady | wild) & ~shrinks & ~moved.at_rest
     growing = (moved.growth > _GROWING) | (moved.alternates & (moved.turning_growth > _GROWING))
     growing &= ~moved.at_rest & ~shrinks
     drifting = (moved.growth >= _STEADY) & ~moved.returns & ~moved.at_rest & ~close
-    settled = near & ~turning & ~growing & (moved.at_rest | ~grows)
+    settled = close & ~turning & ~growing & (moved.still | ~grows)
     names = np.full(len(ends), str(End.NOT_CONVERGED), dtype="<U13")
     names[outcomes == "converged"] = End.STOPPED
     names[turning] = End.OSCILLATING
@@ -259,7 +271,13 @@ def classify(
     still = settled & around.downward & (around.leaving <= rounding)
     names[still] = End.SADDLE
     names[outcomes == "diverged"] = End.DIVERGED
-    undecided = (growing | drifting) & ~settled & (outcomes == "max_steps")
+    undecided = (growing | drifting | wild | (grows & ~moved.still)) & ~settled
+    undecided &= outcomes == "max_steps"
+    if is_quadratic:
+        names[(growing | (radius > 1.0001)) & ~moved.still & (outcomes != "diverged")] = (
+            End.UNBOUNDED
+        )
+        undecided = undecided & (names != End.UNBOUNDED)
     return names, undecided
 
 
@@ -330,11 +348,12 @@ def decided(names: Array, later: Array) -> Array:
     return result
 
 
-def unbounded(ends: Array, outcomes: Array, bounds: Sequence[Sequence[float]]) -> Array:
-    """Whether lanes that looked ahead have left for good: bool (L,)."""
+def far_away(points: Array, bounds: Sequence[Sequence[float]]) -> Array:
+    """Whether points (L, 2) are ten diagonals or more off a map: bool (L,)."""
     low, high = np.array(bounds, dtype=np.float64).T
-    beyond = np.maximum(low - ends, ends - high).max(1)
-    return (outcomes == "diverged") | (beyond > _FAR * float(np.hypot(*(high - low))))
+    beyond = np.maximum(low - points, points - high).max(1)
+    far: Array = beyond > _FAR * float(np.hypot(*(high - low)))
+    return far
 
 
 def _named(
@@ -355,7 +374,16 @@ def _named(
         around = Place(
             np.array([far]), around.downward, around.leaving, known.curvatures[None], around.step
         )
-    return classify(moved, around, outcomes, extent, records[-1], rule=rule, learning_rates=rates)
+    return classify(
+        moved,
+        around,
+        outcomes,
+        extent,
+        records[-1],
+        rule=rule,
+        learning_rates=rates,
+        is_quadratic=known is not None,
+    )
 
 
 def _region(objective: Objective, path: Array) -> tuple[float, Array]:
