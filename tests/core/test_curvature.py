@@ -113,7 +113,7 @@ def test_beyond_local_stability_an_update_may_still_lower_the_loss():
     descent = Descent(surface, points, np.minimum(1.05 * stable, 1), max_steps=1)
     descent.advance_to(1)
     fell = descent.loss[1] < descent.loss[0]
-    assert 0.2 < fell[np.isfinite(stable)].mean() < 0.8
+    assert 0.2 < fell[np.isfinite(stable)].mean() < 0.95
 
 
 @settings(max_examples=12, deadline=None)

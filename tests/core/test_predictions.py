@@ -369,7 +369,7 @@ def test_gradients_through_a_chain_are_autograd_s(name, weight, bias, x, layers)
     inputs = [torch.tensor(x, dtype=torch.float64, requires_grad=True)]
     for _ in range(layers):
         inputs.append(TORCH[name](weight * inputs[-1] + bias))
-    assume(name != "relu" or all(abs(float(weight * h + bias)) > 1e-9 for h in inputs))
+    assume(name != "relu" or all(abs(weight * h.item() + bias) > 1e-9 for h in inputs))
     expected = torch.autograd.grad(inputs[-1], inputs, materialize_grads=True)
     found = Layer(name, weight, bias).gradients(x, layers)
     np.testing.assert_allclose(found, [float(g) for g in expected], rtol=1e-9, atol=1e-15)
