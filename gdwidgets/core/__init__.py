@@ -6,7 +6,13 @@ draw is read from it.
 
 from __future__ import annotations
 
-from gdwidgets.core.analysis.basins import DIVERGED, UNSETTLED, BasinMap, BasinSearch, basins
+from gdwidgets.core.analysis.basins import (
+    DIVERGED,
+    NOT_CONVERGED,
+    BasinMap,
+    BasinSearch,
+    basins,
+)
 from gdwidgets.core.analysis.curvature import condition_number, hessian, learning_rate_limit
 from gdwidgets.core.data import initial_parameters, training_pairs
 from gdwidgets.core.descent.descent import Descent
@@ -35,10 +41,10 @@ from gdwidgets.core.session import own_torch_state
 
 __all__ = [
     "DIVERGED",
+    "NOT_CONVERGED",
     "RULES",
     "SCHEDULES",
     "SURFACES",
-    "UNSETTLED",
     "Adam",
     "BasinMap",
     "BasinSearch",
