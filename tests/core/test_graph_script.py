@@ -329,8 +329,8 @@ def test_tensors_may_have_any_names(names):
 def test_names_of_variables_that_are_taken_are_changed():
     graph = recorded()
     script, _, _ = checked(graph, {"add": "x", "mean": "sum", "square": "torch", "sub": "2 y"})
-    assert "x_ = torch.matmul(x, w) + b" in script
-    assert "sum_ = torch_.mean()" in script
+    assert "x_2 = torch.matmul(x, w) + b" in script
+    assert "sum_ = torch_2.mean()" in script
 
 
 def test_a_detached_operation_is_written_so():

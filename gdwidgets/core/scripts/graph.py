@@ -12,6 +12,7 @@ import importlib
 import inspect
 import json
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -210,7 +211,9 @@ def _dotted(path: list[str]) -> ast.expr:
 
 
 def _text(tree: ast.AST) -> str:
-    return ast.unparse(ast.fix_missing_locations(tree))
+    """Python text; powers of names and numbers are written as ``x**2``."""
+    text = ast.unparse(ast.fix_missing_locations(tree))
+    return re.sub(r"(?<=\w) \*\* (?=-?\w)", "**", text)
 
 
 def expression(node: Node, describe: Callable[[str], Any]) -> str:
@@ -432,8 +435,7 @@ class _Writer:
         simple = path[:2] == ["torch", "Tensor"] and len(call.args) == 2 and not call.kwargs
         if simple and bare in BINARY and isinstance(call.args[0], Variable):
             own, other = (_value(v, self.expression_of) for v in call.args)
-            sign = _text(ast.BinOp(left=own, op=BINARY[bare](), right=own)).split()[1]
-            return f"{_text(own)} {sign}= {_text(other)}"
+            return _text(ast.AugAssign(target=own, op=BINARY[bare](), value=other))  # type: ignore[arg-type]  # a name
         return _text(_call(call.function, call.args, call.kwargs, self.expression_of))
 
 

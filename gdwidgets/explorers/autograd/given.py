@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
+import numpy as np
+from torch import Tensor
 from traitlets import TraitError
 
 OWN = "your own"
@@ -23,6 +27,19 @@ def chosen_preset(function: Any, tensors: Any, preset: str | None) -> str:
     if function is not None and preset not in {None, OWN}:
         raise ValueError(f"give a function or preset={preset!r}, not both")
     return OWN if function is not None else preset or "toy neuron"
+
+
+def copied(value: Any) -> Any:
+    """Named tensors in a dictionary of their own: what is done to the given one changes nothing."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: _copy(tensor) for name, tensor in value.items()}
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().clone().requires_grad_(value.requires_grad)
+    return value.copy() if isinstance(value, np.ndarray) else deepcopy(value)
 
 
 def names(value: Any) -> tuple[str, ...]:
