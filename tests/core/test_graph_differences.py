@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.core.autograd.finite_differences import (
@@ -153,7 +153,7 @@ def test_two_backward_calls_are_checked_by_the_first():
     [
         ({"x": torch.zeros(500)}, MOST_CALLS),
         ({"x": torch.zeros(300), "w": torch.ones(1)}, MOST_CALLS),
-        ({f"t{k}": torch.zeros(2) for k in range(80)}, MOST_CALLS),
+        ({f"t{k}": torch.zeros(2) for k in range(55)}, MOST_CALLS),
         ({"x": torch.zeros(1000, 1000)}, LEAST_CALLS + 30),
     ],
 )
@@ -222,6 +222,7 @@ def test_nothing_of_the_graph_is_changed():
 SMOOTH = sorted(set(STEPS) - {"largest", "sorted", "mask", "no_grad"})
 
 
+@settings(max_examples=20)
 @given(
     steps=st.lists(st.sampled_from(SMOOTH), min_size=1, max_size=5),
     numbers=st.lists(st.integers(-8, 8).map(lambda k: k / 16), min_size=6, max_size=6),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.core.autograd.graph import record_graph
@@ -288,6 +288,7 @@ def numbers(shape):
 
 
 @pytest.mark.parametrize("name", BINARY)
+@settings(max_examples=40)
 @given(data=st.data(), one=BROADCAST, two=BROADCAST)
 def test_notes_are_true_for_any_shapes_that_broadcast(name, data, one, two):
     tensors = {"x": data.draw(numbers(one)), "w": data.draw(numbers(two))}
@@ -305,6 +306,7 @@ REDUCTIONS = {
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
+@settings(max_examples=40)
 @given(
     data=st.data(),
     shape=st.sampled_from([(3,), (2, 3), (1, 3), (2, 1, 3)]),
@@ -317,6 +319,7 @@ def test_notes_are_true_for_any_dimensions_reduced(name, data, shape, keep):
     assert checked(record_graph(function, {"x": data.draw(numbers(shape))}))
 
 
+@settings(max_examples=40)
 @given(
     steps=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=6),
     numbers=numbers((2, 3)),

@@ -382,6 +382,39 @@ def test_finite_differences_stand_beside_autograd(explorer):
     assert "loss.backward()" in explorer.fold.body.value
 
 
+def test_a_missing_grad_fn_is_explained_by_its_reason():
+    def function(x):
+        with torch.no_grad():
+            scale = x.abs()
+        return ((x > 0) * scale * x.detach() * x).sum()
+
+    explorer = AutogradExplorer(function, {"x": [1.0, -2.0]})
+    said = {name: explorer.words._forward(n, 1) for name, n in explorer.descent.nodes.items()}
+    assert "inside no_grad" in said["abs"]
+    assert "has no derivative, although a tracked tensor goes in" in said["gt"]
+    assert "drops the graph" in said["detach"]
+    assert "nothing that requires gradients goes in" in said["mul"]
+    assert not any("nothing that" in said[name] for name in ("abs", "gt", "detach"))
+    explorer.close()
+
+
+def hooks_and_backward(x):
+    (x * x).sum().backward()
+    y = x * x
+    y.register_hook(lambda grad: grad * 1)
+    return y.sum()
+
+
+def test_a_function_with_hooks_and_a_backward_of_its_own_does_not_break_the_folds():
+    explorer = AutogradExplorer(hooks_and_backward, {"x": [1.0, 2.0]})
+    explorer.fold.toggles["Finite differences"].value = True
+    assert "x[1]" in explorer.fold.body.value
+    assert not explorer.problem
+    explorer.fold.toggles["Code"].value = True
+    assert "it calls backward() itself" in explorer.fold.body.value
+    explorer.close()
+
+
 def test_code_that_cannot_be_written_is_explained():
     explorer = AutogradExplorer(lambda x: x.sum(), {"x": torch.ones(2000)})
     explorer.fold.toggles["Code"].value = True

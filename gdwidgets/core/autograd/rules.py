@@ -37,7 +37,7 @@ class Operation:
         self.fn = fn
         match = re.fullmatch(r"(\w+)Backward(\d+)", fn.name().split("::")[-1])
         self.kind, self.variant = (match[1], int(match[2])) if match else ("", 0)
-        metas = fn._input_metadata  # noqa: SLF001 - the shapes of its results
+        metas = getattr(fn, "_input_metadata", ())  # of its results, which are backward's inputs
         self.shapes = [tuple(meta.shape) for meta in metas]
         self.shape = self.shapes[0] if len(metas) == 1 else (sum(map(math.prod, self.shapes)),)
 
@@ -192,9 +192,10 @@ def _holds(op: Operation, index: int, note: Note) -> bool:
 
 
 def _general(op: Operation, index: int, known: Local | None) -> Note:
-    shape = op.input_shape(index)
+    target = op.item.real_inputs[index]
     rule = None
-    if known is not None:
+    if known is not None and target is not None and target.value is not None:
+        shape = target.value.shape
         rule = lambda g: known.times(g).reshape(shape)  # noqa: E731
     return op.note(
         index,

@@ -533,6 +533,8 @@ def _script(graph: AutogradGraph, writer: _Writer, body: tuple[Line, ...]) -> tu
         f'print(f"{leaves[n]}.grad: {{{leaves[n]}.grad}}")' for n in graph.leaves if n in shown
     ]
     head = ["import torch"]
+    if torch.get_default_dtype() != torch.float32:
+        head.insert(0, "# The numbers are those of PyTorch's usual default dtype, float32.")
     if any("F." in line.text for line in body):
         head.append("import torch.nn.functional as F")
     if tape.random:
@@ -584,5 +586,5 @@ def _same(one: Tensor | None, two: Tensor | None) -> bool:
         return one is two
     if one.shape != two.shape or one.dtype != two.dtype:
         return False
-    bits = (t.detach().resolve_conj().flatten().contiguous().view(torch.uint8) for t in (one, two))
-    return torch.equal(*bits)
+    dense = (t.detach().to_dense() if t.is_sparse else t.detach() for t in (one, two))
+    return torch.equal(*(t.flatten().contiguous().view(torch.uint8) for t in dense))

@@ -10,6 +10,8 @@ import numpy as np
 from torch import Tensor
 from traitlets import TraitError
 
+from gdwidgets.core import checks
+
 OWN = "your own"
 """The preset that stands for a function of the user's."""
 
@@ -22,6 +24,8 @@ def chosen_preset(function: Any, tensors: Any, preset: str | None) -> str:
     ValueError
         When they contradict each other.
     """
+    if function is not None and not callable(function):
+        raise ValueError(f"function must be a callable, not {checks.shown(function)}")
     if function is None and tensors is not None:
         raise ValueError("tensors were given without a function that uses them")
     if function is not None and preset not in {None, OWN}:
