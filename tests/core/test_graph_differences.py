@@ -141,6 +141,21 @@ def test_a_kink_is_named():
     assert found.kinks == ()
 
 
+def test_a_minimum_is_no_kink():
+    def divergence(x):
+        return torch.nn.functional.kl_div(x.log_softmax(0), torch.softmax(x.detach(), 0))
+
+    with pytest.warns(UserWarning, match="reduction"):
+        (found,) = checked(divergence, {"x": [0.5, -1.25, 2.0]}).differences
+    assert found.kinks == ()
+
+
+def test_several_results_keep_their_names_in_float64():
+    check = checked(lambda x: torch.linalg.svd(x).S.sum(), {"x": [[1.0, 2.0], [0.5, -1.0]]})
+    assert (check.dtype, check.reason) == (torch.float64, "")
+    assert check.differences[0].largest < 1e-5
+
+
 def test_two_backward_calls_are_checked_by_the_first():
     made = preset("toy neuron")
     graph = recorded(backward_calls=2, retain_graph=True)

@@ -238,6 +238,8 @@ FUNCTIONS = {
     "float64": lambda x: (x.double() * torch.tensor(0.1, dtype=torch.float64)).sum(),
     "cumsum and flip": lambda x: x.cumsum(0).flip(0)[0] * x.prod(),
     "infinite": lambda x: x.masked_fill(x < 0, float("-inf")).logsumexp(0),
+    "one of several results": lambda x: torch.std_mean(x)[0],
+    "an argument handed back": lambda x: torch.broadcast_tensors(x[0], x)[1].sum(),
     "norm": lambda x: x.norm() + torch.linalg.norm(x) + torch.linalg.vector_norm(x, ord=1),
     "long": lambda x: torch.stack([x * k for k in range(30)]).sum(),
     "nothing": lambda x: x.sum() + torch.sin(x).sum() * 0,

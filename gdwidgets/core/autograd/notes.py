@@ -39,6 +39,9 @@ class Note:
     shape: tuple[int, ...]
     """Shape of grad_output; one dimension where the node has several results."""
 
+    dtype: torch.dtype
+    """Dtype of grad_output."""
+
     rule: Callable[[Tensor], Tensor] | None = field(repr=False)
     """grad_output to grad_input; None where the Jacobian is too large to be known."""
 
@@ -64,5 +67,5 @@ class Note:
         """The local derivative as a matrix: (numbers of the result, numbers of the input)."""
         if self.rule is None:
             return None
-        units = torch.eye(math.prod(self.shape), dtype=torch.float32, device="cpu")
+        units = torch.eye(math.prod(self.shape), dtype=self.dtype, device="cpu")
         return torch.stack([self.rule(unit.reshape(self.shape)).flatten() for unit in units])

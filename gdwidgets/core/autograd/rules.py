@@ -38,6 +38,7 @@ class Operation:
         match = re.fullmatch(r"(\w+)Backward(\d+)", fn.name().split("::")[-1])
         self.kind, self.variant = (match[1], int(match[2])) if match else ("", 0)
         metas = getattr(fn, "_input_metadata", ())  # of its results, which are backward's inputs
+        self.dtype: torch.dtype = metas[0].dtype if metas else torch.float32
         self.shapes = [tuple(meta.shape) for meta in metas]
         self.shape = self.shapes[0] if len(metas) == 1 else (sum(map(math.prod, self.shapes)),)
 
@@ -89,7 +90,7 @@ class Operation:
         target = self.item.real_inputs[index]
         to = "" if target is None else target.name
         roles = {"x": to, "y": self.item.name} | names
-        return Note(to, passes, local, roles, derivative, self.shape, rule)
+        return Note(to, passes, local, roles, derivative, self.shape, self.dtype, rule)
 
     def times(
         self, index: int, local: str, factor: Tensor | float, aside: str = "", **names: str
@@ -179,7 +180,7 @@ def _holds(op: Operation, index: int, note: Note) -> bool:
     """
     if note.rule is None or math.prod(op.shape) > MOST_COMPARED:
         return True
-    numbers = torch.linspace(1, 2, math.prod(op.shape), dtype=torch.float32, device="cpu")
+    numbers = torch.linspace(1, 2, math.prod(op.shape), dtype=op.dtype, device="cpu")
     sizes = [math.prod(shape) for shape in op.shapes]
     parts = torch.split(numbers, sizes)
     passed = op.fn(*(part.reshape(shape) for part, shape in zip(parts, op.shapes, strict=True)))

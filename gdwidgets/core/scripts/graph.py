@@ -400,10 +400,14 @@ class _Writer:
         bases = call.fields or [f"{base}_{k}" for k in range(len(parts))]
         names = []
         for part, own in zip(parts, bases, strict=True):
+            if part.number in self.names:  # one of its arguments, handed back
+                names.append("_")
+                continue
             self.names[part.number] = self._named(own)
             names.append(_text(self.names[part.number]))
         left = ", ".join(names) if len(names) > 1 else f"({names[0]},)"
-        return Line(f"{left} = {_text(tree)}", nodes, call.mode, tuple(names))
+        assigned = tuple(name for name in names if name != "_")
+        return Line(f"{left} = {_text(tree)}", nodes, call.mode, assigned)
 
     def _name_items(self, whole: ast.expr, parts: Any) -> None:
         for k, part in enumerate(parts):
@@ -569,7 +573,7 @@ def _difference(text: str, graph: AutogradGraph, output: str, writer: _Writer) -
             exec(compile(text, "script", "exec"), space)  # noqa: S102 - made here, of plain calls
         except Exception as error:  # noqa: BLE001 - whatever it raises is why it is refused
             return f"run as one, it raises {type(error).__name__}: {error}"
-    if not _same(space[output], graph.nodes[graph.output].value):
+    if not _same(space[output], graph.tape.result):
         return f"run as one, it gives another {output}"
     for number, name in graph.tape.leaves.items():
         own = _text(writer.names[number])

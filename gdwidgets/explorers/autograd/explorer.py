@@ -46,7 +46,7 @@ class AutogradExplorer(Explorer):
         For a function: names and numbers, such as ``{"x": [2.0, 3.0], "w": 1.0}``; those given
         with ``requires_grad=True`` are tracked, or all of them where none is.
     preset
-        What is shown without a function: a name from ``core.graph_presets.PRESET_NAMES``.
+        What is shown without a function: a name from ``core.autograd.presets.PRESET_NAMES``.
     **settings
         Any of ``SETTINGS`` (see the traits), ``speed`` and ``layout``.
 
