@@ -54,10 +54,12 @@ class Note:
             What a node is called; default its name.
         """
         named = {role: describe(node) for role, node in self.names.items()}
-        return (
-            f"{describe(self.to)} gets {self.passes.format(**named)} "
-            f"(local derivative: {self.local.format(**named)})"
-        )
+        gets, local = self.passes.format(**named), self.local.format(**named)
+        for factor in (local, f"({local})"):
+            head, found, tail = gets.partition(f"grad_output × {factor}")
+            if found and not tail.startswith((" ", "/")):
+                return f"{describe(self.to)} gets {head}{found}, the local derivative{tail}"
+        return f"{describe(self.to)} gets {gets} (local derivative: {local})"
 
     def grad_input(self, grad_output: Tensor) -> Tensor | None:
         """What the input gets for a grad_output, computed as the sentence says; None if unknown."""

@@ -133,8 +133,9 @@ def _tensor(value: float) -> Tensor:
 
 
 def _factor(text: str) -> str:
-    """A factor in a product: in brackets unless it is one name, number or bracket."""
-    return text if re.fullmatch(r"[\w.{}]+|\[[^]]*\]", text) else f"({text})"
+    """A factor in a product: in brackets unless it is one name, number, function or bracket."""
+    simple = r"(1/)?[\w.{}]+(\([^()]*\))?|\[[^]]*\]"
+    return text if re.fullmatch(simple, text) else f"({text})"
 
 
 def _signed(value: Any) -> Any:
@@ -181,8 +182,7 @@ def _holds(op: Operation, index: int, note: Note) -> bool:
     if note.rule is None or math.prod(op.shape) > MOST_COMPARED:
         return True
     numbers = torch.linspace(1, 2, math.prod(op.shape), dtype=op.dtype, device="cpu")
-    sizes = [math.prod(shape) for shape in op.shapes]
-    parts = torch.split(numbers, sizes)
+    parts = torch.split(numbers, [math.prod(shape) for shape in op.shapes])
     passed = op.fn(*(part.reshape(shape) for part, shape in zip(parts, op.shapes, strict=True)))
     found = passed[index] if isinstance(passed, tuple) else passed
     expected = note.rule(numbers.reshape(op.shape))
@@ -659,7 +659,7 @@ def _loss(op: Operation, index: int, words: str, own: Tensor) -> Note:
     reduction = REDUCTIONS[op.saved("reduction")]
     count = own.numel()
     if reduction == "mean":
-        return op.loss(index, f"{words}/{count}", own / max(count, 1))
+        return op.loss(index, words if count == 1 else f"{words}/{count}", own / max(count, 1))
     return op.loss(index, words, own)
 
 
@@ -725,7 +725,7 @@ def _nll(op: Operation, index: int) -> Note | None:
     reduction = REDUCTIONS[op.saved("reduction")]
     count = int((~ignored).sum())
     local = "−1 at each row's target, 0 elsewhere"
-    if reduction == "mean":
+    if reduction == "mean" and count != 1:
         local = f"−1/{count} at each row's target, 0 elsewhere"
         own = own / max(count, 1)
     shape_of_g = (-1, 1) if reduction == "none" else ()
