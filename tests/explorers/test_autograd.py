@@ -394,6 +394,8 @@ def test_a_missing_grad_fn_is_explained_by_its_reason():
     assert "has no derivative, although a tracked tensor goes in" in said["gt"]
     assert "drops the graph" in said["detach"]
     assert "nothing that requires gradients goes in" in said["mul"]
+    explorer.select("gt")
+    assert "No grad_fn: the operation has no derivative" in explorer.details.value
     assert not any("nothing that" in said[name] for name in ("abs", "gt", "detach"))
     explorer.close()
 

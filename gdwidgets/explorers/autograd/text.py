@@ -286,6 +286,8 @@ class Words:
         if node.grad_fn is not None:
             said = "; ".join(dict.fromkeys(note.sentence(self.name) for note in node.notes))
             notes.append(f"{node.grad_fn}: {said or 'no input gets a gradient'}.")
+        if node.kind == "operation" and node.untracked is not None:
+            notes.append(f"No grad_fn: {node.untracked.value}.")
         if node.grad_words:
             first = node.grad_words.split(". ")[0]
             notes.append(f"Only leaves keep .grad: read here it is None. PyTorch: “{first}. …”")
