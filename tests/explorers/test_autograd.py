@@ -110,7 +110,7 @@ def test_edges_of_the_step_are_drawn_thick(explorer):
 
 
 def test_a_value_used_twice_names_both_ways():
-    explorer = AutogradExplorer(preset="value used twice")
+    explorer = AutogradExplorer(preset="used twice")
     explorer.run()
     assert "the sum of −1.66459 and 3.63719" in explorer.status.value
     explorer.close()
@@ -227,7 +227,7 @@ def test_the_details_show_what_backward_computes(explorer):
     explorer.run()
     explorer.select("matmul")
     html = explorer.details.value
-    assert "each matrix gets the gradient times the other one, transposed" in html
+    assert "w gets xᵀ @ grad_output (local derivative: x)" in html
     assert "[[2],\n [3]]" in html
     assert "[[12],\n [18]]" in html
 
@@ -249,7 +249,7 @@ def test_bars_rise_as_the_gradient_passes_and_compare_activations():
     assert bars.view in explorer.side.children
     assert np.allclose(bars.bars.y, bars.y.min)
     explorer.run()
-    expected = [explorer.descent.arriving(n).item() for n in explorer.descent.nodes]
+    expected = [explorer.descent.grad_output(n).item() for n in explorer.descent.nodes]
     assert np.allclose(bars.bars.y, expected, rtol=1e-5)
     assert bars.others.y.shape == (2, 7)
     assert np.allclose(bars.others.y[1], 1.0)  # relu passes 1 on everywhere
@@ -380,6 +380,41 @@ def test_finite_differences_stand_beside_autograd(explorer):
     assert "[12, 18]" in explorer.fold.body.value
     explorer.fold.toggles["Code"].value = True
     assert "loss.backward()" in explorer.fold.body.value
+
+
+def test_a_missing_grad_fn_is_explained_by_its_reason():
+    def function(x):
+        with torch.no_grad():
+            scale = x.abs()
+        return ((x > 0) * scale * x.detach() * x).sum()
+
+    explorer = AutogradExplorer(function, {"x": [1.0, -2.0]})
+    said = {name: explorer.words._forward(n, 1) for name, n in explorer.descent.nodes.items()}
+    assert "inside no_grad" in said["abs"]
+    assert "has no derivative, although a tracked tensor goes in" in said["gt"]
+    assert "drops the graph" in said["detach"]
+    assert "nothing that requires gradients goes in" in said["mul"]
+    explorer.select("gt")
+    assert "No grad_fn: the operation has no derivative" in explorer.details.value
+    assert not any("nothing that" in said[name] for name in ("abs", "gt", "detach"))
+    explorer.close()
+
+
+def hooks_and_backward(x):
+    (x * x).sum().backward()
+    y = x * x
+    y.register_hook(lambda grad: grad * 1)
+    return y.sum()
+
+
+def test_a_function_with_hooks_and_a_backward_of_its_own_does_not_break_the_folds():
+    explorer = AutogradExplorer(hooks_and_backward, {"x": [1.0, 2.0]})
+    explorer.fold.toggles["Finite differences"].value = True
+    assert "x[1]" in explorer.fold.body.value
+    assert not explorer.problem
+    explorer.fold.toggles["Code"].value = True
+    assert "it calls backward() itself" in explorer.fold.body.value
+    explorer.close()
 
 
 def test_code_that_cannot_be_written_is_explained():

@@ -20,7 +20,7 @@ from gdwidgets.core.autograd.presets import CHAINS, MOST_LAYERS, PRESET_NAMES, P
 from gdwidgets.core.scripts.graph import graph_script
 from gdwidgets.explorers.autograd.bars import LayerBars, layer_gradients
 from gdwidgets.explorers.autograd.controls import AutogradControls, name_buttons
-from gdwidgets.explorers.autograd.given import OWN, chosen_preset, names
+from gdwidgets.explorers.autograd.given import OWN, chosen_preset, copied, names
 from gdwidgets.explorers.autograd.plots import GraphPicture
 from gdwidgets.explorers.autograd.tables import HEAD, check_table, walk_frame, walk_rows, walk_text
 from gdwidgets.explorers.autograd.text import STYLE, Words
@@ -46,7 +46,7 @@ class AutogradExplorer(Explorer):
         For a function: names and numbers, such as ``{"x": [2.0, 3.0], "w": 1.0}``; those given
         with ``requires_grad=True`` are tracked, or all of them where none is.
     preset
-        What is shown without a function: a name from ``core.graph_presets.PRESET_NAMES``.
+        What is shown without a function: a name from ``core.autograd.presets.PRESET_NAMES``.
     **settings
         Any of ``SETTINGS`` (see the traits), ``speed`` and ``layout``.
 
@@ -123,6 +123,10 @@ class AutogradExplorer(Explorer):
         )
 
     # -- settings ----------------------------------------------------------------------------
+
+    @validate("tensors")
+    def _valid_tensors(self, proposal: Any) -> Any:
+        return copied(proposal["value"])
 
     @validate("preset")
     def _valid_preset(self, proposal: Any) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import pandas as pd
 from torch import Tensor
 
-from gdwidgets.core.autograd.finite_differences import Difference
+from gdwidgets.core.autograd.finite_differences import GradientCheck
 from gdwidgets.core.autograd.nodes import AutogradGraph
 from gdwidgets.explorers.autograd.text import Words, brief
 from gdwidgets.ui.text import html_table
@@ -28,7 +29,7 @@ def walk_rows(words: Words) -> list[list[str]]:
         if step.phase == "backward" and graph.backward_calls > 1:
             direction = f"backward {step.call}"
         value = brief(graph.nodes[step.node].value, 6, 6) if step.phase == "forward" else ""
-        incoming, grad = brief(step.arriving, 6, 6), brief(step.grad, 6, 6)
+        incoming, grad = brief(step.grad_output, 6, 6), brief(step.grad, 6, 6)
         found.append([str(k), direction, words.name(step.node), value, incoming, grad])
     return found
 
@@ -63,7 +64,7 @@ def walk_frame(graph: AutogradGraph, name: Callable[[str], str]) -> pd.DataFrame
                 "grad_fn": node.grad_fn,
                 "shape": node.shape,
                 "value": _nested(node.value),
-                "incoming": _nested(step.arriving),
+                "incoming": _nested(step.grad_output),
                 "grad": _nested(step.grad),
             }
         )
@@ -74,19 +75,21 @@ def _nested(tensor: Tensor | None) -> Any:
     return None if tensor is None else tensor.tolist()
 
 
-def check_table(differences: Sequence[Difference]) -> str:
+def check_table(check: GradientCheck) -> str:
     """Autograd's gradients beside finite differences, as HTML."""
     rows = []
-    for d in differences:
-        for index, by_differences in enumerate(d.by_differences.tolist()):
+    for d in check.differences:
+        for k, (index, numeric) in enumerate(zip(d.indices, d.numeric.tolist(), strict=True)):
             label = d.name if d.total == 1 else f"{d.name}[{index}]"
-            if d.by_autograd is None:
-                rows.append([label, "None", f"{by_differences:.6g}", ""])
+            if d.analytic is None:
+                rows.append([label, "None", f"{numeric:.6g}", ""])
                 continue
-            own = float(d.by_autograd[index])
-            gap = abs(own - by_differences)
-            rows.append([label, f"{own:.6g}", f"{by_differences:.6g}", f"{gap:.1e}"])
+            own = float(d.analytic[k])
+            gap = "no derivative here" if index in d.kinks else f"{abs(own - numeric):.1e}"
+            rows.append([label, f"{own:.6g}", f"{numeric:.6g}", gap])
     if len(rows) > MOST_ROWS:
         rows = [*rows[:MOST_ROWS], [f"… {len(rows) - MOST_ROWS} more", "", "", ""]]
     head = ["number", "autograd", "finite differences", "difference"]
-    return html_table(head, rows, text_columns=(0,))
+    part = "A part of the numbers was varied, evenly spaced. " if check.sampled else ""
+    said = f"<p>{escape(part + check.reason)}</p>" if part or check.reason else ""
+    return html_table(head, rows, text_columns=(0,)) + said
