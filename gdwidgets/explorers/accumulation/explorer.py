@@ -384,8 +384,5 @@ class AccumulationComparer(Explorer):
         return words.course_tables(self)
 
     def code(self) -> str:
-        """Return a plain-PyTorch script of the present settings; it leaves ``results`` per lane."""
-        if isinstance(self.subject.objective, MicroBatches):
-            self.compute(self.max_steps)
-            return words.batch_script(self.descent, self.subject.objective)
+        """Return a plain-PyTorch script of the present settings; it prints both tables."""
         return descent_script(self.descent)
