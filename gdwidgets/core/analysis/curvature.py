@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gdwidgets.core import checks
+from gdwidgets.core.objectives.batches import MiniBatches
 from gdwidgets.core.objectives.protocol import Objective
 from gdwidgets.core.objectives.regression import PolynomialRegression
 from gdwidgets.core.session import own_torch_state
@@ -18,7 +19,8 @@ def hessian(objective: Objective, point: Any) -> Tensor:
     """Matrix of second derivatives at a point, symmetric, float64 (P, P), by autograd.
 
     Computed in float32 by differentiating the gradient; for `PolynomialRegression`, whose Hessian
-    is the same everywhere, exactly in float64.
+    is the same everywhere, exactly in float64. That of `MiniBatches` is the one of all samples,
+    whichever batch is present.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ def hessian(objective: Objective, point: Any) -> Tensor:
         count = len(objective.parameter_names)
         if leaf.shape != (count,):
             raise ValueError(f"point must be {count} numbers, got {checks.shown(point)}")
-        if isinstance(objective, PolynomialRegression):
+        if isinstance(objective, (MiniBatches, PolynomialRegression)):
             return objective.hessian()
         matrix = _second_derivatives(objective, leaf).double()
         if not bool(torch.isfinite(matrix).all()):

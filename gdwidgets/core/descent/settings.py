@@ -108,6 +108,4 @@ def _clear_every(value: Any) -> tuple[int | None, ...]:
         values = tuple(value)
     if not values:
         raise ValueError("clear_every must be a whole number or None, or one of these per lane")
-    return tuple(
-        None if n is None else checks.integer(n, "clear_every", 1, 2**63 - 1) for n in values
-    )
+    return tuple(None if n is None else checks.integer(n, "clear_every", 1) for n in values)

@@ -28,7 +28,6 @@ class RMSprop:
 
     name: ClassVar[str] = "rmsprop"
     label: ClassVar[str] = "RMSprop"
-    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checks.fraction(self.alpha, "alpha")
@@ -70,7 +69,6 @@ class Adam:
 
     name: ClassVar[str] = "adam"
     label: ClassVar[str] = "Adam"
-    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checks.fraction(self.beta1, "beta1")

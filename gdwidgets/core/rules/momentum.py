@@ -21,7 +21,6 @@ class GradientDescent:
 
     name: ClassVar[str] = "gd"
     label: ClassVar[str] = "gradient descent"
-    elementwise: ClassVar[bool] = True
 
     def init(self, params: Tensor) -> State:  # noqa: ARG002 - no state to shape
         """No state."""
@@ -49,7 +48,6 @@ class Momentum:
 
     name: ClassVar[str] = "momentum"
     label: ClassVar[str] = "momentum"
-    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checks.fraction(self.beta, "beta")
@@ -80,7 +78,6 @@ class Nesterov:
 
     name: ClassVar[str] = "nesterov"
     label: ClassVar[str] = "Nesterov momentum"
-    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checks.fraction(self.beta, "beta")
@@ -112,7 +109,6 @@ class UndampedMomentum:
 
     name: ClassVar[str] = "undamped momentum"
     label: ClassVar[str] = "momentum, β = 1"
-    elementwise: ClassVar[bool] = True
 
     def init(self, params: Tensor) -> State:
         """The velocity m, zero, shape (L, P)."""

@@ -7,20 +7,20 @@ shape (L, 1).
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-State = tuple[Tensor, ...]
+State = tuple[Any, ...]
+"""What a rule remembers between updates: tensors, or other values that it never changes in place.
+
+A rule without memory has an empty one, always; it is then never asked to repeat an update.
+"""
 
 
 @runtime_checkable
 class Rule(Protocol):
-    """What `Descent` asks of an update rule.
-
-    One that treats every number by itself may have a true attribute ``elementwise``: it is then
-    also called with single columns, (L,) instead of (L, P), and learning rates (L,).
-    """
+    """What `Descent` asks of an update rule. Nothing has to be inherited."""
 
     @property
     def name(self) -> str:
@@ -37,3 +37,13 @@ class Rule(Protocol):
         self, params: Tensor, grad: Tensor, state: State, learning_rate: Tensor, step: int
     ) -> tuple[Tensor, State]:
         """Make new params and state; ``step`` counts the updates this rule has already made."""
+
+
+def same_rule(one: Rule, other: Rule) -> bool:
+    """Whether two rules make the same updates: the same object, or equal and of one type."""
+    if one is other:
+        return True
+    try:
+        return type(one) is type(other) and bool(one == other)
+    except Exception:  # noqa: BLE001 - rules that hold arrays cannot be compared
+        return False
