@@ -245,7 +245,7 @@ def test_the_code_gives_the_numbers_on_the_screen_and_settings_an_equal_explorer
     descent = explorer.descent
     for lane, result in enumerate(results):
         np.testing.assert_allclose(
-            result["parameters"], descent.params[-1, lane], rtol=1e-5, atol=1e-6
+            result.parameters, descent.params[-1, lane], rtol=1e-5, atol=1e-6
         )
     twin = AccumulationComparer(**explorer.settings())
     assert twin.settings() == explorer.settings()
