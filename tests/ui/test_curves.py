@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from messages import recorded_messages
 
 from gdwidgets.ui.plots import labels
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.spans import Lane, Steps, linear_values, log_values
 from gdwidgets.ui.plots.thinning import column_extremes
+from messages import recorded_messages
 
 
 def random_run(seed, records, lanes):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from messages import recorded_messages
 
 from gdwidgets.core import SURFACES, Descent
 from gdwidgets.ui.plots import trail
 from gdwidgets.ui.plots.plane import SIDE, Plane
+from messages import recorded_messages
 
 HIMMELBLAU = SURFACES["himmelblau"]
 

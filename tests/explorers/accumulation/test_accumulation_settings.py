@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from gdwidgets.explorers.accumulation.runs import PRESETS
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -13,7 +14,6 @@ from ipywidgets.widgets.widget import _instances
 from traitlets import TraitError
 
 from gdwidgets import AccumulationComparer
-from gdwidgets.explorers.accumulation.runs import PRESETS
 from gestures import click, refused, run_code
 from messages import recorded_messages
 
