@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gdwidgets.core import RULES, BasinMap, Descent, Surface, learning_rate_limit
+from gdwidgets.core import RULES, BasinMap, Descent, Surface, learning_rate_limit, tables
 from gdwidgets.ui import text
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.runs import OUTCOMES, lane_outcome, lane_steps, window
@@ -189,35 +189,5 @@ def _run_row(
 
 
 def course_table(descent: Descent) -> str:
-    """Return all lanes as the course's Exercise 3 prints them, digit for digit.
-
-    Step n is record n − 1. The last line shows the point after the last update and the loss of
-    the last step, as the course's loop leaves them.
-    """
-    return "\n".join(_course_lines(descent, lane) for lane in range(descent.lanes))
-
-
-def _course_lines(descent: Descent, lane: int) -> str:
-    u, v = (float(f"{x:.6g}") for x in descent.start[lane])
-    tolerance = descent.loss_tol
-    head = f"Initialized at: u = {u}, v = {v}, learning rate = {descent.learning_rates[lane]:g}"
-    lines = [head + (f", loss_tol = {tolerance:g}" if tolerance is not None else "")]
-    last, outcome = int(descent.last_step[lane]), str(descent.outcomes[lane])
-    printed = last if outcome == "max_steps" else last + 1
-    for n in range(100, printed + 1, 100):
-        u, v = descent.params[n - 1, lane]
-        lines.append(
-            f"Step {n:4d} | u = {u:.4f}, v = {v:.4f}, loss = {descent.loss[n - 1, lane]:.6f}"
-        )
-    if outcome == "converged":
-        change = abs(float(descent.loss[last, lane]) - float(descent.loss[last - 1, lane]))
-        lines.append(
-            f"Stopping early at step {last + 1}: "
-            f"loss change = {change:.6f} < loss_tol = {tolerance:g}"
-        )
-    if outcome == "diverged":
-        lines.append(f"Diverged: update {last + 1} is not finite")
-    u, v = descent.params[last, lane]
-    loss = descent.loss[max(0, last - 1) if outcome == "max_steps" else last, lane]
-    lines.append(f"Final: u = {u:.4f}, v = {v:.4f}, final loss = {loss:.6f}")
-    return "\n".join(lines)
+    """Return all lanes as the course's Exercise 3 prints them, digit for digit."""
+    return "\n".join(tables.exercise_3(descent, lane) for lane in range(descent.lanes))
