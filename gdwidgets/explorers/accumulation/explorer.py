@@ -19,7 +19,7 @@ from gdwidgets.explorers.accumulation.controls import OWN, AccumulationControls,
 from gdwidgets.explorers.accumulation.plots import BatchView, ParameterPlot, ValleyMap, key_entries
 from gdwidgets.ui import checks, text
 from gdwidgets.ui.explorer import Explorer
-from gdwidgets.ui.plots.curves import LossPlot
+from gdwidgets.ui.plots.loss_plot import LossPlot
 from gdwidgets.ui.runs import lane_outcome, lane_steps
 
 MAP_HEIGHT, CURVES_HEIGHT, LOSS_HEIGHT = 290, 130, 142

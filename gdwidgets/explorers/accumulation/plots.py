@@ -16,7 +16,7 @@ from gdwidgets.core.objectives.micro_batches import MicroBatches
 from gdwidgets.explorers.accumulation.loops import COLOURS, TINTS
 from gdwidgets.explorers.accumulation.runs import Array, Point, Problem
 from gdwidgets.ui.plots import figures, palette
-from gdwidgets.ui.plots.plane import Plane
+from gdwidgets.ui.plots.old_plane import Plane
 from gdwidgets.ui.plots.shade import Shade
 from gdwidgets.ui.plots.thinning import Thinner
 from gdwidgets.ui.runs import lane_steps

@@ -26,7 +26,7 @@ from gdwidgets.explorers.surface.plots import SurfaceMap, basin_colour
 from gdwidgets.ui import checks, text
 from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.plots import palette
-from gdwidgets.ui.plots.curves import LossPlot
+from gdwidgets.ui.plots.loss_plot import LossPlot
 from gdwidgets.ui.runs import lane_steps
 
 HEIGHT = 400

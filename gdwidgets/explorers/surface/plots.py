@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gdwidgets.core import BasinMap, Surface
 from gdwidgets.explorers.surface.choice import least_value
 from gdwidgets.ui.plots import figures, palette
-from gdwidgets.ui.plots.plane import Plane
+from gdwidgets.ui.plots.old_plane import Plane
 from gdwidgets.ui.plots.shade import Shade, png
 
 PIXELS = 400

@@ -10,10 +10,10 @@ from typing import Any
 import bqplot as bq
 import numpy as np
 from ipywidgets import Image, Layout, Widget
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from gdwidgets.ui.plots import palette
+from gdwidgets.ui.plots.ticks import linear_ticks
 
 MARGIN = {"top": 12, "bottom": 40, "left": 52, "right": 12}
 """Pixels around the plotting area of every figure."""
@@ -75,8 +75,7 @@ def ticks(
         low, high = math.ceil(math.log10(first) - 1e-9), math.floor(math.log10(last) + 1e-9)
         powers = np.arange(low, high + 1, max(1, math.ceil((high - low) / most)))
         return np.asarray(10.0**powers, np.float64)
-    found = MaxNLocator(nbins=most, steps=[1, 2, 5, 10]).tick_values(first, last)
-    values = np.asarray(found, np.float64)
+    values = np.asarray(linear_ticks(first, last, most), np.float64)
     slack = 1e-9 * (last - first)
     return values[(values >= first - slack) & (values <= last + slack)]
 
