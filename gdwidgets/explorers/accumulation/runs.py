@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -13,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from gdwidgets.core import Descent, LinearNeuron, training_pairs
-from gdwidgets.core.analysis.accumulation import micro_batch_descent
+from gdwidgets.core.analysis import accumulation
 from gdwidgets.core.objectives.micro_batches import MicroBatches
 from gdwidgets.core.rules.momentum import UndampedMomentum
 from gdwidgets.core.session import own_torch_state
@@ -29,9 +28,6 @@ that makes the step, the clearing that follows it, then forward and backward at 
 
 PAIRS = 8
 """Pairs in the batch that is cut into micro-batches: the course's first training pairs."""
-
-AT_THE_LIMIT = 1e-9
-"""How near a factor must be to 1 to count as 1."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -110,7 +106,9 @@ class Problem:
     ) -> Descent:
         """Make the descent of both lanes; raises ``ValueError`` when the settings do not fit."""
         if isinstance(self.objective, MicroBatches):
-            descent = micro_batch_descent(self.objective, start, learning_rate, max_steps)
+            descent = accumulation.micro_batch_descent(
+                self.objective, start, learning_rate, max_steps
+            )
         else:
             descent = Descent(
                 self.objective,
@@ -138,41 +136,14 @@ class Problem:
         return np.asarray(run.params[: int(run.last_step[0]) + 1, 0])
 
 
-def period_factor(share: float, n: int) -> float:
-    """What n uncleared steps and a clearing multiply the distance from the valley by.
-
-    Parameters
-    ----------
-    share
-        γ λ, the learning rate times the curvature.
-    n
-        Steps between clearings, at least 1.
-
-    Notes
-    -----
-    Without clearing the residual is r_k = r₀ cos(k θ + θ/2) / cos(θ/2) with sin²(θ/2) = γ λ / 4.
-    """
-    if n == 1:
-        return 1 - share
-    if share >= 4:
-        return -math.inf
-    half = math.asin(math.sqrt(share / 4))
-    return math.cos((2 * n + 1) * half) / math.cos(half)
-
-
-def swing(share: float) -> float:
-    """How far the uncleared run swings, in multiples of the start's distance; ∞ from γ λ = 4 on."""
-    return 1 / math.sqrt(1 - share / 4) if share < 4 else math.inf
+period_factor = accumulation.period_factor
+swing = accumulation.amplitude
 
 
 def fate(share: float, clear_every: int | None) -> str:
     """``"converges"``, ``"swings"`` or ``"diverges"``: what a run of the neuron does for ever."""
-    if clear_every is None:
-        return "swings" if share < 4 * (1 - AT_THE_LIMIT) else "diverges"
-    factor = abs(period_factor(share, clear_every))
-    if abs(factor - 1) <= AT_THE_LIMIT:
-        return "swings"
-    return "converges" if factor < 1 else "diverges"
+    behaviour = accumulation.asymptotic_behaviour(share, 1.0, clear_every)
+    return "swings" if behaviour is accumulation.Asymptotic.OSCILLATES else str(behaviour)
 
 
 def lines_at(k: int, parts: int | None) -> tuple[str, ...]:
