@@ -36,7 +36,7 @@ class FitPlot(Frame):
         1, or 1.4 for a projector.
     """
 
-    MARGIN = {"top": 8.0, "right": 24.0, "bottom": 26.0, "left": 40.0}
+    MARGIN = {"top": 30.0, "right": 24.0, "bottom": 26.0, "left": 40.0}
 
     def __init__(self, height: float, size: float = 1.0) -> None:
         super().__init__(height, size, 1.0)
@@ -79,6 +79,7 @@ class FitPlot(Frame):
         values = np.concatenate((y, best[inside]))
         bottom, top = float(values.min()), float(values.max())
         margin = 0.08 * (top - bottom) or 0.5 * max(1.0, 1e-3 * abs(bottom))
+        self.put_texts(self.heading, [0.0], [1 + self.pixels(14)], [_formula(regression)])
         self._low, self._span = bottom - margin, top - bottom + 2 * margin
         width = grid[-1] - grid[0]
         write(
@@ -167,3 +168,17 @@ class FitPlot(Frame):
         self.ends.x_offset = round(8 * size)
         self.heading.default_size = 14 * size
         self.place_margins()
+
+
+def _formula(regression: PolynomialRegression) -> str:
+    """The polynomial that is fitted, ``a + b x + c x²``, cut after three terms."""
+    terms = [
+        name + ("" if d == 0 else " x" if d == 1 else " x" + SUPERSCRIPTS[d])
+        for d, name in enumerate(regression.parameter_names)
+    ]
+    if len(terms) > 4:
+        terms = [*terms[:2], "…", terms[-1]]
+    return "fits " + " + ".join(terms)
+
+
+SUPERSCRIPTS = ("", "", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹", "¹⁰")

@@ -26,7 +26,7 @@ class Losses:
     """
 
     def __init__(self, regression: PolynomialRegression, descent: Descent) -> None:
-        self._descent = descent
+        self.descent = descent
         self.batches = isinstance(descent.objective, MiniBatches)
         """Whether the recorded losses are those of mini-batches."""
         self._known = np.zeros((0, descent.lanes), np.float32)
@@ -40,8 +40,8 @@ class Losses:
     def __call__(self) -> NDArray[np.float32]:
         """The losses recorded so far, float32 (recorded + 1, L)."""
         if not self.batches:
-            return self._descent.loss
-        params = self._descent.params
+            return self.descent.loss
+        params = self.descent.params
         known = len(self._known)
         if len(params) > known:
             self._known = np.concatenate([self._known, self.at(params[known:])])

@@ -29,6 +29,7 @@ STYLE = (
 .gdw-rates .gdw-handles { position: relative; height: calc(20px * var(--gdw-size));
   overflow: visible; }
 .gdw-rates .gdw-limits { overflow: visible; }
+.gdw-rates .gdw-said { left: 0; background: none; }
 .gdw-neutral { background: var(--gdw-line); }
 .gdw-rates .gdw-bands { top: calc(20px * var(--gdw-size)); height: calc(20px * var(--gdw-size)); }
 .gdwidgets .gdw-handle { position: absolute; left: 0; right: 0; top: 0; margin: 0;
@@ -181,7 +182,7 @@ class RateTrack(VBox):
         if note:
             names += f"<span style='right:0'>{note}</span>"
         html = (
-            "<div class=gdw-limits><em>learning rates γ, drag any</em>"
+            "<div class=gdw-limits><span class=gdw-said>learning rates γ, drag any</span>"
             f"{names}<div class=gdw-bands>{bands}{lines}</div></div>"
         )
         if self.marks.value != html:
