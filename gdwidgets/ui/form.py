@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from ipywidgets import (
     HTML,
+    Box,
     Button,
     Dropdown,
     FloatLogSlider,
@@ -39,7 +40,8 @@ Choose = Callable[[Callable[[], Any]], None]
 def captioned(control: Widget, caption: str, width: str, tooltip: str = "") -> VBox:
     """A control of some width (CSS) under its name."""
     control.layout.width = "auto"
-    if tooltip and control.has_trait("tooltip"):
+    # A box with a tooltip cannot be shown: ipywidgets' own code for it fails in the browser.
+    if tooltip and control.has_trait("tooltip") and not isinstance(control, Box):
         control.tooltip = tooltip
     title = HTML(
         f"<div class=gdw-caption title='{escape(tooltip, quote=True)}'>{escape(caption)}</div>"
