@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,16 +40,20 @@ from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Optional, Slide, Switch, Whole
 from gdwidgets.ui.playback.cursor import AUTO, a_speed
+from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.runs import Run, lane_steps, step_table
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import Situations
 
-HEIGHT = 232
+HEIGHT = 218
 """Height of both figures, in pixels: with four lanes all of the explorer stands in 600."""
 
 POINTS = 300
 """Losses of mini-batches that are drawn as points."""
+
+FIRST = 0.3
+"""Seconds of computing before the first picture, so that the whole of an ordinary run is in it."""
 
 AT_ONCE = 0.04
 """Seconds of computing before the first picture of a run that a hand has changed."""
@@ -55,6 +61,8 @@ AT_ONCE = 0.04
 ON_CHANGE = ("keep", "restart", "continue")
 THEORIES = ("none", "prediction")
 TABLES = ("steps", "gradients", "course", "training")
+SHOWN_ANEW = ("theory", "mark_best", "shown_table", "log_steps")
+"""Settings of the view that a situation sets anew."""
 CONSTANTS = ("beta", "alpha", "beta1", "beta2", "eps")
 """Settings that are constants of update rules, by the names that the rules give them."""
 
@@ -230,7 +238,10 @@ class LearningRateExplorer(DescentExplorer):
     lane = Setting(
         0,
         lambda value, name: checks.integer(value, name, 0, given.MOST_LANES - 1),
-        help="The lane whose steps and gradients the tables list, from 0",
+        help="The lane of tables, prediction and batch losses; a click on a curve chooses it too",
+        control=Choice(
+            tuple((f"{run.glyph} lane {i + 1}", i) for i, run in enumerate(palette.RUNS)), "112px"
+        ),
         view=True,
     )
     """The lane of tables, prediction and batch losses, from 0; the second one by default."""
@@ -339,7 +350,7 @@ class LearningRateExplorer(DescentExplorer):
                 "init must be coefficients at which the loss and its gradient are finite in "
                 f"float32, got {checks.shown(tuple(init))}"
             )
-        for (until, _), (_, rates) in zip(parts, parts[1:], strict=False):
+        for (until, _), (_, rates) in pairwise(parts):
             if descent.advance_to(until) < until:
                 break  # every lane has ended: later rates change nothing
             descent = descent.fork(until, learning_rate=list(rates))
@@ -368,6 +379,11 @@ class LearningRateExplorer(DescentExplorer):
         x, y = given.both(self.x, self.y) or training_pairs()
         return PolynomialRegression(x, y, self.degree)
 
+    def situation_settings(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """All settings of a situation; no line of theory or table stays from the one before."""
+        plain = {name: self.declared()[name].default_value for name in SHOWN_ANEW}
+        return super().situation_settings(plain | dict(own))
+
     def _recorded_anew(self, k: int) -> None:
         if self._by_hand:
             # What a hand drags is to be seen at once, as far as it is computed by then.
@@ -378,26 +394,24 @@ class LearningRateExplorer(DescentExplorer):
     def present_rule(self) -> Rule:
         """The update rule with its present constants."""
         rule = as_rule(self.rule)
-        if not isinstance(self.rule, str) or not dataclasses.is_dataclass(rule):
-            return rule
-        return dataclasses.replace(rule, **{name: getattr(self, name) for name in self.constants})
+        constants: dict[str, Any] = {name: getattr(self, name) for name in self.constants}
+        return type(rule)(**constants) if constants else rule
 
     @property
     def constants(self) -> tuple[str, ...]:
         """Names of the settings that are constants of the present rule."""
-        rule = as_rule(self.rule)
-        if not isinstance(self.rule, str) or not dataclasses.is_dataclass(rule):
+        if not isinstance(self.rule, str):
             return ()
-        own = {field.name for field in dataclasses.fields(rule)}
-        return tuple(name for name in CONSTANTS if name in own)
+        rule = as_rule(self.rule)
+        return tuple(name for name in CONSTANTS if hasattr(rule, name))
 
     @property
     def regression(self) -> PolynomialRegression:
         """The data and their loss over all samples."""
         objective = self.descent.objective
-        found = objective.regression if isinstance(objective, MiniBatches) else objective
-        assert isinstance(found, PolynomialRegression)
-        return found
+        found: Any = objective.regression if isinstance(objective, MiniBatches) else objective
+        regression: PolynomialRegression = found
+        return regression
 
     @property
     def closed_form(self) -> ClosedForm:
@@ -486,14 +500,14 @@ class LearningRateExplorer(DescentExplorer):
             future=self.future,
             on_click=self.handler(self._read_out),
         )
+        self.loss_plot.margin["bottom"] = self.fits.margin["bottom"]
+        self.loss_plot.place_margins()
         self.summaries = []
         boxes = []
         for plot in (self.fits, self.loss_plot):
             plot.figure.add_class("gdw-rate-figure")
             said = HTML(layout=Layout(width="1px", height="1px", margin="0"))
-            box = HBox(
-                [plot.figure, said], layout=Layout(flex="1 1 360px", min_width="280px")
-            )
+            box = HBox([plot.figure, said], layout=Layout(flex="1 1 360px", min_width="280px"))
             box.add_class("gdw-figure")
             self.summaries.append(said)
             boxes.append(box)
@@ -532,7 +546,7 @@ class LearningRateExplorer(DescentExplorer):
         reason = Part(
             "Why",
             html=lambda: text.html_paragraphs(why.paragraphs(self.facts)),
-            widgets=lambda: self.form.row("theory", "mark_best", align="flex-end"),
+            widgets=lambda: self.form.row("theory", "lane", "mark_best"),
             tooltip="The theory of the present settings",
         )
         return [made[0], reason, *made[1:]]
@@ -562,7 +576,7 @@ class LearningRateExplorer(DescentExplorer):
             return step_table(self.descent, lane, k, rows=8)
         at, shown = words.shown_steps(self.descent, lane, k)
         samples = len(self.regression.x)
-        over = f"{self.batch_size or samples:,} of {samples:,}" if self.batch_size else f"{samples:,}"
+        over = f"{samples:,}" if self.batch_size is None else f"{self.batch_size:,} of {samples:,}"
         return words.gradient_table(
             self.descent.objective.parameter_names,
             shown,
@@ -576,6 +590,8 @@ class LearningRateExplorer(DescentExplorer):
 
     def show_recording(self) -> None:
         """Prepare the figures for a new recording, before it is drawn."""
+        if not self._ready and self._loop.running:
+            self.compute(self.goal, FIRST)
         descent, closed = self.descent, self.closed_form
         names = [words.rate(rate) for rate in self.learning_rates]
         self.fits.show_run(self.regression, descent.lanes)
@@ -634,16 +650,12 @@ class LearningRateExplorer(DescentExplorer):
         self.track.show_marks(self.quadratic.limit, *self._marks())
         self.track.show_rates(self.learning_rates)
         self.lanes.show_rates(self.learning_rates)
-        self._show_lanes()
         for name in CONSTANTS:
             shown = None if name in self.constants else "none"
             if name in self.form.fields:
                 self.form.field(name).widget.layout.display = shown
 
     _shown_theory: tuple[Any, ...] = ()
-
-    def _show_lanes(self) -> None:
-        """Offer the present lanes in the list of lanes."""
 
     def _marks(self) -> tuple[list[Mark], str]:
         """What is written on the track: the rule's limit, plain descent's, the best rate."""
@@ -671,8 +683,9 @@ class LearningRateExplorer(DescentExplorer):
 
     def _summarize(self, k: int) -> None:
         fits = f"{len(self.regression.x):,} samples, the closed form, and a fit for each lane."
-        for said, what in zip(self.summaries, (fits, self.loss_plot.summary(k)), strict=True):
-            html = f"<div class=gdw-summary>{text.escape(what)}</div>"
+        losses = words.losses_described(self.standing(k), self.max_steps, self.closed_form.loss)
+        for said, what in zip(self.summaries, (fits, losses), strict=True):
+            html = f"<div class=gdw-summary>{escape(what)}</div>"
             if said.value != html:
                 said.value = html
 
@@ -682,7 +695,9 @@ class LearningRateExplorer(DescentExplorer):
         names = self.descent.objective.parameter_names
         closed = self.closed_form
         self.lanes.show_numbers(
-            *words.numbers(now, names, (closed.coefficients, closed.loss), batches=self.losses.batches)
+            *words.numbers(
+                now, names, (closed.coefficients, closed.loss), batches=self.losses.batches
+            )
         )
 
     def standing(self, k: int) -> words.Standing:
@@ -710,20 +725,21 @@ class LearningRateExplorer(DescentExplorer):
         """Say in words what is seen with the cursor at ``k``."""
         now = self.standing(k)
         speeds = why.speeds(self.quadratic, self.present_rule, now.rates)
-        return words.sentence(now, speeds, max_steps=self.max_steps, batch_size=self.batch_size)
+        return words.sentence(now, speeds, batch_size=self.batch_size)
 
     # -- runs, tables, code ------------------------------------------------------------------
 
     def describe(self, run: Run, lane: int) -> Mapping[str, str]:
         """Columns and cells of the run table that tell a lane's settings."""
         settings = run.settings
-        rates = [*(part[lane] for _, part in settings["schedule"]), settings["learning_rates"][lane]]
-        changed = [words.rate(rate) for i, rate in enumerate(rates) if not i or rate != rates[i - 1]]
+        rates = [part[lane] for _, part in settings["schedule"]]
+        rates.append(settings["learning_rates"][lane])
+        changed = [rates[0], *(new for old, new in pairwise(rates) if new != old)]
         return {
             "rule": text.short(run.descent.rule.label),
             "degree": str(settings["degree"]),
             "batch": str(settings["batch_size"] or "all"),
-            "learning rate": " → ".join(changed),
+            "learning rate": " → ".join(map(words.rate, changed)),
         }
 
     def show_pins(self) -> None:
@@ -814,9 +830,7 @@ class LearningRateExplorer(DescentExplorer):
         """
         self.compute(self.max_steps)
         lane = self.lane
-        return self._written(
-            f"training {lane}", lambda: tables.training_lines(self.descent, lane)
-        )
+        return self._written(f"training {lane}", lambda: tables.training_lines(self.descent, lane))
 
     def _written(self, name: str, write: Callable[[], str]) -> str:
         """A text of the whole run, written once a run."""
@@ -852,8 +866,8 @@ COUNTED = (1 / 40, 1 / 2, 1, 3 / 2, 2)
 _STYLE = """
 .gdwidgets .gdw-rate-figure text.axislabel { display: none; }
 .gdw-figure { position: relative; overflow: visible; }
-.gdwidgets .gdw-chips .widget-toggle-button { padding: 0 10px; }
-.gdwidgets .gdw-chips { gap: 6px; }
+.gdwidgets .gdw-chips .widget-toggle-button { padding: 0 8px; }
+.gdwidgets .gdw-chips { gap: 4px; }
 """
 
 
@@ -869,5 +883,6 @@ class _Data:
     def of(cls, regression: PolynomialRegression) -> _Data:
         """Of a regression."""
         found = quadratic(regression)
-        assert found is not None, "a regression is a quadratic"
+        if found is None:
+            raise AssertionError("a regression is a quadratic")
         return cls(regression, regression.closed_form(), found)

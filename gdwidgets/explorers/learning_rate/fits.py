@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import bqplot as bq
 import numpy as np
@@ -36,7 +37,7 @@ class FitPlot(Frame):
         1, or 1.4 for a projector.
     """
 
-    MARGIN = {"top": 30.0, "right": 24.0, "bottom": 26.0, "left": 40.0}
+    MARGIN: ClassVar[dict[str, float]] = {"top": 30.0, "right": 24.0, "bottom": 26.0, "left": 40.0}
 
     def __init__(self, height: float, size: float = 1.0) -> None:
         super().__init__(height, size, 1.0)
@@ -50,7 +51,7 @@ class FitPlot(Frame):
             opacities=[0.8],
             interactions={},
         )
-        self.grid = self.lines(colors=[palette.GRID], stroke_width=1)
+        self.grid = self.lines(colors=[palette.GRID], stroke_width=1, opacities=[0.13])
         self.closed = self.lines(colors=[palette.INK], line_style="dashed")
         self.ghosts = self.lines(colors=[palette.GHOST], line_style="dashed")
         self.fits = self.lines()
@@ -164,7 +165,7 @@ class FitPlot(Frame):
         ):
             mark.stroke_width = width * size
         self.data.default_size = round(30 * size * size)
-        self.ends.default_size = 16 * size
+        self.ends.default_size = 14 * size
         self.ends.x_offset = round(8 * size)
         self.heading.default_size = 14 * size
         self.place_margins()

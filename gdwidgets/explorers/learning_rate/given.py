@@ -76,9 +76,7 @@ def rates(value: Any, name: str) -> Rates:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = (value,)
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
-        raise ValueError(
-            f"{name} must be 1 to {MOST_LANES} numbers, got {checks.shown(value)}"
-        )
+        raise ValueError(f"{name} must be 1 to {MOST_LANES} numbers, got {checks.shown(value)}")
     if not 1 <= len(value) <= MOST_LANES:
         raise ValueError(f"{name} must be 1 to {MOST_LANES} numbers, got {len(value)} of them")
     return tuple(rate(item, f"{name}[{lane}]") for lane, item in enumerate(value))
@@ -105,7 +103,7 @@ def rule(value: Any, name: str) -> str | Rule:
     if isinstance(value, (list, tuple)):
         raise ValueError(f"{name} must be one rule for all lanes, got {checks.shown(value)}")
     as_rule(value)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def schedule(value: Any, name: str) -> Schedule:

@@ -22,8 +22,9 @@ STYLE = """
   font-size: calc(14px * var(--gdw-size)); white-space: nowrap; }
 .gdwidgets .gdw-lane .widget-text { height: calc(22px * var(--gdw-size)); margin: 0; }
 .gdwidgets .gdw-lane .widget-text input[type=text] { height: calc(20px * var(--gdw-size));
-  line-height: calc(18px * var(--gdw-size)); font-weight: 600; border-color: transparent;
-  background: transparent; padding: 0 4px; font-variant-numeric: tabular-nums; }
+  line-height: calc(18px * var(--gdw-size)); font-weight: 600; font-family: inherit;
+  border-color: transparent; background: transparent; padding: 0 4px;
+  font-variant-numeric: tabular-nums; }
 .gdwidgets .gdw-lane .widget-text input[type=text]:hover,
 .gdwidgets .gdw-lane .widget-text input[type=text]:focus { border-color: var(--gdw-line); }
 .gdwidgets .gdw-lane .widget-button { height: calc(22px * var(--gdw-size)); min-width: 0;
@@ -149,8 +150,7 @@ class LaneTable(HBox):
 
         def line(cells: Sequence[str], tag: str) -> str:
             return "".join(
-                f"<{tag}{' class=gdw-text' if column == columns - 1 else ''}>"
-                f"{escape(cell)}</{tag}>"
+                f"<{tag}{' class=gdw-text' if column == columns - 1 else ''}>{escape(cell)}</{tag}>"
                 for column, cell in enumerate(cells)
             )
 

@@ -14,8 +14,8 @@ from gdwidgets.core.objectives.batches import MiniBatches
 class Losses:
     """Losses over all samples at the records of a descent, computed once each.
 
-    With X = Q R the loss of parameters p is (|R p − Qᵀ y|² + |y − Q Qᵀ y|²)/N: P² products a record,
-    however many samples there are, and a sum of squares, so nothing cancels.
+    With X = Q R the loss of parameters p is (|R p − Qᵀ y|² + |y − Q Qᵀ y|²)/N: P² products a
+    record, however many samples there are, and a sum of squares, so nothing cancels.
 
     Parameters
     ----------

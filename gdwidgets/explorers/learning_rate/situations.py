@@ -23,35 +23,35 @@ def seed_0() -> tuple[float, float, float]:
 
 SITUATIONS: Situations = MappingProxyType(
     {
-        "the exercise": {
-            "sentence": "Four learning rates, one start. Press Play: **which fit reaches the dashed "
-            "closed form first?** Keep an eye on γ = 1 during the first 20 updates.",
+        "exercise": {
+            "sentence": "Four learning rates, one start. Press Play: **which fit reaches the "
+            "dashed closed form first?** Keep an eye on γ = 1 during the first 20 updates.",
         },
         "by hand": {
             "learning_rates": (0.01,),
             "init": seed_0(),
+            "shown_table": "training",
             "sentence": "The worked example with gradients by hand: a, b, c from **torch.randn(3) "
-            "after seed 0**. Its losses 0.2023, 0.1331, 0.0954, 0.0749 are those of update 999 and "
-            "every 1,000 later.",
+            "after seed 0**. It prints the losses 0.2023, 0.1331, 0.0954 and 0.0749; see Tables.",
         },
         "by autograd": {
             "learning_rates": (0.01,),
+            "shown_table": "training",
             "sentence": "The worked example by autograd: a, b, c by **three draws after seed 1**. "
-            "Its losses 0.1905, 0.1267, 0.0919, 0.0730 are those of update 999 and every 1,000 "
-            "later.",
+            "It prints the losses 0.1905, 0.1267, 0.0919 and 0.0730; see Tables.",
         },
-        "at the cliff": {
+        "cliff": {
             "learning_rates": (0.21, 0.202, 0.199, 0.19),
             "max_steps": 1000,
-            "sentence": "Two rates above the limit **0.2004**, two below. Watch the losses above it "
-            "rise: slowly at 0.202, quickly at 0.21. Then drag a handle across the limit.",
+            "sentence": "Two rates above the limit **0.2004**, two below. Watch the losses above "
+            "it fall first and then rise, at 0.21 much sooner. Drag a handle across the limit.",
         },
         "best rate": {
             "learning_rates": (0.19984, 0.1, 0.05),
             "max_steps": 2000,
             "mark_best": True,
-            "sentence": "The best single rate, **0.1998, lies 0.3 % below the limit**. Watch its "
-            "loss fall fastest although each update overshoots along the steepest direction.",
+            "sentence": "The best single rate, **0.1998, lies 0.3 % below the limit**. It begins "
+            "worse than 0.1, since each update overshoots along the steepest direction, and wins.",
         },
         "noise": {
             "learning_rates": (0.1, 0.01),

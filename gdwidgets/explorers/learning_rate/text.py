@@ -16,6 +16,9 @@ from gdwidgets.ui.runs import OUTCOMES, lane_outcome, lane_steps, window
 
 Array = NDArray[np.float64]
 
+_ROOM = 126
+"""Characters for the reasons, so that two lines hold the whole sentence."""
+
 _SLOWER = 3.0
 """How many times slower a lane must be for the sentence to speak of it."""
 
@@ -77,7 +80,7 @@ def standing(
     return Standing(
         step=k,
         rates=tuple(rates),
-        outcomes=tuple(lane_outcome(descent, lane, k) for lane in lanes),
+        outcomes=tuple(lane_outcome(descent, lane, k) for lane in range(descent.lanes)),
         last=tuple(int(last) for last in descent.last_step),
         params=params,
         loss=loss[steps, lanes].astype(np.float64),
@@ -109,11 +112,19 @@ class Speeds:
     """Updates in which the slowest part of the error halves, (L,), infinite where it does not;
     empty where it is not known."""
 
+    @property
+    def written(self) -> str:
+        """The limit, with its formula where it is short; empty where there is none."""
+        if self.limit is None:
+            return ""
+        short = f"{self.formula} = " if len(self.formula) < 4 else ""
+        return f"{short}{text.number(self.limit)}"
+
 
 # -- the sentence ----------------------------------------------------------------------------------
 
 
-def sentence(now: Standing, speeds: Speeds, *, max_steps: int, batch_size: int | None) -> str:
+def sentence(now: Standing, speeds: Speeds, *, batch_size: int | None) -> str:
     """Say how the lanes stand, in numbers first, and why.
 
     Parameters
@@ -122,8 +133,6 @@ def sentence(now: Standing, speeds: Speeds, *, max_steps: int, batch_size: int |
         The lanes.
     speeds
         What theory says of them.
-    max_steps
-        The end of the run.
     batch_size
         Samples in a mini-batch; ``None`` for all.
     """
@@ -139,15 +148,17 @@ def sentence(now: Standing, speeds: Speeds, *, max_steps: int, batch_size: int |
     loss = text.fixed(float(now.loss[best]))
     who = f"γ = {rate(now.rates[best])}"
     over = " over all samples" if batch_size is not None else ""
-    if now.ended:
-        where = f"Update {now.step:,}, the end of the run"
-        away = text.fixed(float(now.distance[best]))
-        lead = f"{who} has the smallest loss{over}" if lanes > 1 else f"{who} has the loss{over}"
-        lead = f"{lead}, {loss}, at a distance of {away} from the closed form"
+    where = f"Update {now.step:,}{', the end' if now.ended else ''}"
+    if lanes == 1:
+        lead = f"{who}, loss{over} {loss}"
+    elif now.ended:
+        lead = f"{who} has the smallest loss{over}, {loss}"
     else:
-        where = f"Update {now.step:,}"
-        lead = f"{who} leads, loss{over} {loss}" if lanes > 1 else f"{who}, loss{over} {loss}"
-    return f"{where}: **{lead}**. {_reasons(now, speeds, batch_size)}".strip()
+        lead = f"{who} leads, loss{over} {loss}"
+    away = ""
+    if now.ended and math.isfinite(now.distance[best]):
+        away = f", {text.number(float(now.distance[best]), 3)} from the closed form"
+    return f"{where}: **{lead}**{away}. {_reasons(now, speeds, batch_size)}".strip()
 
 
 def _first(now: Standing) -> str:
@@ -172,7 +183,7 @@ def _reasons(now: Standing, speeds: Speeds, batch_size: int | None) -> str:
     beyond = [lane for lane in now.lasting if _is_beyond(now.rates[lane], speeds)]
     if beyond and not gone and batch_size is None:
         lane = max(beyond, key=lambda i: now.rates[i])
-        says = f"γ = {rate(now.rates[lane])} lies beyond the limit {_limit(speeds)}"
+        says = f"γ = {rate(now.rates[lane])} lies beyond the limit {speeds.written}"
         if speeds.growth:
             factor = text.number(speeds.growth[lane])
             says += f": each update multiplies its error along the steepest direction by {factor}"
@@ -185,14 +196,15 @@ def _reasons(now: Standing, speeds: Speeds, batch_size: int | None) -> str:
     slow = _slowest(now, speeds)
     if slow is not None and batch_size is None and len(parts) < 2:
         lane, times = slow
-        said = f"γ = {rate(now.rates[lane])} is stable, and {_times(times)} slower"
-        parts.append(said)
+        parts.append(f"γ = {rate(now.rates[lane])} is stable, and {_times(times)} slower")
     if not parts and batch_size is None and speeds.halving:
         half = speeds.halving[now.best]
         if math.isfinite(half) and half >= 0.5:
             parts.append(
                 f"The slowest part of the error halves in {text.counted(round(half), 'update')}"
             )
+    while len(parts) > 1 and len("; ".join(parts)) > _ROOM:
+        parts.pop()
     return "; ".join(parts) + "." if parts else ""
 
 
@@ -208,7 +220,7 @@ def _diverged(now: Standing, lanes: Sequence[int], speeds: Speeds) -> str:
         who = f"{len(lanes)} learning rates"
         when = f"diverged, the last at update {max(now.last[lane] for lane in lanes) + 1:,}"
     if all(_is_beyond(now.rates[lane], speeds) for lane in lanes):
-        return f"{who} {'lies' if one else 'lie'} beyond the limit {_limit(speeds)} and {when}"
+        return f"{who} {'lies' if one else 'lie'} beyond the limit {speeds.written}, and {when}"
     return f"{who} {when}"
 
 
@@ -220,11 +232,6 @@ def _smaller(rates: Sequence[float], speeds: Speeds) -> str:
 
 def _is_beyond(given: float, speeds: Speeds) -> bool:
     return speeds.limit is not None and given > speeds.limit
-
-
-def _limit(speeds: Speeds) -> str:
-    assert speeds.limit is not None
-    return f"{speeds.formula} = {text.number(speeds.limit)}"
 
 
 def _slowest(now: Standing, speeds: Speeds) -> tuple[int, float] | None:
@@ -243,7 +250,8 @@ def _slowest(now: Standing, speeds: Speeds) -> tuple[int, float] | None:
 def _times(times: float) -> str:
     known = {10: "ten times", 100: "a hundred times", 1000: "a thousand times"}
     near = next((word for n, word in known.items() if abs(times / n - 1) < 0.06), None)
-    return near or f"{text.number(times, 2)} times"
+    rounded = float(f"{times:.2g}")
+    return near or f"{f'{rounded:,.0f}' if rounded >= 1000 else text.number(times, 2)} times"
 
 
 def rate(given: float) -> str:
@@ -289,6 +297,19 @@ def note(now: Standing, lane: int) -> str:
     if outcome == "diverged":
         return f"diverged at update {now.last[lane] + 1:,}"
     return OUTCOMES[outcome]
+
+
+def losses_described(now: Standing, max_steps: int, least: float) -> str:
+    """The plot of losses for those who do not see it."""
+    parts = [
+        f"γ = {rate(now.rates[lane])}: "
+        + (note(now, lane) if outcome == "diverged" else text.number(float(now.loss[lane])))
+        for lane, outcome in enumerate(now.outcomes)
+    ]
+    return (
+        f"Losses against update, 0 to {max_steps:,}, logarithmic scale, at update {now.step:,}. "
+        f"{'; '.join(parts)}. Dashed line: least squares, {text.number(least)}."
+    )
 
 
 # -- tables ----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ lane's rate can be dragged, reached by the tab key, moved by the arrow keys and 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,11 +21,12 @@ STOP = 0.01
 """Way from one stop of a handle to the next, in powers of ten."""
 
 _NEAR = 0.012
-"""Relative difference up to which a value from the browser is the one that was sent to it: it moves
-a handle to the nearest stop, which nobody chose."""
+"""Relative difference up to which a handle stands where its learning rate is: half a stop."""
 
-STYLE = (
-    """
+_LATE = 3.0
+"""Seconds within which a browser may tell of a value that was sent to it before a later one."""
+
+STYLE = """
 .gdw-rates { position: relative; margin-bottom: 4px; overflow: visible; }
 .gdw-rates .gdw-handles { position: relative; height: calc(20px * var(--gdw-size));
   overflow: visible; }
@@ -50,12 +52,10 @@ STYLE = (
   font-size: calc(20px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));
   -webkit-text-stroke: 3px var(--jp-layout-color0, #fff); paint-order: stroke fill; }
 .gdwidgets .gdw-handle .noUi-handle::before { display: none; }
-"""
-    + "\n".join(
-        f".gdwidgets .gdw-handle-{lane} .noUi-handle::after {{ display: block;"
-        f' content: "{run.glyph}"; color: var(--gdw-run-{lane}, {run.colour}); }}'
-        for lane, run in enumerate(palette.RUNS)
-    )
+""" + "\n".join(
+    f".gdwidgets .gdw-handle-{lane} .noUi-handle::after {{ display: block;"
+    f' content: "{run.glyph}"; color: var(--gdw-run-{lane}, {run.colour}); }}'
+    for lane, run in enumerate(palette.RUNS)
 )
 
 
@@ -72,8 +72,10 @@ class Mark:
 
 
 def ends(limit: float) -> tuple[float, float]:
-    """The ends of the track for a limit: three and a half to four and a half powers of ten below
-    it, one to two above. They follow from the data alone, so a dragged handle never moves them."""
+    """The ends of the track: three to four powers of ten below a limit, one to two above it.
+
+    They follow from the data alone, so a dragged handle never moves them.
+    """
     if not (0 < limit < math.inf):
         return 1e-4, 10.0
     power = math.floor(math.log10(limit))
@@ -94,6 +96,7 @@ class RateTrack(VBox):
         self.handles: list[FloatLogSlider] = []
         self._moved = moved
         self._rates: tuple[float, ...] = ()
+        self._sent: list[dict[float, float]] = [{} for _ in range(MOST_LANES)]
         self._ends = (1e-4, 10.0)
         self._low, self._high = self._ends
         for lane in range(MOST_LANES):
@@ -113,17 +116,24 @@ class RateTrack(VBox):
         # Small rates lie under large ones; the last in the row is the uppermost.
         self.box = Box(self.handles, layout=Layout(width="100%", overflow="visible"))
         self.box.add_class("gdw-handles")
-        super().__init__(
-            [self.marks, self.box], layout=Layout(width="100%", overflow="visible")
-        )
+        super().__init__([self.marks, self.box], layout=Layout(width="100%", overflow="visible"))
         self.add_class("gdw-rates")
 
     def _slid(self, lane: int, value: float) -> None:
         if lane >= len(self._rates):
             return
-        at = min(max(self._rates[lane], self._low), self._high)
-        if not math.isclose(float(value), at, rel_tol=_NEAR):
+        value = float(value)
+        # A browser repeats what it is sent, in its own last digits, at times after it was sent
+        # something else: nobody chose that.
+        now = time.monotonic()
+        late = (at for at, when in self._sent[lane].items() if now - when < _LATE)
+        if any(math.isclose(value, at, rel_tol=1e-9) for at in late):
+            return
+        if not math.isclose(value, self._within(self._rates[lane]), rel_tol=_NEAR):
             self._moved(lane, float(f"{value:.3g}"))
+
+    def _within(self, rate: float) -> float:
+        return min(max(rate, self._low), self._high)
 
     def show_rates(self, rates: Sequence[float]) -> None:
         """Put a handle to every lane's learning rate; one beyond the track stands at its end."""
@@ -133,8 +143,14 @@ class RateTrack(VBox):
             shown = None if there else "none"
             if handle.layout.display != shown:
                 handle.layout.display = shown
-            if there:
-                handle.value = min(max(rates[lane], self._low), self._high)
+            at = self._within(rates[lane]) if there else 0.0
+            # A handle that is dragged is not written to: it stands at most half a stop away.
+            if there and not math.isclose(handle.value, at, rel_tol=_NEAR):
+                stop = 10.0 ** (round(math.log10(at) / STOP) * STOP)
+                now = time.monotonic()
+                sent = {v: when for v, when in self._sent[lane].items() if now - when < _LATE}
+                self._sent[lane] = {**sent, stop: now}
+                handle.value = stop
 
     def position(self, rate: float) -> float:
         """Where a learning rate stands on the track, from 0 (left end) to 1."""
@@ -195,13 +211,13 @@ def _names(marks: Sequence[Mark], position: Callable[[float], float]) -> str:
     ordered = sorted(marks, key=lambda mark: mark.rate)
     for number, mark in enumerate(ordered):
         at = 100 * position(mark.rate)
-        left = len(ordered) > 1 and number == 0 or at > 80
+        left = (len(ordered) > 1 and number == 0) or at > 80
         side = (
-            f"right:{100 - at:.2f}%;padding-right:4px" if left else f"left:{at:.2f}%;padding-left:4px"
+            f"right:{100 - at:.2f}%;padding-right:4px"
+            if left
+            else f"left:{at:.2f}%;padding-left:4px"
         )
         if number > 1:
             continue
-        parts.append(
-            f"<span style='{side}'>{mark.name} <b>{text.number(mark.rate)}</b></span>"
-        )
+        parts.append(f"<span style='{side}'>{mark.name} <b>{text.number(mark.rate)}</b></span>")
     return "".join(parts)

@@ -102,7 +102,7 @@ def paragraphs(facts: Facts) -> list[str]:
     elif isinstance(facts.rule, (Momentum, Nesterov)):
         said += [_momentum(facts)]
     elif isinstance(facts.rule, (Adam, RMSprop)):
-        said += [_adaptive(facts)]
+        said += [_adaptive(facts, facts.rule)]
     if facts.batch_size is not None:
         said += [_noise(facts)]
     return [one for one in said if one]
@@ -147,17 +147,15 @@ def _limits(facts: Facts) -> str:
         )
         if facts.batch_size is not None:
             said += " That is the limit over all samples; a mini-batch has curvatures of its own."
-    elif isinstance(facts.rule, Nesterov):
-        said += (
-            f"error shrinks while γ < {formula} = **{text.number(limit)}**. That is lower than "
-            f"plain gradient descent's 2/λ = {text.number(plain)}: between the two, plain descent "
-            "converges and Nesterov momentum diverges."
-        )
     else:
-        said += (
-            f"error shrinks while γ < {formula} = **{text.number(limit)}**, more than plain "
-            f"gradient descent's 2/λ = {text.number(plain)}."
-        )
+        said += f"error shrinks in the long run while γ < {formula} = **{text.number(limit)}**."
+        if limit < plain * (1 - 1e-6):
+            said += (
+                f" That is lower than plain gradient descent's 2/λ = {text.number(plain)}: between "
+                f"the two, plain descent converges and {facts.rule.label} diverges."
+            )
+        elif limit > plain * (1 + 1e-6):
+            said += f" Plain gradient descent's limit is 2/λ = {text.number(plain)}."
     return said
 
 
@@ -227,9 +225,7 @@ def _momentum(facts: Facts) -> str:
     if best is None or not math.isfinite(facts.quadratic.best_rate):
         return ""
     plain = facts.quadratic.updates_to(facts.start, facts.quadratic.best_rate, NEAR)
-    with_it = momentum_updates_to(
-        facts.quadratic, facts.start, best.learning_rate, best.beta, NEAR
-    )
+    with_it = momentum_updates_to(facts.quadratic, facts.start, best.learning_rate, best.beta, NEAR)
     said = (
         f"**The best momentum** here is β* = ((√κ − 1)/(√κ + 1))² = **{text.number(best.beta)}** "
         f"with γ* = {text.number(best.learning_rate)}: an update leaves √β* = "
@@ -243,19 +239,18 @@ def _momentum(facts: Facts) -> str:
     return said
 
 
-def _adaptive(facts: Facts) -> str:
-    assert isinstance(facts.rule, (Adam, RMSprop))
+def _adaptive(facts: Facts, rule: Adam | RMSprop) -> str:
     first = "γ · sgn(g)"
-    if isinstance(facts.rule, RMSprop):
-        size = 1 / math.sqrt(1 - facts.rule.alpha)
+    if isinstance(rule, RMSprop):
+        size = 1 / math.sqrt(1 - rule.alpha)
         first = f"γ/√(1 − α) · sgn(g) = {text.number(size)} γ · sgn(g)"
     far = [
-        f"{text.number(reach(facts.rule, given, facts.max_steps), 3)} at γ = {rate(given)}"
+        f"{text.number(reach(rule, given, facts.max_steps), 3)} at γ = {rate(given)}"
         for given in sorted(set(facts.rates), reverse=True)[:4]
     ]
     away = text.number(float(np.abs(facts.start - facts.closed.coefficients).max()), 3)
     return (
-        f"**The size of the gradient cancels.** {facts.rule.label}'s first update is {first}, "
+        f"**The size of the gradient cancels.** {rule.label}'s first update is {first}, "
         f"whatever the gradient g is. In {text.counted(facts.max_steps, 'update')} of one "
         f"direction a coefficient can get at most about {text.listed(far)} far; the farthest one "
         f"has {away} to go."

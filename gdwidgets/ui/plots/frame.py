@@ -113,7 +113,8 @@ class Frame:
         made = dict(zip(keys, texts, strict=True))
         # Labels go first and alone, with those of the ticks that are still there: the browser
         # draws ticks later than it is told of them, with the labels that it knew when told.
-        present = {f"{place:.10g}" for place in np.atleast_1d(axis.tick_values)}
+        there = [] if axis.tick_values is None else axis.tick_values.tolist()
+        present = {f"{place:.10g}" for place in there}
         kept = {key: text for key, text in (axis.tick_labels or {}).items() if key in present}
         axis.tick_labels = {**kept, **made}
         axis.tick_values = np.array([float(key) for key in keys])
