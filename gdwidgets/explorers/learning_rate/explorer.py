@@ -650,10 +650,20 @@ class LearningRateExplorer(DescentExplorer):
         self.track.show_marks(self.quadratic.limit, *self._marks())
         self.track.show_rates(self.learning_rates)
         self.lanes.show_rates(self.learning_rates)
+        self._show_constants()
+
+    def _show_constants(self) -> None:
+        """Show the controls of the present rule's constants, as far as controls are made."""
         for name in CONSTANTS:
-            shown = None if name in self.constants else "none"
             if name in self.form.fields:
+                shown = None if name in self.constants else "none"
                 self.form.field(name).widget.layout.display = shown
+
+    def build_settings(self) -> Widget:
+        """Make the fold *Settings*; constants of other rules are not shown."""
+        made = super().build_settings()
+        self._show_constants()
+        return made
 
     _shown_theory: tuple[Any, ...] = ()
 

@@ -44,7 +44,7 @@ SITUATIONS: Situations = MappingProxyType(
             "learning_rates": (0.21, 0.202, 0.199, 0.19),
             "max_steps": 1000,
             "sentence": "Two rates above the limit **0.2004**, two below. Watch the losses above "
-            "it fall first and then rise, at 0.21 much sooner. Drag a handle across the limit.",
+            "it rise, quickly at 0.21, slowly at 0.202. Then drag a handle across the limit.",
         },
         "best rate": {
             "learning_rates": (0.19984, 0.1, 0.05),

@@ -214,8 +214,8 @@ def _best(facts: Facts) -> str:
         if plain and with_it:
             said += (
                 f" Momentum with β* = {text.number(momentum.beta)} and γ = "
-                f"{text.number(momentum.learning_rate)} needs {with_it:,} updates to a distance of "
-                f"{NEAR}, plain descent {plain:,}."
+                f"{text.number(momentum.learning_rate)} needs {text.counted(with_it, 'update')} to a "
+                f"distance of {NEAR}, plain descent {plain:,}."
             )
     return said
 
@@ -233,8 +233,8 @@ def _momentum(facts: Facts) -> str:
     )
     if plain and with_it:
         said += (
-            f" To a distance of {NEAR} it takes {with_it:,} updates; plain descent at its own best "
-            f"rate takes {plain:,}."
+            f" To a distance of {NEAR} it takes {text.counted(with_it, 'update')}; plain "
+            f"descent at its own best rate takes {plain:,}."
         )
     return said
 

@@ -250,7 +250,7 @@ def test_the_closed_form_of_years_is_the_least_squares_fit(make):
 
 
 def test_with_mini_batches_the_loss_drawn_is_that_of_all_samples(make, cells):
-    explorer = make(learning_rates=(0.1, 0.01), batch_size=10, lane=1)
+    explorer = make(learning_rates=(0.1, 0.01), batch_size=10, lane=1, max_steps=1000)
     explorer.run()
     full = explorer.losses()
     x, y = training_pairs()
@@ -294,9 +294,7 @@ def test_the_loss_over_all_samples_is_the_regression_s(degree):
     )
     descent.advance_to(30)
     params = torch.from_numpy(descent.params[:, 0].copy())
-    np.testing.assert_allclose(
-        Losses(regression, descent)()[:, 0], regression(params), rtol=1e-4
-    )
+    np.testing.assert_allclose(Losses(regression, descent)()[:, 0], regression(params), rtol=1e-4)
 
 
 # -- changing a rate in mid-run --------------------------------------------------------------------
@@ -394,9 +392,7 @@ def test_the_constants_are_torch_s(make, name, optimizer):
         steps.zero_grad()
         (c[0] + c[1] * x + c[2] * x**2 - y).square().mean().backward()
         steps.step()
-    np.testing.assert_allclose(
-        explorer.descent.params[50, 0], c.detach(), rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(explorer.descent.params[50, 0], c.detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_controls_of_constants_appear_with_their_rule(explorer):

@@ -64,7 +64,7 @@ def test_a_lane_beyond_the_limit_that_has_not_diverged_is_said_to_grow(make):
     batch=st.sampled_from([None, 1, 10, 100]),
     k=st.integers(0, 60),
 )
-@effort(max_examples=25)
+@effort(max_examples=12)
 def test_at_any_setting_the_sentence_is_short_and_its_numbers_are_the_recording_s(
     rates, degree, rule, batch, k
 ):
@@ -77,7 +77,7 @@ def test_at_any_setting_the_sentence_is_short_and_its_numbers_are_the_recording_
     assert "nan" not in said
     assert not re.search(r"\b1 (updates|samples|steps)\b", said)
     now = explorer.standing(explorer.step)
-    if now.lasting and 0 < explorer.step:
+    if now.lasting and explorer.step > 0:
         best = min(now.lasting, key=lambda lane: explorer.losses()[min(k, now.last[lane]), lane])
         assert f"γ = {text.number(rates[best], 6)}" in said
         loss = explorer.losses()[min(explorer.step, now.last[best]), best]
@@ -105,9 +105,8 @@ def test_what_the_situations_promise_happens():
     assert [rate > limit for rate in explorer.learning_rates] == [True, True, False, False]
     for lane in (0, 1):
         values = loss[: int(explorer.descent.last_step[lane]), lane]
-        turn = int(values.argmin())
-        assert 0 < turn
-        assert values[-1] > 10 * values[turn]
+        assert (np.diff(values[:200]) > 0).all()
+    assert loss[20, 0] > 10 * loss[20, 1]
     explorer.situate("best rate")
     assert explorer.learning_rates[0] == pytest.approx(explorer.quadratic.best_rate, abs=5e-6)
     explorer.run()
@@ -257,13 +256,13 @@ def test_inputs_of_one_value_are_said_to_leave_coefficients_open(make):
     rule=st.sampled_from(["gd", "momentum", "nesterov", "rmsprop", "adam"]),
     batch=st.sampled_from([None, 5]),
 )
-@effort(max_examples=25)
+@effort(max_examples=12)
 def test_there_is_theory_for_any_setting(rates, degree, rule, batch):
     explorer = LearningRateExplorer(
         learning_rates=rates, degree=degree, rule=rule, batch_size=batch, max_steps=20
     )
     said = " ".join(why.paragraphs(explorer.facts))
-    assert "nan" not in said.replace("finance", "")
+    assert "nan" not in said
     assert not re.search(r"\b1 (updates|directions|samples)\b", said)
     explorer.close()
 
