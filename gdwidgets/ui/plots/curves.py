@@ -359,7 +359,7 @@ class Curves(Frame):
             broken = int(bad[0]) if bad.size else None
             ended = last is not None and rows == int(last[lane]) + 1
             if broken is None and ended and diverged is not None and diverged[lane]:
-                lanes.append(Lane(column, rows - 1))
+                lanes.append(Lane(column, rows))  # the update after its last record
             else:
                 lanes.append(Lane(column[:broken], broken))
         self._lanes = lanes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import bqplot as bq
 import ipywidgets
@@ -30,7 +30,7 @@ class Frame:
         What the scales run to from 0; they never change.
     """
 
-    MARGIN: ClassVar[dict[str, float]] = {"top": 12.0, "right": 12.0, "bottom": 44.0, "left": 52.0}
+    MARGIN = {"top": 12.0, "right": 12.0, "bottom": 44.0, "left": 52.0}
     """Pixels around the plot area at size 1."""
 
     def __init__(self, height: float, size: float, reach: float) -> None:
@@ -110,10 +110,14 @@ class Frame:
         """Write texts at places of an axis, both of one length and not empty."""
         # What JavaScript calls a number is the key of its text.
         keys = [f"{round(place, 4):.10g}" for place in places]
-        # The texts first, in a message of their own: when the values change, bqplot starts a
-        # transition that writes, a moment later, the texts it knew when it started.
-        axis.tick_labels = dict(zip(keys, texts, strict=True))
-        write(axis, tick_values=np.array([float(key) for key in keys]))
+        made = dict(zip(keys, texts, strict=True))
+        # Labels go first and alone, with those of the ticks that are still there: the browser
+        # draws ticks later than it is told of them, with the labels that it knew when told.
+        there = [] if axis.tick_values is None else axis.tick_values.tolist()
+        present = {f"{place:.10g}" for place in there}
+        kept = {key: text for key, text in (axis.tick_labels or {}).items() if key in present}
+        axis.tick_labels = {**kept, **made}
+        axis.tick_values = np.array([float(key) for key in keys])
 
     def put_texts(
         self,
