@@ -35,8 +35,8 @@ def test_the_toy_neuron_s_walk_goes_forward_then_back_to_the_leaves():
     back = [step.node for step in graph.steps[graph.forward_steps :]]
     assert back[:4] == ["mean", "square", "sub", "add"]
     assert set(back[4:]) == {"matmul", "w", "b"}
-    assert graph.arriving("mean").item() == 1.0
-    assert graph.arriving("add").tolist() == [[6.0]]
+    assert graph.grad_output("mean").item() == 1.0
+    assert graph.grad_output("add").tolist() == [[6.0]]
 
 
 def test_tracking_control_multiplies_x_by_itself():
@@ -48,7 +48,7 @@ def test_tracking_control_multiplies_x_by_itself():
 
 def test_gradients_of_a_value_used_twice_add():
     graph = recorded("value used twice")
-    sent = [g.item() for step in graph.steps for name, g in step.sent if name == "x"]
+    sent = [g.item() for step in graph.steps for name, g in step.grad_inputs if name == "x"]
     assert len(sent) == 2
     assert graph.grads["x"].item() == pytest.approx(sum(sent))
     assert graph.grads["x"].item() == pytest.approx(4 * math.sin(2) + 4 * math.cos(2))
@@ -156,7 +156,7 @@ def test_an_operation_with_several_results_is_one_node():
     graph = record_graph(function, {"x": [3.0, 4.0]})
     assert list(graph.nodes) == ["x", "unbind", "mul"]
     assert graph.nodes["unbind"].value.tolist() == [3.0, 4.0]
-    assert graph.arriving("unbind").tolist() == [4.0, 3.0]
+    assert graph.grad_output("unbind").tolist() == [4.0, 3.0]
 
 
 def test_a_function_of_ones_own_appears_with_its_value():
@@ -215,12 +215,12 @@ def test_incoming_gradient_times_local_derivative_is_what_is_passed_on(name, x, 
         if step.phase != "backward":
             continue
         local = [pair for pair in graph.nodes[step.node].local if pair[1] is not None]
-        sent = list(step.sent)
+        sent = list(step.grad_inputs)
         for target, derivative in local:
             gradient = next(g for n, g in sent if n == target)
             sent.remove(next(pair for pair in sent if pair[1] is gradient))
             assert torch.allclose(
-                derivative.times(step.arriving), gradient.flatten(), atol=1e-5, rtol=1e-4
+                derivative.times(step.grad_output), gradient.flatten(), atol=1e-5, rtol=1e-4
             )
             checked += 1
     assert checked

@@ -227,7 +227,7 @@ def test_the_details_show_what_backward_computes(explorer):
     explorer.run()
     explorer.select("matmul")
     html = explorer.details.value
-    assert "each matrix gets the gradient times the other one, transposed" in html
+    assert "w gets xᵀ @ grad_output (local derivative: x)" in html
     assert "[[2],\n [3]]" in html
     assert "[[12],\n [18]]" in html
 
@@ -249,7 +249,7 @@ def test_bars_rise_as_the_gradient_passes_and_compare_activations():
     assert bars.view in explorer.side.children
     assert np.allclose(bars.bars.y, bars.y.min)
     explorer.run()
-    expected = [explorer.descent.arriving(n).item() for n in explorer.descent.nodes]
+    expected = [explorer.descent.grad_output(n).item() for n in explorer.descent.nodes]
     assert np.allclose(bars.bars.y, expected, rtol=1e-5)
     assert bars.others.y.shape == (2, 7)
     assert np.allclose(bars.others.y[1], 1.0)  # relu passes 1 on everywhere

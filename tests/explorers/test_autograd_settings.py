@@ -130,7 +130,7 @@ class Walks(RuleBasedStateMachine):
         explorer = self.explorer
         seen = explorer.descent.steps[: explorer.step]
         values, gradients = shown(explorer)
-        reached = {s.node for s in seen if s.call and (s.arriving is not None)}
+        reached = {s.node for s in seen if s.call and (s.grad_output is not None)}
         assert {name for name, text in gradients.items() if text} == reached
         computed = {s.node for s in seen if s.phase == "forward"}
         leaves = {n.name for n in explorer.descent.nodes.values() if n.kind == "leaf"}

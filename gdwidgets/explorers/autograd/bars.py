@@ -22,7 +22,7 @@ COLOURS = {"sigmoid": palette.BLUE, "tanh": palette.GREEN, "relu": palette.ORANG
 
 def layer_gradients(graph: AutogradGraph) -> list[float]:
     """|∂output/∂layer| of the input and of every layer of a chain; 0 where nothing arrived."""
-    return [size(graph.arriving(name)) for name in graph.nodes]
+    return [size(graph.grad_output(name)) for name in graph.nodes]
 
 
 class LayerBars:

@@ -211,7 +211,7 @@ class GraphPicture:
         """Write values, gradients, the active edges and the rings, with the cursor at ``k``."""
         graph, seen = self._graph, self._graph.steps[:k]
         values = {s.node for s in seen if s.phase == "forward"}
-        arrived = {s.node: s.grad if s.grad is not None else s.arriving for s in seen if s.call}
+        arrived = {s.node: s.grad if s.grad is not None else s.grad_output for s in seen if s.call}
         self.values.text = [self._value(n, n.name in values) for n in graph.nodes.values()]
         self.gradients.text = [self._gradient(arrived.get(name)) for name in graph.nodes]
         step = seen[-1] if seen else None
@@ -243,7 +243,7 @@ class GraphPicture:
         elif step.phase == "forward":
             pairs = [(name, step.node) for name in self._graph.nodes[step.node].inputs]
         else:
-            pairs = [(name, step.node) for name, _ in step.sent]
+            pairs = [(name, step.node) for name, _ in step.grad_inputs]
         x, y = _joined([edges[pair] for pair in dict.fromkeys(pairs) if pair in edges])
         forward = step is not None and step.phase == "forward"
         figures.write(

@@ -28,7 +28,7 @@ def walk_rows(words: Words) -> list[list[str]]:
         if step.phase == "backward" and graph.backward_calls > 1:
             direction = f"backward {step.call}"
         value = brief(graph.nodes[step.node].value, 6, 6) if step.phase == "forward" else ""
-        incoming, grad = brief(step.arriving, 6, 6), brief(step.grad, 6, 6)
+        incoming, grad = brief(step.grad_output, 6, 6), brief(step.grad, 6, 6)
         found.append([str(k), direction, words.name(step.node), value, incoming, grad])
     return found
 
@@ -63,7 +63,7 @@ def walk_frame(graph: AutogradGraph, name: Callable[[str], str]) -> pd.DataFrame
                 "grad_fn": node.grad_fn,
                 "shape": node.shape,
                 "value": _nested(node.value),
-                "incoming": _nested(step.arriving),
+                "incoming": _nested(step.grad_output),
                 "grad": _nested(step.grad),
             }
         )

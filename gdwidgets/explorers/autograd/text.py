@@ -8,7 +8,7 @@ from html import escape
 import torch
 from torch import Tensor
 
-from gdwidgets.core.autograd.nodes import AutogradGraph, Local, Node, Step
+from gdwidgets.core.autograd.nodes import AutogradGraph, Local, Node, Step, Untracked
 from gdwidgets.core.autograd.trace import word
 from gdwidgets.core.scripts.graph import call_text
 
@@ -35,33 +35,6 @@ SIGNS = {
     "sqrt": "√",
 }
 """Signs of operations in the picture; others show their name."""
-
-BACKWARD = {
-    "Add": "a sum passes the gradient on to each input as it is",
-    "Sub": "a difference passes the gradient on, to the second input with its sign turned",
-    "Rsub": "a difference passes the gradient on, with its sign turned",
-    "Mul": "each factor gets the gradient times the other factor",
-    "Div": "the numerator gets the gradient divided by the denominator",
-    "Mm": "each matrix gets the gradient times the other one, transposed",
-    "Addmm": "each matrix gets the gradient times the other one, transposed",
-    "Dot": "each vector gets the gradient times the other one",
-    "Mv": "the vector gets the transposed matrix times the gradient",
-    "Bmm": "each matrix gets the gradient times the other one, transposed",
-    "Pow": "the base gets the gradient times n · base^(n−1)",
-    "Mean": "every number gets the gradient divided by their count",
-    "Sum": "every number gets the same gradient",
-    "Sigmoid": "the gradient is multiplied by σ(x) · (1 − σ(x)), never more than 1/4",
-    "Tanh": "the gradient is multiplied by 1 − tanh²(x), never more than 1",
-    "Relu": "the gradient passes where x > 0, and is 0 elsewhere",
-    "Exp": "the gradient is multiplied by exp(x)",
-    "Log": "the gradient is divided by x",
-    "Sin": "the gradient is multiplied by cos(x)",
-    "Cos": "the gradient is multiplied by −sin(x)",
-    "Neg": "the gradient changes its sign",
-    "Sqrt": "the gradient is divided by 2·√x",
-    "MseLoss": "the gradient is multiplied by 2 · (input − target), and divided by their count",
-}
-"""What the backward of common operations computes."""
 
 STYLE = """<style>
 .gdw-node { font-size: 13px; line-height: 18px; color: var(--jp-content-font-color1, #222); }
@@ -204,25 +177,24 @@ class Words:
         what = f"{where} {self.equation(node)} = {value}."
         if node.grad_fn is not None:
             return f"{what} It remembers how it was made: grad_fn is {node.grad_fn}."
-        if node.detached:
+        if node.untracked is Untracked.DETACHED:
             return (
                 f"{what} detach() keeps the value and drops the graph: no gradient comes past here."
             )
-        if self.graph.no_grad:
-            return f"{what} Inside no_grad no graph is built: there is no grad_fn."
-        return f"{what} Nothing that requires gradients goes in, so there is no grad_fn."
+        reason = "" if node.untracked is None else f", because {node.untracked.value}"
+        return f"{what} There is no grad_fn{reason}."
 
     def _backward(self, step: Step, node: Node) -> str:
         output = self.name(self.graph.output)
         again = "Second backward" if step.call == 2 else "Backward"
-        arrived = said(step.arriving)
+        arrived = said(step.grad_output)
         name = self.name(node.name)
         if node.kind == "group":
             return f"{again}: the gradient passes through {node.members} nodes, drawn as one."
         if step.grad is not None:
             total = f"{name}.grad = {said(step.grad)}"
             ways = [s for s in self.graph.steps if s.call == step.call]
-            parts = [said(g) for s in ways for to, g in s.sent if to == node.name]
+            parts = [said(g) for s in ways for to, g in s.grad_inputs if to == node.name]
             summed = f", the sum of {' and '.join(parts)}" if 1 < len(parts) <= 4 else ""
             added = f", added to what was there: now {total}" if step.call == 2 else ""
             if added:
@@ -240,14 +212,14 @@ class Words:
         """What a node passes on: ``incoming × local derivative = product to input``."""
         local = list(node.local)
         parts = []
-        for index, (to, gradient) in enumerate(step.sent):
+        for index, (to, gradient) in enumerate(step.grad_inputs):
             known = local[index][1] if index < len(local) else None
             product = said(gradient)
             target = self.name(to)
-            if known is None or known.kind == "matrix" or step.arriving is None:
+            if known is None or known.kind == "matrix" or step.grad_output is None:
                 parts.append(f"{product} to {target}")
             else:
-                times = f"{said(step.arriving)} × {said(known.value)}"
+                times = f"{said(step.grad_output)} × {said(known.value)}"
                 parts.append(f"{times} = {product} to {target}")
         return parts
 
@@ -279,8 +251,8 @@ class Words:
             rows += [("is_leaf", str(node.is_leaf)), ("requires_grad", str(node.requires_grad))]
             rows.append(("grad_fn", str(node.grad_fn)))
         backward = [s for s in seen if s.node == name and s.phase == "backward"]
-        if backward and backward[-1].arriving is not None and node.kind not in {"leaf", "group"}:
-            rows.append(("incoming", written(backward[-1].arriving)))
+        if backward and backward[-1].grad_output is not None and node.kind not in {"leaf", "group"}:
+            rows.append(("incoming", written(backward[-1].grad_output)))
         if node.kind in {"leaf", "constant"}:
             grads = [s.grad for s in backward if s.grad is not None]
             rows.append((".grad", written(grads[-1]) if grads else "None"))
@@ -305,15 +277,15 @@ class Words:
         for index, (to, local) in enumerate(node.local):
             head = f"∂/∂{self.name(to)}"
             rows.append((head, _local_text(local)))
-            if step is not None and index < len(step.sent):
-                rows.append((f"to {self.name(to)}", written(step.sent[index][1])))
+            if step is not None and index < len(step.grad_inputs):
+                rows.append((f"to {self.name(to)}", written(step.grad_inputs[index][1])))
         return rows[:8]
 
     def _notes(self, node: Node) -> str:
         notes = []
         if node.grad_fn is not None:
-            base = node.grad_fn.split("Backward")[0]
-            notes.append(f"{node.grad_fn}: {BACKWARD.get(base, 'gradient × local derivative')}.")
+            said = "; ".join(dict.fromkeys(note.sentence(self.name) for note in node.notes))
+            notes.append(f"{node.grad_fn}: {said or 'no input gets a gradient'}.")
         if node.grad_words:
             first = node.grad_words.split(". ")[0]
             notes.append(f"Only leaves keep .grad: read here it is None. PyTorch: “{first}. …”")
