@@ -100,3 +100,20 @@ Initialized at: u = 1.0, v = 1.0, learning rate = 0.0005
 EXERCISE_3_EARLY = f"""\
 Initialized at: u = -1.0, v = 1.0, learning rate = 0.0005, loss_tol = 0.0001
 {HIMMELBLAU[(-1.0, 1.0), 1e-4]}"""
+
+WORKED_EXAMPLES = {
+    "by hand": """\
+Iteration 1000 | Loss: 0.2023
+Iteration 2000 | Loss: 0.1331
+Iteration 3000 | Loss: 0.0954
+Iteration 4000 | Loss: 0.0749
+Learned parameters: a = 1.4275, b = -1.9894, c = 1.6990""",
+    "by autograd": """\
+Iteration 1000 | Loss: 0.1905
+Iteration 2000 | Loss: 0.1267
+Iteration 3000 | Loss: 0.0919
+Iteration 4000 | Loss: 0.0730
+Learned parameters: a = 1.4430, b = -2.0325, c = 1.7196""",
+}
+"""What the unit's two worked examples print: initial values by one call after seed 0, by three
+after seed 1."""

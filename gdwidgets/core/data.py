@@ -71,5 +71,32 @@ def initial_parameters(count: int = 3, seed: int = 1) -> torch.Tensor:
         return torch.stack(draws)
 
 
+def initial_parameters_at_once(count: int = 3, seed: int = 0) -> torch.Tensor:
+    """Normal draws of one call, as the course's first worked example initialises a, b and c.
+
+    Parameters
+    ----------
+    count
+        How many numbers, 1 to 1,000.
+    seed
+        Seed of the generator, at least 0.
+
+    Returns
+    -------
+    torch.Tensor
+        float32, shape (count,): the numbers of ``torch.randn(count)`` after
+        ``torch.manual_seed(seed)``. From 16 numbers on they are others than those of as many calls.
+
+    Raises
+    ------
+    ValueError
+        When ``count`` or ``seed`` is not a whole number in its range.
+    """
+    count = checks.integer(count, "count", 1, 1_000)
+    generator = _generator(seed)
+    with own_torch_state():
+        return torch.randn(count, generator=generator, dtype=torch.float32, device="cpu")
+
+
 def _generator(seed: int) -> torch.Generator:
     return torch.Generator(device="cpu").manual_seed(checks.integer(seed, "seed", 0, 2**63 - 1))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gdwidgets.core import checks
+from gdwidgets.core.objectives.least_squares import ClosedForm, Singular, closed_form, singular
 from gdwidgets.core.session import own_torch_state
 
 HIGHEST_DEGREE = 10
@@ -98,20 +98,18 @@ class PolynomialRegression:
         with own_torch_state(), torch.no_grad():
             return self._lanes(params) @ _powers(_pairs_side(x, "x"), self.degree)
 
-    def closed_form(self) -> tuple[np.ndarray[Any, np.dtype[np.float64]], float]:
-        """The least-squares coefficients, float64 (P,), and their mean squared error.
+    def closed_form(self) -> ClosedForm:
+        """The least-squares polynomial: unpacks as float64 coefficients (P,) and their loss.
 
-        Solved in float64 by ``torch.linalg.lstsq``: inverting the normal matrix in float32 loses
-        the fourth decimal. Where several polynomials fit equally well (repeated inputs), the one
-        with the smallest coefficients.
+        Fitted in float64 in polynomials that are orthonormal over the inputs, then written in
+        powers of x; the loss is the least possible one also where no float64 or float32
+        coefficients come near it, which the result says; see `ClosedForm`.
         """
-        with own_torch_state(), torch.no_grad():
-            matrix = _powers(self.x.double(), self.degree).T
-            target = self.y.double()
-            # "gelsd" also serves matrices without full rank.
-            solution = torch.linalg.lstsq(matrix, target[:, None], driver="gelsd").solution[:, 0]
-            loss = (matrix @ solution - target).square().mean()
-            return solution.numpy(), float(loss)
+        return closed_form(self.x.double().numpy(), self.y.double().numpy(), self.degree)
+
+    def singular(self) -> Singular:
+        """The singular value decomposition of X (N, P), the powers of the inputs, in float64."""
+        return singular(self.x.double().numpy(), self.degree)
 
     def hessian(self) -> Tensor:
         """Second derivatives of the loss, 2/N X Xᵀ: float64 (P, P), the same everywhere."""

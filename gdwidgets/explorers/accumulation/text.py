@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdwidgets.core import Descent
+from gdwidgets.core import Descent, tables
 from gdwidgets.core.objectives.micro_batches import MicroBatches
 from gdwidgets.explorers.accumulation import runs
 from gdwidgets.explorers.accumulation.loops import amount, figure_loss
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 COLUMNS = "Step |       Loss |        a |        b |   grad_a |   grad_b"
 MORE = " |   left_a |   left_b |  fresh_a |  fresh_b"
-RULE = 60
-"""Length of the line under the course's column heads."""
 
 
 def sentence(explorer: AccumulationComparer, k: int) -> str:
@@ -103,36 +101,24 @@ def _batch_sentence(explorer: AccumulationComparer, batch: MicroBatches, k: int)
 
 
 def course_tables(explorer: AccumulationComparer) -> str:
-    """Return both lanes as the course's Exercise 2 prints them, digit for digit.
-
-    Step n is record n − 1: what the loop prints after the n-th ``backward()``.
-    """
-    return "\n\n".join(_course_table(explorer, lane) for lane in (0, 1))
-
-
-def _course_table(explorer: AccumulationComparer, lane: int) -> str:
-    descent, problem = explorer.descent, explorer.subject
-    every = explorer.clear_every
+    """Return both lanes as the course's Exercise 2 prints them, digit for digit."""
+    problem, every = explorer.subject, explorer.clear_every
     if problem.parts is not None:
         titles = (
-            f"In {problem.parts} micro-batches, one update each {problem.parts} steps:",
-            "The whole batch at once:",
+            f"In {problem.parts} micro-batches, one update each {problem.parts} steps",
+            "The whole batch at once",
         )
         target = f"loss = sum((a * x + b - y)**2) / {runs.PAIRS} over {runs.PAIRS} pairs"
     else:
-        left = {None: "Without gradient clearing:", 1: "With gradient clearing:"}
+        uncleared = {None: "Without gradient clearing", 1: "With gradient clearing"}
         titles = (
-            left.get(every, f"Gradients cleared every {every} steps:"),
-            "With gradient clearing:",
+            uncleared.get(every, f"Gradients cleared every {every} steps"),
+            "With gradient clearing",
         )
         target = f"loss = (a * x + b - y)**2 with x = {problem.x}, y = {problem.y}"
-    lines = [titles[lane], f"Target function: {target}", COLUMNS, "-" * RULE]
-    last, outcome = int(descent.last_step[lane]), str(descent.outcomes[lane])
-    count = last if outcome == "max_steps" else last + 1
-    lines += [record_line(descent, lane, k) for k in range(count)]
-    if outcome == "diverged":
-        lines.append(f"Diverged: update {last + 1} is not finite")
-    return "\n".join(lines)
+    return "\n\n".join(
+        tables.exercise_2(explorer.descent, lane, titles[lane], target) for lane in (0, 1)
+    )
 
 
 def record_line(descent: Descent, lane: int, k: int, *, parts: bool = False) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gdwidgets.core import RULES, Descent, PolynomialRegression, own_torch_state
+from gdwidgets.core import RULES, Descent, PolynomialRegression, own_torch_state, tables
 from gdwidgets.ui import text
 from gdwidgets.ui.runs import OUTCOMES, lane_outcome, lane_steps, window
 
@@ -151,56 +151,12 @@ def lane_note(descent: Descent, lane: int, k: int) -> str:
     return OUTCOMES[outcome]
 
 
-def short_rate(rate: float) -> str:
-    """A rate as the course's headings have it: ``1e-1``, with as many digits as it needs."""
-    mantissa, exponent = _scientific(rate).split("e")
-    return f"{mantissa}e{int(exponent)}"
-
-
-def _scientific(rate: float) -> str:
-    written = (f"{rate:.{digits}e}" for digits in range(17))
-    return next(form for form in written if float(form) == rate)
-
-
 def course_tables(explorer: LearningRateExplorer) -> str:
-    """Return the course's three tables and the closed form, all from one recorded run.
-
-    The row for N iterations shows the coefficients after N updates and the loss of the N-th
-    iteration, which is that of the coefficients before its update. A diverged lane is ``nan``.
-    """
+    """Return the course's three tables and the closed form, all from one recorded run."""
     steps = explorer.max_steps
     counts = sorted({max(1, round(share * steps)) for share in SHARES})
     descent = explorer.extended(counts[-1])
-    rates = descent.learning_rates
-    parts = [
-        f"Changing the learning rate (fixed num_iterations = {steps}):",
-        *(
-            f"Learning rate {_scientific(rates[lane])} | {_cells(descent, lane, steps)}"
-            for lane in range(descent.lanes)
-        ),
-    ]
-    lasting = [lane for lane in range(descent.lanes) if descent.outcomes[lane] != "diverged"]
-    best = sorted(lasting, key=lambda lane: float(descent.loss[steps - 1, lane]))[:TABLED]
-    for lane in sorted(best, key=lambda lane: -rates[lane]):
-        rate = short_rate(rates[lane])
-        parts += ["", f"Changing the number of iterations (fixed learning_rate = {rate}):"]
-        parts += [f"Iterations {n:4d}         | {_cells(descent, lane, n)}" for n in counts]
-    coefficients, loss = explorer.closed_form
-    names = descent.objective.parameter_names
-    return "\n".join([*parts, "", f"Closed-form solution    | {_row(names, coefficients, loss)}"])
-
-
-def _cells(descent: Descent, lane: int, n: int) -> str:
-    """What the course's function returns after ``n`` iterations."""
-    names = descent.objective.parameter_names
-    if descent.outcomes[lane] == "diverged" and n > descent.last_step[lane]:
-        return _row(names, [math.nan] * len(names), math.nan)
-    return _row(names, descent.params[n, lane], float(descent.loss[n - 1, lane]))
-
-
-def _row(names: Sequence[str], values: Any, loss: float) -> str:
-    cells = ", ".join(f"{name}: {value:7.4f}" for name, value in zip(names, values, strict=True))
-    return f"{cells}, loss: {loss:9.4f}"
+    return tables.exercise_1(descent, steps, counts, explorer.closed_form, tabled=TABLED)
 
 
 def step_table(explorer: LearningRateExplorer) -> str:

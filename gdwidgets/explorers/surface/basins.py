@@ -43,14 +43,26 @@ class Basins:
         self._wanted: tuple[Any, ...] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def want(self, surface: Surface, learning_rate: float, rule: str, max_steps: int) -> None:
+    def want(
+        self,
+        surface: Surface,
+        learning_rate: Any,
+        rule: Any,
+        max_steps: int,
+        loss_tol: float | None,
+    ) -> None:
         """Find the basins under these settings, unless they are there or on their way."""
-        wanted = (surface, learning_rate, rule, max_steps)
+        wanted = (surface, learning_rate, rule, max_steps, loss_tol)
         if wanted == self._wanted:
             return
         self.forget()
         search = BasinSearch(
-            surface, learning_rate, rule=rule, max_steps=max_steps, resolution=GRID
+            surface,
+            learning_rate,
+            rule=rule,
+            max_steps=max_steps,
+            resolution=GRID,
+            loss_tol=loss_tol,
         )
         self._wanted = wanted
         if self._loop.running:

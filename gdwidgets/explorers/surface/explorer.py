@@ -2,49 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from ipywidgets import HTML, HBox, Layout, VBox, Widget
-from traitlets import Bool, TraitError, validate
+from ipywidgets import Dropdown, HBox, Layout, VBox, Widget
 
-from gdwidgets.core import RULES, SURFACES, BasinMap, Descent, Surface
+from gdwidgets.core import RULES, SURFACES, BasinMap, Descent, Surface, as_rule, checks
 from gdwidgets.core.scripts.descent import descent_script
+from gdwidgets.core.tables import surface_table
 from gdwidgets.explorers.surface import text as words
 from gdwidgets.explorers.surface.basins import Basins
-from gdwidgets.explorers.surface.choice import (
+from gdwidgets.explorers.surface.given import (
     Point,
     as_kept_starts,
     as_surface,
-    as_tolerance,
-    default_settings,
+    clamped,
+    defaults,
+    least_value,
     loss_floor,
 )
-from gdwidgets.explorers.surface.controls import SurfaceControls
-from gdwidgets.explorers.surface.plots import SurfaceMap, basin_colour
-from gdwidgets.ui import checks, text
-from gdwidgets.ui.explorer import Explorer
-from gdwidgets.ui.plots import palette
-from gdwidgets.ui.plots.curves import LossPlot
-from gdwidgets.ui.runs import lane_steps
+from gdwidgets.ui import text
+from gdwidgets.ui.descent_explorer import DescentExplorer
+from gdwidgets.ui.fold import Part
+from gdwidgets.ui.form import Choice, Optional, Pair, Rate, RateField, Switch, button
+from gdwidgets.ui.plots.curves import Curves
+from gdwidgets.ui.plots.plane import Plane
+from gdwidgets.ui.runs import Run, lane_steps, step_table
+from gdwidgets.ui.settings import Setting
+from gdwidgets.ui.situations import Situations
 
-HEIGHT = 400
+HEIGHT = 328
 """Height of both figures, in pixels."""
 
-ADAPTIVE_SHARE = 0.01
-"""Learning rate of RMSprop and Adam in a race, as a share of the map's width: these rules move by
-about the learning rate itself, whatever the gradient."""
+ADAPTIVE = 0.01
+"""Learning rate of RMSprop and Adam in a race, in widths of the map: these rules move by about the
+learning rate itself, whatever the gradient."""
+
+OWN = "your own function"
 
 
-class SurfaceExplorer(Explorer):
+class SurfaceExplorer(DescentExplorer):
     """Gradient descent on any function of two variables.
 
     Parameters
     ----------
     surface
-        A name from ``gdwidgets.core.SURFACES``, a ``Surface``, or any callable of two tensors that
-        returns one of the same shape.
+        A name from ``gdwidgets.core.SURFACES``, a ``Surface``, any callable of two tensors that
+        returns one of the same shape, or an objective with two parameters.
     bounds
         For a callable: ``((u_min, u_max), (v_min, v_max))``, or ``(min, max)`` for both.
     minima
@@ -52,54 +58,127 @@ class SurfaceExplorer(Explorer):
     name
         For a callable: what it is called.
     **settings
-        Any of ``SETTINGS`` (see the traits), ``speed`` and ``layout``.
+        Any other setting (see the traits), and ``layout``.
 
     Raises
     ------
-    ValueError, TraitError
-        When a setting does not fit: says what was given and what is accepted.
+    ValueError
+        When a setting does not fit: names it, says what was given and what is accepted.
     TypeError
         For an unknown keyword: names the nearest.
     """
 
-    SETTINGS = (
-        "surface",
-        "start",
-        "kept_starts",
-        "learning_rate",
-        "rule",
-        "max_steps",
-        "loss_tol",
-        "race",
-        "basins",
-        "loss_log",
+    DIALS = ("learning_rate", "rule")
+    MORE = (("start", "max_steps", "loss_tol", "loss_log"),)
+
+    SITUATIONS: ClassVar[Situations] = {
+        "the exercise": {
+            "sentence": "From (1, 1) the run goes downhill to minimum ①. Watch its steps get "
+            "shorter as the slope does, and the loss fall along an almost straight line.",
+        },
+        "four valleys": {
+            "start": (-0.27, -0.92),
+            "max_steps": 200,
+            "basins": True,
+            "sentence": "Almost the top of the hill between the four minima. Drag the start a "
+            "little: which valley it runs into depends on the side it starts on.",
+        },
+        "too fast": {
+            "start": (-1.0, -1.0),
+            "learning_rate": 0.02,
+            "sentence": "At this rate every update jumps across the valley. Watch the loss rise and "
+            "fall, then lower the rate until the path calms into one curve.",
+        },
+        "saddle": {
+            "surface": "saddle",
+            "sentence": "Down one way, up the other. The run seems to come to rest at the centre "
+            "and then leaves it, faster and faster: the gradient was small, not the end.",
+        },
+        "ravine": {
+            "surface": "narrow valley",
+            "sentence": "Steep across, almost flat along. A rate that is stable across the valley "
+            "makes progress along it slow; try momentum as the update rule.",
+        },
+        "local minimum": {
+            "surface": "rastrigin",
+            "sentence": "Many minima, only one of them the lowest. Descent goes to the bottom of the "
+            "dent it starts in and has no way to know of the others.",
+        },
+    }
+
+    surface = Setting(
+        SURFACES["himmelblau"],
+        lambda value, _: as_surface(value, None, (), ""),
+        help="The function to be minimized",
     )
+    """The ``Surface`` that is descended; a name from ``SURFACES`` can be assigned. With another
+    surface come its own start, learning rate and loss axis."""
 
-    surface = checks.Checked("himmelblau", lambda value: as_surface(value, None, (), ""))
-    """The ``Surface`` that is descended; a name from ``SURFACES`` can be assigned."""
-
-    start = checks.Checked((0.0, 0.0), lambda value: checks.point(value, "start"))
+    start = Setting(
+        (1.0, 1.0),
+        checks.point,
+        help="Where the run starts; also by a click on the map or by dragging the white circle",
+        control=Pair(("u", "v")),
+    )
     """Where the run starts: (u, v), two finite numbers, kept as a tuple."""
 
-    kept_starts = checks.Checked((), as_kept_starts)
-    """Earlier starts that run along as lanes of their own: pairs (u, v), at most 7."""
+    kept_starts = Setting((), as_kept_starts, help="Earlier starts that run along")
+    """Earlier starts that run along as lanes of their own: points (u, v), at most 7."""
 
-    learning_rate = checks.Checked(0.01, lambda value: checks.real(value, "learning_rate", above=0))
+    learning_rate = Setting(
+        5e-4,
+        checks.positive,
+        label="learning rate γ",
+        help="Learning rate γ: how far one update goes along the negative gradient",
+        control=Rate(1e-5, 1.0),
+    )
     """The learning rate γ, a positive number."""
 
-    rule = checks.Checked("gd", lambda value: checks.one_of(value, "rule", RULES))
+    rule = Setting(
+        "gd",
+        lambda value, name: checks.one_of(value, name, RULES),
+        label="update rule",
+        help="How gradients become an update",
+        control=Choice(tuple((rule.label, name) for name, rule in RULES.items()), "184px"),
+    )
     """The update rule: a name from ``gdwidgets.core.RULES``. Default ``"gd"``."""
 
-    loss_tol = checks.Checked(None, as_tolerance)
-    """Stop a lane when its loss changes by less than this in a step; ``None`` for never."""
+    loss_tol = Setting(
+        None,
+        checks.optional(checks.positive),
+        label="loss_tol",
+        help="Stop when the loss changes by less than this in an update; empty for never",
+        control=Optional(),
+    )
+    """Stop a lane when its loss changes by less than this in an update; ``None`` for never."""
 
-    race = Bool(False)
+    race = Setting(
+        False,
+        checks.boolean,
+        label="Race",
+        help="Run every update rule from this start",
+        control=Switch(),
+    )
     """Whether all update rules run from the present start instead."""
 
-    basins = Bool(False)
+    basins = Setting(
+        False,
+        checks.boolean,
+        label="Basins",
+        help="Colour every start by the minimum it reaches under these settings",
+        control=Switch(),
+        view=True,
+    )
     """Whether every start on the map is coloured by the minimum it reaches."""
 
-    loss_log = Bool(True)
+    loss_log = Setting(
+        True,
+        checks.boolean,
+        label="loss axis",
+        help="Scale of the loss axis",
+        control=Choice((("logarithmic", True), ("linear", False)), "128px"),
+        view=True,
+    )
     """Whether the loss is drawn on a logarithmic axis."""
 
     def __init__(
@@ -111,43 +190,37 @@ class SurfaceExplorer(Explorer):
         name: str = "",
         **settings: Any,
     ) -> None:
-        self._drawn: Surface | None = None
-        chosen = as_surface(surface, bounds, minima, name)
-        self.reject_unknown(settings)
-        super().__init__(surface=chosen, **(default_settings(chosen) | settings))
+        chosen = as_surface(surface, bounds, minima, checks.text(name, "name"))
+        self.reject_unknown({key: 0 for key in settings if key != "layout"})
+        self._own: Surface | None = None
+        self._drawn_surface: Surface | None = None
+        super().__init__(surface=chosen, **(defaults(chosen) | settings))
 
     # -- settings ----------------------------------------------------------------------------
 
-    @validate("loss_log")
-    def _valid_loss_log(self, proposal: Any) -> bool:
-        if proposal["value"] and self.surface is not None and not self.surface.minima:
-            raise TraitError(
-                "a logarithmic loss axis needs the least value of the function: give the surface "
-                "its minima, or stay with the linear axis"
-            )
-        return bool(proposal["value"])
-
-    def _setting_changed(self, change: Any) -> None:
-        if change["name"] == "surface" and self._ready and not self._together:
-            with self.settings_together():
-                self._stale = True
-                for name, value in default_settings(self.surface).items():
-                    setattr(self, name, value)
-                self.kept_starts = ()
-        elif change["name"] == "loss_log":
-            if self._ready:
-                self._show_loss_axis()
-        elif change["name"] == "basins":
-            if self._ready:
-                self.show_settings()
-                self._refresh_basins()
-        else:
-            super()._setting_changed(change)
-
     def settings(self) -> dict[str, Any]:
         """Keyword arguments that build an equal explorer."""
-        known = next((name for name, s in SURFACES.items() if s is self.surface), self.surface)
-        return super().settings() | {"surface": known}
+        return super().settings() | {"surface": self._known(self.surface)}
+
+    @staticmethod
+    def _known(surface: Surface) -> str | Surface:
+        return next((name for name, known in SURFACES.items() if known is surface), surface)
+
+    def situation_settings(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """All settings of a situation: what its surface brings along, and its ``own``."""
+        surface = as_surface(own.get("surface", self.home), None, (), "")
+        return {
+            **super().situation_settings({}),
+            **defaults(surface),
+            "basins": False,
+            **own,
+            "surface": surface,
+        }
+
+    @property
+    def home(self) -> Any:
+        """The surface of situations that name none."""
+        return "himmelblau"
 
     # -- lanes -------------------------------------------------------------------------------
 
@@ -169,34 +242,24 @@ class SurfaceExplorer(Explorer):
         if not self.race:
             return (self.learning_rate,) * len(self.starts)
         (u0, u1), _ = self.surface.bounds
-        own = {"rmsprop": ADAPTIVE_SHARE * (u1 - u0), "adam": ADAPTIVE_SHARE * (u1 - u0)}
+        own = {"rmsprop": ADAPTIVE * (u1 - u0), "adam": ADAPTIVE * (u1 - u0)}
         return tuple(own.get(name, self.learning_rate) for name in RULES)
 
     @property
-    def lane_settings(self) -> list[dict[str, Any]]:
-        """Update rule and learning rate of every lane, where a race gives them their own."""
-        rules = tuple(RULES) if self.race else (self.rule,) * len(self.starts)
-        return [
-            {"rule": rule, "learning_rate": rate}
-            for rule, rate in zip(rules, self.rates, strict=True)
-        ]
-
-    @property
     def lane_names(self) -> tuple[str, ...]:
-        """What each lane is called: its start, or in a race its rule."""
+        """What each lane is called at the end of its curve."""
         if self.race:
-            return tuple(
-                f"{rule.label}, γ = {text.number(rate)}"
-                for rule, rate in zip(RULES.values(), self.rates, strict=True)
-            )
-        return tuple(f"start ({text.number(u)}, {text.number(v)})" for u, v in self.starts)
+            return tuple(rule.label for rule in RULES.values())
+        if len(self.starts) == 1:
+            return (as_rule(self.rule).label,)
+        return tuple(words.lane_name(u, v) for u, v in self.starts)
 
     def add_start(self) -> None:
         """Keep the present start as a lane; the next click or drag sets another one.
 
         Raises
         ------
-        TraitError
+        ValueError
             When seven starts are kept already.
         """
         self.kept_starts = (*self.kept_starts, self.start)
@@ -206,18 +269,38 @@ class SurfaceExplorer(Explorer):
         self.kept_starts = ()
 
     def move_start(self, lane: int, point: Point) -> None:
-        """Move the start of a lane: what dragging a white circle does."""
+        """Move the start of a lane: what dragging a white circle does.
+
+        Raises
+        ------
+        ValueError
+            When there is no such lane, or the point is none.
+        """
+        lane = checks.integer(lane, "lane", 0, len(self.starts) - 1)
         if self.race or lane == self.lane:
             self.start = point
         else:
             moved = list(self.kept_starts)
-            moved[lane] = point
+            moved[lane] = checks.point(point, "start")
             self.kept_starts = tuple(moved)
 
-    # -- building ----------------------------------------------------------------------------
+    # -- the recording -----------------------------------------------------------------------
 
-    def build_descent(self) -> Descent:
-        """Make the descent of the present settings."""
+    def new_recording(self, changed: frozenset[str]) -> Descent:
+        """Make the descent of the present settings; another surface brings its own along."""
+        if "surface" in changed and self._applied is not None:
+            for name, value in defaults(self.surface).items():
+                if name not in changed:
+                    setattr(self, name, value)
+            if "kept_starts" not in changed:
+                self.kept_starts = ()
+        if self.loss_log and not self.surface.minima:
+            if "loss_log" in changed and "surface" not in changed:
+                raise ValueError(
+                    "loss_log must be False here: a logarithmic axis needs the lowest value of the "
+                    "function, and this surface names no minima"
+                )
+            self.loss_log = False
         descent = Descent(
             self.surface,
             self.starts,
@@ -226,140 +309,213 @@ class SurfaceExplorer(Explorer):
             loss_tol=self.loss_tol,
             max_steps=self.max_steps,
         )
-        descent.advance_to(0)
         for (u, v), outcome in zip(self.starts, descent.outcomes, strict=True):
             if outcome == "diverged":
                 raise ValueError(
-                    f"the function or its gradient is not finite at the start ({u:g}, {v:g}): "
-                    "choose another"
+                    "start must be where the function and its gradient are finite, which they are "
+                    f"not at {words.at_point(u, v)}"
                 )
         return descent
 
-    def build_picture(self) -> Widget:
-        """Make the map, the loss plot and the key of lanes and basins."""
-        self.map = SurfaceMap(
-            HEIGHT,
-            self.handler(lambda point: self.assign("start", point)),
-            self.handler(self.drag),
+    # -- the face ----------------------------------------------------------------------------
+
+    def build_chooser(self) -> Widget:
+        """Make the list of surfaces."""
+        self.chooser = Dropdown(
+            options=self._surfaces(),
+            tooltip="The function to be minimized",
+            layout=Layout(width="168px", flex="0 0 auto"),
         )
-        self.loss_plot = LossPlot(HEIGHT)
-        self.key = HTML(layout=Layout(width="100%", display="none"))
+        choose = self.handler(self._choose_surface)
+        self.chooser.observe(lambda change: choose(change["new"]), names="value")
+        return self.chooser
+
+    def _surfaces(self) -> list[tuple[str, Any]]:
+        known = [(surface.name, name) for name, surface in SURFACES.items()]
+        return known if self._own is None else [*known, (self._own.name or OWN, OWN)]
+
+    def _choose_surface(self, name: str) -> None:
+        chosen = self._own if name == OWN else SURFACES[name]
+        if chosen is not self.surface:
+            try:
+                self.surface = chosen
+            finally:
+                self._show_chooser()
+
+    def _show_chooser(self) -> None:
+        known = self._known(self.surface)
+        if not isinstance(known, str) and self._own is not self.surface:
+            self._own = self.surface
+            self.chooser.options = self._surfaces()
+        self.chooser.value = known if isinstance(known, str) else OWN
+
+    def build_picture(self) -> Widget:
+        """Make the map and the loss plot."""
+        click = self.handler(lambda point: setattr(self, "start", point))
+        self.map = Plane(HEIGHT, click, self.handler(self.drag))
+        self.loss_plot = Curves(HEIGHT, on_click=self.handler(self._read_out))
         self.basin_finder = Basins(self._loop, self._show_basins)
-        loss = HBox([self.loss_plot.figure], layout=Layout(flex="1 1 320px", min_width="300px"))
-        row = HBox([self.map.view, loss], layout=Layout(width="100%", flex_flow="row wrap"))
-        return VBox([row, self.basin_finder.progress, self.key], layout=Layout(width="100%"))
+        for plot in (self.map, self.loss_plot):
+            plot.figure.add_class("gdw-figure")
+        left = VBox(
+            [self.map.figure, self.basin_finder.progress],
+            layout=Layout(flex=f"0 1 {HEIGHT}px", min_width="280px"),
+        )
+        right = HBox([self.loss_plot.figure], layout=Layout(flex="1 1 320px", min_width="280px"))
+        return HBox([left, right])
 
-    def build_controls(self) -> Widget:
-        """Make the settings' controls and write the present settings into everything."""
-        self.controls = SurfaceControls(self)
-        self.settings_applied()
-        self._show_loss_axis()
-        return self.controls
+    def build_dials(self) -> Sequence[Widget]:
+        """Make the track of the learning rate and the choice of the rule."""
+        made = super().build_dials()
+        made[0].layout.flex = "1 1 320px"
+        return made
 
-    def folded(self) -> dict[str, Callable[[], str]]:
-        """Return the step table around the cursor, the runs side by side, and the code."""
-        return {
-            "Step table": lambda: words.step_table(self.descent, self.lane, self.step),
-            "Run table": lambda: words.run_table(self),
-            **super().folded(),
-        }
+    def comparisons(self) -> Sequence[Widget]:
+        """Starts, race and basins."""
+        self.add = button("Add a start", "Keep this start, then click for another")
+        self.clear = button("Clear starts", "Forget the starts that were kept")
+        self.bind_button(self.add, self.add_start)
+        self.bind_button(self.clear, self.clear_starts)
+        fields = [self.form.field(name).widget for name in ("race", "basins")]
+        return [self.add, self.clear, *fields]
 
-    def drag(self, lane: int, point: Point) -> None:
-        """Move a start to where its circle was dropped; a start that does not fit goes back."""
-        try:
-            self.move_start(lane, point)
-        except ValueError:
-            self.map.put_starts(self.descent)
-            raise
+    def tables(self) -> list[Part]:
+        """The steps around the cursor."""
+        return [Part("Tables", html=lambda: step_table(self.descent, self.lane, self.drawn))]
+
+    def resize(self, scale: float) -> None:
+        """Make the figures ``scale`` times as large as they normally are."""
+        for plot in (self.map, self.loss_plot):
+            plot.set_size(scale)
+        self.map.figure.layout.max_width = f"{round(HEIGHT * scale)}px"
 
     def loose_widgets(self) -> tuple[Widget, ...]:
-        """Return the scale of the loss axis that is not in use."""
-        return self.loss_plot.widgets
+        """What is not on display at times."""
+        return super().loose_widgets()
+
+    def drag(self, lane: int, point: Point, released: bool = True) -> None:  # noqa: FBT001, FBT002 - as the map calls it
+        """Move a start while it is dragged; one that does not fit stays where it was."""
+        try:
+            self.move_start(lane, clamped(self.surface, point))
+        finally:
+            if released:
+                self.map.put_starts()
+
+    def _read_out(self, lane: int, step: int) -> None:
+        self.seek(step)
 
     # -- drawing -----------------------------------------------------------------------------
 
-    def settings_applied(self) -> None:
-        """Prepare figures, controls and basins for a new descent."""
-        if self._drawn is not self.surface:
-            self._drawn = self.surface
-            self.map.show_surface(self.surface)
-        colours = palette.LANES[: self.descent.lanes]
-        self.map.show_run(self.descent, colours)
-        self.loss_plot.show_run(self.descent, self.max_steps, colours, loss_floor(self.surface))
-        self.show_settings()
+    def show_recording(self) -> None:
+        """Prepare the figures for a new descent."""
+        if self._drawn_surface is not self.surface:
+            self._drawn_surface = self.surface
+            self.map.show_surface(
+                self.surface.values,
+                self.surface.bounds,
+                least=least_value(self.surface),
+                minima=self.surface.minima,
+            )
+        descent, floor = self.descent, loss_floor(self.surface)
+        names = self.lane_names
+        self.map.show_run(lambda: descent.params, names=names, last=lambda: descent.last_step)
+        self.loss_plot.show_run(
+            lambda: descent.loss - np.float32(floor),
+            names,
+            end=self.max_steps,
+            last=lambda: descent.last_step,
+            title="loss" if floor == 0 else "loss above the lowest minimum",
+            brief=self._by_hand,
+        )
         self._refresh_basins()
+
+    def show_view(self) -> None:
+        """Apply what changes only how the run is shown."""
+        if self.loss_plot.log != self.loss_log:
+            self.loss_plot.use_log(self.loss_log)
+        for plot in (self.map, self.loss_plot):
+            if plot.future != self.future:
+                plot.show_future(self.future)
+        self._show_chooser()
+        self._refresh_basins()
+
+    def draw(self, k: int, *, full: bool) -> None:
+        """Write every mark from the recording, with the cursor at ``k``."""
+        try:
+            self.compute(min(k + 1, self.max_steps), 0.05)  # for the next update's arrow
+        except Exception as problem:  # noqa: BLE001 - a function of the student's may raise anything
+            self.show_problem(problem)
+        self.map.draw(k, full=full)
+        self.loss_plot.draw(k, full=full)
+
+    def progressed(self, *, done: bool) -> None:
+        """More of the run is recorded: draw it."""
+        self.map.extend()
+        self.loss_plot.extend()
+        super().progressed(done=done)
+
+    def draw_text(self, k: int) -> None:
+        """Write the limit on the learning rate's track."""
+        field = self.form.field("learning_rate")
+        if not isinstance(field, RateField):
+            return
+        if self.race or self.rule != "gd":
+            field.show_limits([], "the limit 2/λ is that of plain descent")
+            return
+        at = self.descent.params[lane_steps(self.descent, k)[self.lane], self.lane]
+        limit, note = words.limit_at(self.surface, at)
+        field.show_limits([(limit, "stable here below")] if limit is not None else [], note)
+
+    def sentence(self, k: int) -> str:
+        """Say in words what is seen with the cursor at ``k``."""
+        return words.sentence(self.descent, self.lane, k, self.surface, arrow=self.map.factor)
+
+    # -- basins ------------------------------------------------------------------------------
 
     def _refresh_basins(self) -> None:
         if self.basins:
-            self.basin_finder.want(self.surface, self.learning_rate, self.rule, self.max_steps)
+            self.basin_finder.want(
+                self.surface, self.learning_rate, self.rule, self.max_steps, self.loss_tol
+            )
         else:
             self.basin_finder.forget()
 
     def _show_basins(self, basins: BasinMap | None) -> None:
-        self.map.show_basins(basins)
-        self._write_key(self.step)
-        self._gate.stamp()
-
-    def show_settings(self) -> None:
-        """Write the settings' values into their controls."""
-        self.controls.show(self)
-
-    def _show_loss_axis(self) -> None:
-        self.show_settings()
-        self.loss_plot.use_log(self.loss_log, self.descent, self.step)
-
-    def draw(self, k: int) -> None:
-        """Write every mark from the recording, with the cursor at ``k``."""
-        try:
-            self.descent.advance_to(min(k + 1, self.max_steps))  # for the next update's arrow
-        except Exception as problem:  # noqa: BLE001 - a function of the student's may raise anything
-            self.show_problem(problem)
-        self.map.draw(self.descent, k)
-        self.loss_plot.draw(self.descent, k)
-        self._write_key(k)
-        at = self.descent.params[lane_steps(self.descent, k)[self.lane], self.lane]
-        if self.race or self.rule != "gd":
-            self.controls.rate.show_limit(float("inf"), "the limit 2/λ is for plain descent")
+        if basins is None:
+            self.map.show_basins(None)
+            self.map.show_minima(self.surface.minima)
         else:
-            self.controls.rate.show_limit(*words.limit_here(self.surface, at))
+            self.map.show_minima([(u, v) for u, v in basins.minima])
+            self.map.show_basins(basins.labels, diverged=basins.DIVERGED)
+        if self._ready:
+            self._gate.stamp()
 
-    def sentence(self, k: int) -> str:
-        """Say in words what is seen with the cursor at ``k``."""
-        return words.sentence(self, k)
+    # -- runs, tables, code ------------------------------------------------------------------
 
-    def _write_key(self, k: int) -> None:
-        parts = []
-        if self.descent.lanes > 1:
-            parts.append(text.html_key(words.lane_entries(self, k)))
-        if self.basins and self.basin_finder.map is not None:
-            parts.append(
-                text.html_key(words.basin_entries(self.basin_finder.map, basin_colour), boxes=True)
-            )
-        html = "".join(parts)
-        if self.key.value != html:
-            self.key.value = html
-            self.key.layout.display = None if html else "none"
-
-    # -- pins, tables, code ------------------------------------------------------------------
-
-    def ghosts(self) -> dict[str, Any]:
-        """Points of the present run's ghost on the map and in the loss plot."""
-        k = int(lane_steps(self.descent, self.step)[self.lane])
+    def describe(self, run: Run, lane: int) -> Mapping[str, str]:
+        """Columns and cells of the run table that tell a lane's settings."""
+        surface = run.settings["surface"]
+        u, v = run.descent.start[lane]
         return {
-            "map": self.map.pin(self.descent, self.lane, k),
-            "loss": self.loss_plot.pin(self.descent, self.lane, k),
-            "surface": self.surface,
-            "lane": self.lane,
+            "surface": SURFACES[surface].name if isinstance(surface, str) else surface.name,
+            "rule": text.short(run.descent.rule.label),
+            "learning rate": f"{run.descent.learning_rates[lane]:g}",
+            "start": words.at_point(u, v),
         }
 
     def show_pins(self) -> None:
         """Draw the ghosts of the pins that were made on the present surface."""
-        self.show_settings()
-        here = [pin for pin in self.pins if pin.ghosts["surface"] is self.surface]
-        self.map.show_ghosts([pin.ghosts["map"] for pin in here])
-        self.loss_plot.show_ghosts(
-            [pin.ghosts["loss"] for pin in here], [pin.label for pin in here]
-        )
+        here = [pin for pin in self.pins if pin.descent.objective is self.surface]
+        floor = loss_floor(self.surface)
+        paths, losses = [], []
+        for pin in here:
+            for lane in range(pin.descent.lanes):
+                at = int(lane_steps(pin.descent, pin.step)[lane]) + 1
+                paths.append((pin.descent.params[:at, lane], pin.label))
+                values = pin.descent.loss[:at, lane] - np.float32(floor)
+                losses.append((np.arange(at), values, pin.label))
+        self.map.show_ghosts(paths)
+        self.loss_plot.show_ghosts(losses)
 
     def table(self) -> str:
         """Return the run as the course's Exercise 3 prints it: every 100 steps, and the end.
@@ -367,7 +523,7 @@ class SurfaceExplorer(Explorer):
         The run is computed as far as it is not yet; the cursor stays where it is.
         """
         self.compute(self.max_steps)
-        return words.course_table(self.descent)
+        return surface_table(self.descent)
 
     def code(self) -> str:
         """Return a plain-PyTorch script of the present settings; it prints the final numbers.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gdwidgets.explorers.surface.choice import Point
 from gdwidgets.explorers.surface.explorer import SurfaceExplorer
+from gdwidgets.explorers.surface.given import Point
 
 
 class HimmelblauExplorer(SurfaceExplorer):
@@ -23,7 +23,7 @@ class HimmelblauExplorer(SurfaceExplorer):
         self,
         start: Point = (1.0, 1.0),
         learning_rate: float = 5e-4,
-        rule: str = "gd",
+        rule: Any = "gd",
         max_steps: int = 300,
         loss_tol: float | None = None,
         **settings: Any,

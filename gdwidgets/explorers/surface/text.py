@@ -1,223 +1,149 @@
-"""What a surface explorer says: the status sentence, the keys and the tables."""
+"""What a surface explorer says: made from the recording, the surface and the cursor alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gdwidgets.core import RULES, BasinMap, Descent, Surface, learning_rate_limit
+from gdwidgets.core import Descent, Surface
+from gdwidgets.core.analysis.curvature import rate_limits
 from gdwidgets.ui import text
-from gdwidgets.ui.plots import palette
-from gdwidgets.ui.runs import OUTCOMES, lane_outcome, lane_steps, window
+from gdwidgets.ui.runs import lane_outcome, lane_steps
 
-if TYPE_CHECKING:
-    from gdwidgets.explorers.surface.explorer import SurfaceExplorer
+CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 
-NEAR = 0.02
-"""How near an end is said to have reached a minimum, as a share of the map's diagonal."""
+OPPOSITE = -0.5
+"""Cosine of the angle between two updates below which they point in nearly opposite directions."""
 
 
-def limit_here(surface: Surface, point: NDArray[np.float32]) -> tuple[float, str]:
-    """Return the largest stable learning rate at a point and a sentence on it."""
-    try:
-        limit = learning_rate_limit(surface, point)
-    except (ValueError, RuntimeError):
-        return float("inf"), "no limit known here"
-    if np.isinf(limit):
-        return limit, "no limit here: nothing curves up"
-    return limit, "2/λ: beyond this rate an update overshoots by more than it gains, here"
+def numbered(index: int) -> str:
+    """A minimum's number as it stands on the map: ``①`` for index 0."""
+    return CIRCLED[index] if index < len(CIRCLED) else f"({index + 1})"
 
 
-def nearest_minimum(surface: Surface, point: NDArray[np.float32]) -> tuple[float, float] | None:
-    """Return the known minimum within reach of a point, if there is one."""
-    if not surface.minima:
+def at_point(u: float, v: float) -> str:
+    """A point in a sentence."""
+    return f"({text.number(u)}, {text.number(v)})"
+
+
+def nearest_minimum(
+    minima: Sequence[tuple[float, float]], point: NDArray[np.float32]
+) -> tuple[int, float] | None:
+    """The index of the minimum nearest to a point, and how far it is; ``None`` without minima."""
+    if not len(minima):
         return None
-    (u0, u1), (v0, v1) = surface.bounds
-    minima = np.array(surface.minima)
-    distance = np.hypot(*(minima - point).T)
-    best = int(distance.argmin())
-    if distance[best] > NEAR * np.hypot(u1 - u0, v1 - v0):
-        return None
-    return float(minima[best][0]), float(minima[best][1])
+    distances = np.hypot(*(np.asarray(minima, np.float64) - point).T)
+    best = int(distances.argmin())
+    return best, float(distances[best])
 
 
-def _at(u: float, v: float) -> str:
-    return f"({text.number(round(float(u), 4))}, {text.number(round(float(v), 4))})"
+def sentence(
+    descent: Descent, lane: int, k: int, surface: Surface, *, arrow: float = 1.0
+) -> str:
+    """Say where a lane stands at step ``k``, what it does there and why.
 
-
-def sentence(explorer: SurfaceExplorer, k: int) -> str:
-    """Say where the present lane stands, how it ended, or what to do first."""
-    descent, lane = explorer.descent, explorer.lane
+    Parameters
+    ----------
+    descent
+        The recording, at least as far as ``k``.
+    lane
+        The lane to speak of.
+    k
+        The cursor.
+    surface
+        What is descended.
+    arrow
+        How many times longer than the next update its arrow is drawn.
+    """
     at = int(lane_steps(descent, k)[lane])
     u, v = (float(x) for x in descent.params[at, lane])
-    loss = text.number(float(descent.loss[at, lane]))
+    loss = float(descent.loss[at, lane])
+    numbers = f"**u = {text.fixed(u)}, v = {text.fixed(v)}, loss = {text.fixed(loss)}**"
     outcome = lane_outcome(descent, lane, k)
-    if k == 0 and outcome != "diverged":
-        times = explorer.map.magnification
-        longer = f", drawn {text.number(times)} times longer" if times > 1 else ""
+    if k == 0 and outcome == "running":
+        longer = "" if arrow == 1 else f", drawn {text.number(arrow, 3)} times as long"
         return (
-            f"Click the map or drag the white circle to choose a start, then press play. "
-            f"Now at {_at(u, v)}, loss {loss}; an arrow is the next update{longer}."
+            f"Start: {numbers}. Press Play, or click the map to start elsewhere. "
+            f"The arrow is the first update{longer}."
         )
-    where = f"Step {at}: u = {u:.4f}, v = {v:.4f}, loss = {loss}."
-    if outcome == "running":
-        size = float(np.hypot(*descent.grad[at, lane].astype(float)))
-        return f"{where} The gradient's length is {text.number(size)}."
-    return f"{where} {_ending(explorer, outcome, at, lane)}"
-
-
-def _ending(explorer: SurfaceExplorer, outcome: str, at: int, lane: int) -> str:
-    descent = explorer.descent
+    where = f"Step {at:,}: {numbers}."
     if outcome == "diverged":
-        return f"Diverged: update {at + 1} left the range of numbers. Try a smaller learning rate."
-    minimum = nearest_minimum(explorer.surface, descent.params[at, lane])
-    near = f" near the minimum {_at(*minimum)}" if minimum else ""
+        return f"{where} {_diverged(descent, lane, at)}"
     if outcome == "converged":
         change = abs(float(descent.loss[at, lane]) - float(descent.loss[at - 1, lane]))
         return (
-            f"Converged{near}: the loss changed by {text.number(change, 2)}, "
-            f"less than loss_tol = {explorer.loss_tol:g}."
+            f"{where} Stopped: the last update changed the loss by {text.number(change, 2)}, less "
+            f"than loss_tol = {text.number(descent.loss_tol or 0)}.{_near(surface, descent, lane, at)}"
         )
-    return f"End of the run after {at} updates{near or ', not near a known minimum'}."
+    return f"{where} {motion(descent, lane, at)}{_near(surface, descent, lane, at)}"
 
 
-def lane_entries(explorer: SurfaceExplorer, k: int) -> list[tuple[str, str]]:
-    """Return the key of lanes: colour, name, loss and outcome."""
-    steps = lane_steps(explorer.descent, k)
-    entries = []
-    for lane, name in enumerate(explorer.lane_names):
-        loss = text.number(float(explorer.descent.loss[steps[lane], lane]), 3)
-        ending = _suffix(explorer.descent, lane, k)
-        entries.append((palette.LANES[lane], f"{name}: {loss}{ending}"))
-    return entries
-
-
-def _suffix(descent: Descent, lane: int, k: int) -> str:
-    outcome = lane_outcome(descent, lane, k)
-    if outcome in ("running", "max_steps"):
+def _near(surface: Surface, descent: Descent, lane: int, at: int) -> str:
+    found = nearest_minimum(surface.minima, descent.params[at, lane])
+    if found is None:
         return ""
-    return f", {OUTCOMES[outcome]} at step {descent.last_step[lane]}"
+    index, distance = found
+    return f" Minimum {numbered(index)} is {text.number(distance, 2)} away."
 
 
-def basin_entries(basins: BasinMap, colour: Callable[[int], str]) -> list[tuple[str, str]]:
-    """Return the key of basins: colour, minimum and the share of all starts that reach it."""
-    total = basins.labels.size
-    counts = [(i, int((basins.labels == i).sum())) for i in range(len(basins.minima))]
-    shown = sorted((item for item in counts if item[1]), key=lambda item: -item[1])
-    entries = [
-        (colour(i), f"reaches {_at(*basins.minima[i])}: {100 * count / total:.1f} %")
-        for i, count in shown[:6]
-    ]
-    if len(shown) > 6:
-        rest = sum(count for _, count in shown[6:])
-        entries.append(("transparent", f"{len(shown) - 6} more minima: {100 * rest / total:.1f} %"))
-    for label, name, shade in (
-        (basins.UNSETTLED, "not there yet", palette.UNSETTLED),
-        (basins.DIVERGED, "diverges (hatched)", palette.DIVERGED),
-    ):
-        count = int((basins.labels == label).sum())
-        if count:
-            entries.append((shade, f"{name}: {100 * count / total:.1f} %"))
-    return entries
+def motion(descent: Descent, lane: int, at: int) -> str:
+    """What the update that led to record ``at`` (1 or more) did, and why.
 
-
-def step_table(descent: Descent, lane: int, k: int) -> str:
-    """Return the records around the cursor as HTML, the present one marked."""
-    at = int(lane_steps(descent, k)[lane])
-    end = int(lane_steps(descent, descent.recorded)[lane])
-    names = descent.objective.parameter_names
-    head = ("k", "loss", *names, *(f"grad_{name}" for name in names))
-    rows = [
-        [
-            str(i),
-            f"{descent.loss[i, lane]:.6f}",
-            *(f"{x:.4f}" for x in descent.params[i, lane]),
-            *(f"{x:.4f}" for x in descent.grad[i, lane]),
-        ]
-        for i in window(at, end)
-    ]
-    return text.html_table(head, rows, now=at - window(at, end).start)
-
-
-def run_table(explorer: SurfaceExplorer) -> str:
-    """Return the present run's lanes and all pinned runs, a row each, as HTML."""
-    head = (
-        "run",
-        "surface",
-        "rule",
-        "learning rate",
-        "start",
-        "steps",
-        "u",
-        "v",
-        "loss",
-        "outcome",
-    )
-    rows = [
-        _run_row("present", explorer.settings() | own, explorer.descent, lane, explorer.step)
-        for lane, own in enumerate(explorer.lane_settings)
-    ]
-    rows += [
-        _run_row(pin.label, pin.settings, pin.descent, pin.ghosts["lane"], pin.step)
-        for pin in explorer.pins
-    ]
-    return text.html_table(head, rows, text_columns=(0, 1, 2, 9))
-
-
-def _run_row(
-    label: str, settings: dict[str, Any], descent: Descent, lane: int, k: int
-) -> list[str]:
-    at = int(lane_steps(descent, k)[lane])
-    surface = settings["surface"]
-    u, v = descent.params[at, lane]
-    u0, v0 = descent.start[lane]
-    return [
-        label,
-        surface if isinstance(surface, str) else surface.name,
-        RULES[settings["rule"]].label,
-        f"{settings['learning_rate']:g}",
-        f"({u0:g}, {v0:g})",
-        str(at),
-        f"{u:.4f}",
-        f"{v:.4f}",
-        f"{descent.loss[at, lane]:.6f}",
-        OUTCOMES[lane_outcome(descent, lane, k)],
-    ]
-
-
-def course_table(descent: Descent) -> str:
-    """Return all lanes as the course's Exercise 3 prints them, digit for digit.
-
-    Step n is record n − 1. The last line shows the point after the last update and the loss of
-    the last step, as the course's loop leaves them.
+    For plain gradient descent an update is −γ times the gradient, so its length tells the slope;
+    other rules' updates also hold earlier gradients, and only what is seen is said of them.
     """
-    return "\n".join(_course_lines(descent, lane) for lane in range(descent.lanes))
+    points = descent.params[max(0, at - 2) : at + 1, lane].astype(np.float64)
+    steps = np.diff(points, axis=0)
+    lengths = np.hypot(*steps.T)
+    before, here = float(descent.loss[at - 1, lane]), float(descent.loss[at, lane])
+    plain = descent.rule.name == "gd" and not descent.rule.label.count(",")
+    if lengths[-1] == 0:
+        return "The last update changed nothing: it is below what float32 can tell apart."
+    if here > before:
+        why = " It was too long for the curvature there." if plain else ""
+        return f"The last update raised the loss from {text.number(before)}.{why}"
+    if len(lengths) == 2 and lengths[0] > 0:
+        cosine = float(steps[0] @ steps[1] / (lengths[0] * lengths[1]))
+        if cosine < OPPOSITE:
+            return "The last two updates point in nearly opposite directions, across the valley."
+        if plain and lengths[1] < lengths[0]:
+            return "Each update is shorter than the last, because the slope is."
+        if plain and lengths[1] > lengths[0]:
+            return "The updates get longer, because the slope gets steeper."
+    return f"The last update was {text.number(float(lengths[-1]), 3)} long."
 
 
-def _course_lines(descent: Descent, lane: int) -> str:
-    u, v = (float(f"{x:.6g}") for x in descent.start[lane])
-    tolerance = descent.loss_tol
-    head = f"Initialized at: u = {u}, v = {v}, learning rate = {descent.learning_rates[lane]:g}"
-    lines = [head + (f", loss_tol = {tolerance:g}" if tolerance is not None else "")]
-    last, outcome = int(descent.last_step[lane]), str(descent.outcomes[lane])
-    printed = last if outcome == "max_steps" else last + 1
-    for n in range(100, printed + 1, 100):
-        u, v = descent.params[n - 1, lane]
-        lines.append(
-            f"Step {n:4d} | u = {u:.4f}, v = {v:.4f}, loss = {descent.loss[n - 1, lane]:.6f}"
-        )
-    if outcome == "converged":
-        change = abs(float(descent.loss[last, lane]) - float(descent.loss[last - 1, lane]))
-        lines.append(
-            f"Stopping early at step {last + 1}: "
-            f"loss change = {change:.6f} < loss_tol = {tolerance:g}"
-        )
-    if outcome == "diverged":
-        lines.append(f"Diverged: update {last + 1} is not finite")
-    u, v = descent.params[last, lane]
-    loss = descent.loss[max(0, last - 1) if outcome == "max_steps" else last, lane]
-    lines.append(f"Final: u = {u:.4f}, v = {v:.4f}, final loss = {loss:.6f}")
-    return "\n".join(lines)
+def _diverged(descent: Descent, lane: int, at: int) -> str:
+    ends = f"Update {at + 1:,} makes inf or NaN, so the run ends here."
+    losses = descent.loss[max(0, at - 3) : at + 1, lane]
+    if len(losses) > 1 and (np.diff(losses) > 0).all():
+        return f"{ends} The loss grew with every update: the learning rate is too large here."
+    if len(losses) > 1 and (np.diff(losses) < 0).all():
+        return f"{ends} The loss fell up to there: the function has no lower bound this way."
+    return f"{ends} Here the function or its gradient cannot be computed in float32."
+
+
+def lane_name(u: float, v: float) -> str:
+    """What a lane with a start of its own is called at the end of its curve."""
+    return f"({text.number(u, 3)}, {text.number(v, 3)})"
+
+
+def limit_at(surface: Surface, point: NDArray[np.float32]) -> tuple[float | None, str]:
+    """The learning rate below which descent would be stable at a point, and what that means.
+
+    ``None`` where there is no such limit; the text then says why.
+    """
+    try:
+        limits = rate_limits(surface, point)
+    except ValueError:
+        return None, "no limit known here: the second derivatives are not finite"
+    if limits.kink:
+        return None, "no limit here: the gradient jumps"
+    if limits.stability is None or not np.isfinite(limits.stability):
+        return None, "no limit here: nothing curves upward"
+    return limits.stability, (
+        "2/λ with the largest curvature λ at the present point: around a minimum with this "
+        "curvature, descent is locally stable below this rate and unstable above it"
+    )

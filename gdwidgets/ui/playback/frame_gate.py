@@ -61,14 +61,15 @@ class FrameGate:
         if scrubber is not None:
             self.links.append(jsdlink((scrubber, "value"), (self.seen_step, "value")))
         self.heard = False
-        self.window = 1
-        """Frames that may be in flight now, 1 to ``MOST_IN_FLIGHT``."""
         self._waiting: list[_Frame] = []
         self._step = 0
-        self._quickest = float("inf")
+        self.begin()
         self._last_heard = clock()
         self.seen.observe(lambda change: self._came(is_step=False, number=change["new"]), "value")
         self.seen_step.observe(lambda c: self._came(is_step=True, number=c["new"]), "value")
+
+    window: int
+    """Frames that may be in flight now, 1 to ``MOST_IN_FLIGHT``."""
 
     @property
     def widgets(self) -> tuple[Widget, ...]:
@@ -97,6 +98,12 @@ class FrameGate:
             return False
         since = max(self._last_heard, self._waiting[0].sent_at)
         return self._clock() - since > SILENCE
+
+    def begin(self) -> None:
+        """Measure anew how long a frame takes, as at the start of playing."""
+        self.window = 1
+        self._most = MOST_IN_FLIGHT
+        self._quickest = float("inf")
 
     def stamp(self, step: int | None = None) -> None:
         """End a frame, after all of its updates.
@@ -136,8 +143,8 @@ class FrameGate:
         On a distant server several frames are on the way without waiting for each other; on a slow
         page they wait in line, which would only make *pause* late.
         """
-        self._quickest = max(0.005, min(round_trip, 1.05 * self._quickest))
+        self._quickest = max(0.005, min(round_trip, self._quickest))
         if round_trip > 1.6 * self._quickest + 0.010:
-            self.window = max(1, self.window - 1)
+            self._most = self.window = max(1, self.window - 1)
         else:
-            self.window = min(MOST_IN_FLIGHT, self.window + 1)
+            self.window = min(self._most, self.window + 1)

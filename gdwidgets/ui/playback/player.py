@@ -69,6 +69,7 @@ class Player:
         """Begin counting time now, with one update due so that *play* is answered at once."""
         self._due = 1.0
         self._starts += 1
+        self._gate.begin()
         self._then = self._frame_at = self._clock()
         _playing.add(self)
 

@@ -1,0 +1,114 @@
+"""What can be given to a surface explorer, checked, and what a surface brings along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gdwidgets.core import SURFACES, Surface, checks, learning_rate_limit
+
+Point = tuple[float, float]
+
+MOST_STARTS = 8
+"""Starts that can run at once, the present one included."""
+
+
+def as_surface(surface: Any, bounds: Any, minima: Sequence[Point], name: str) -> Any:
+    """What is to be descended: a named surface, a `Surface`, an objective, or one of a callable.
+
+    Parameters
+    ----------
+    surface
+        A name from ``SURFACES``, a `Surface`, or any callable of two tensors.
+    bounds, minima, name
+        Of a callable, as for `Surface`.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these; says what is accepted.
+    """
+    if isinstance(surface, str):
+        return SURFACES[checks.one_of(surface, "surface", SURFACES)]
+    if isinstance(surface, Surface):
+        return surface
+    if not callable(surface):
+        raise ValueError(
+            "surface must be a name, a Surface or a callable of two tensors, got "
+            f"{checks.shown(surface)}"
+        )
+    if len(getattr(surface, "parameter_names", ())) == 2:
+        return of_objective(surface, bounds, minima, name)
+    if bounds is None:
+        raise ValueError(
+            "bounds must be given with a function of your own, such as bounds=((-2, 2), (-1, 3)): "
+            "the part of the plane that the map shows"
+        )
+    title = name or getattr(surface, "__name__", "")
+    return Surface(surface, bounds, minima, title if title != "<lambda>" else "your function")
+
+
+def of_objective(objective: Any, bounds: Any, minima: Sequence[Point], name: str) -> Surface:
+    """Any objective with two parameters as a surface; its own ``bounds`` serve where none are given.
+
+    Raises
+    ------
+    ValueError
+        When there are no bounds, or the objective is no function of two parameters.
+    """
+    import torch  # noqa: PLC0415 - only an objective of the user's own needs it here
+
+    bounds = getattr(objective, "bounds", None) if bounds is None else bounds
+    if bounds is None:
+        raise ValueError("bounds must be given with an objective: the part that the map shows")
+
+    def function(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        losses: torch.Tensor = objective(torch.stack((u.flatten(), v.flatten()), dim=-1))
+        return losses.reshape(u.shape)
+
+    title = name or getattr(objective, "name", "") or type(objective).__name__
+    made = Surface(function, bounds, minima or getattr(objective, "minima", ()), title)
+    made.parameter_names = tuple(objective.parameter_names)
+    return made
+
+
+def as_kept_starts(value: Any, name: str) -> tuple[Point, ...]:
+    """Kept starts as a tuple of different points, at most seven."""
+    points = checks.points(value, name)
+    if len(points) >= MOST_STARTS:
+        raise ValueError(f"{name} must be at most {MOST_STARTS - 1} points, got {len(points)}")
+    return tuple(dict.fromkeys((u, v) for u, v in points))
+
+
+def defaults(surface: Surface) -> dict[str, Any]:
+    """Start, learning rate and loss axis that show something on a surface.
+
+    Where the surface names none, the start is a quarter into the map and the learning rate half
+    of the largest that is stable there, or 0.01 where nothing limits it.
+    """
+    (u0, u1), (v0, v1) = surface.bounds
+    start = surface.start or (u0 + 0.25 * (u1 - u0), v0 + 0.25 * (v1 - v0))
+    rate = surface.learning_rate
+    if rate is None:
+        try:
+            rate = float(f"{min(0.5 * learning_rate_limit(surface, start), 0.01):.1g}")
+        except ValueError:
+            rate = 0.01
+    return {"start": start, "learning_rate": rate, "loss_log": bool(surface.minima)}
+
+
+def least_value(surface: Surface) -> float | None:
+    """The lowest value at a surface's known minima, where it has any."""
+    return float(surface.values(surface.minima).min()) if surface.minima else None
+
+
+def loss_floor(surface: Surface) -> float:
+    """What is taken off a logarithmic loss axis: the lowest value, 0 where that is rounding."""
+    lowest = least_value(surface)
+    return 0.0 if lowest is None or abs(lowest) <= 1e-5 else lowest
+
+
+def clamped(surface: Surface, point: Point) -> Point:
+    """The point of the map that is nearest to a point."""
+    (u0, u1), (v0, v1) = surface.bounds
+    return min(max(float(point[0]), u0), u1), min(max(float(point[1]), v0), v1)
