@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from gdwidgets.core.autograd.collapse import collapsed
-from gdwidgets.core.autograd.finite_differences import MOST_CHECKED, finite_differences
 from gdwidgets.core.autograd.graph import record_graph
 from gdwidgets.core.autograd.presets import PRESET_NAMES, preset
 from gdwidgets.core.scripts.graph import call_text, graph_script, literal
@@ -94,47 +93,6 @@ def test_an_overwritten_value_is_refused_by_backward():
     graph = record_graph(function, {"x": [1.0]})
     assert "inplace operation" in graph.refusal.words
     assert "overwritten" in graph.refusal.meaning
-
-
-# -- finite differences ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", PRESET_NAMES)
-def test_finite_differences_agree_with_autograd(name):
-    made = preset(name)
-    checked = finite_differences(made.function, recorded(name))
-    assert {d.name for d in checked} == set(made.tensors)
-    for difference in checked:
-        if difference.name in made.requires_grad:
-            assert difference.largest < 1e-5
-
-
-def test_finite_differences_know_nothing_of_detach():
-    made = preset("toy neuron")
-    checked = {d.name: d for d in finite_differences(made.function, recorded(detached=("matmul",)))}
-    assert checked["w"].by_autograd is None
-    assert checked["w"].by_differences.tolist() == pytest.approx([12.0, 18.0])
-
-
-def test_a_function_that_takes_float32_only_is_checked_in_float32():
-    constant = torch.ones(2, 2)
-    function = lambda x: (constant @ x).sum()  # noqa: E731
-    (checked,) = finite_differences(function, record_graph(function, {"x": [1.0, 2.0]}))
-    assert checked.largest < 1e-2
-
-
-def test_two_backward_calls_are_checked_by_the_first():
-    made = preset("toy neuron")
-    graph = recorded(backward_calls=2, retain_graph=True)
-    assert all((d.largest or 0) < 1e-6 for d in finite_differences(made.function, graph))
-
-
-def test_a_large_tensor_is_checked_in_part():
-    function = lambda x: x.sum()  # noqa: E731
-    graph = record_graph(function, {"x": torch.zeros(MOST_CHECKED + 5)})
-    (checked,) = finite_differences(function, graph)
-    assert len(checked.by_differences) == MOST_CHECKED
-    assert checked.total == MOST_CHECKED + 5
 
 
 # -- the script -----------------------------------------------------------------------------------

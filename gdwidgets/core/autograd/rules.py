@@ -93,9 +93,7 @@ class Operation:
     ) -> Note:
         """A note for a result whose numbers each depend on one number of the input."""
         shape = self.input_shape(index)
-        value = factor
-        if not isinstance(factor, Tensor):
-            value = torch.tensor(factor, dtype=torch.float32, device="cpu")
+        value = factor if isinstance(factor, Tensor) else _tensor(factor)
         passes = {"1": "grad_output as it is", "0": "0"}.get(
             local, f"grad_output × {_factor(local)}"
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import pandas as pd
 from torch import Tensor
 
-from gdwidgets.core.autograd.finite_differences import Difference
+from gdwidgets.core.autograd.finite_differences import GradientCheck
 from gdwidgets.core.autograd.nodes import AutogradGraph
 from gdwidgets.explorers.autograd.text import Words, brief
 from gdwidgets.ui.text import html_table
@@ -74,19 +75,21 @@ def _nested(tensor: Tensor | None) -> Any:
     return None if tensor is None else tensor.tolist()
 
 
-def check_table(differences: Sequence[Difference]) -> str:
+def check_table(check: GradientCheck) -> str:
     """Autograd's gradients beside finite differences, as HTML."""
     rows = []
-    for d in differences:
-        for index, by_differences in enumerate(d.by_differences.tolist()):
+    for d in check.differences:
+        for k, (index, numeric) in enumerate(zip(d.indices, d.numeric.tolist(), strict=True)):
             label = d.name if d.total == 1 else f"{d.name}[{index}]"
-            if d.by_autograd is None:
-                rows.append([label, "None", f"{by_differences:.6g}", ""])
+            if d.analytic is None:
+                rows.append([label, "None", f"{numeric:.6g}", ""])
                 continue
-            own = float(d.by_autograd[index])
-            gap = abs(own - by_differences)
-            rows.append([label, f"{own:.6g}", f"{by_differences:.6g}", f"{gap:.1e}"])
+            own = float(d.analytic[k])
+            gap = "no derivative here" if index in d.kinks else f"{abs(own - numeric):.1e}"
+            rows.append([label, f"{own:.6g}", f"{numeric:.6g}", gap])
     if len(rows) > MOST_ROWS:
         rows = [*rows[:MOST_ROWS], [f"… {len(rows) - MOST_ROWS} more", "", "", ""]]
     head = ["number", "autograd", "finite differences", "difference"]
-    return html_table(head, rows, text_columns=(0,))
+    part = "A part of the numbers was varied, evenly spaced. " if check.sampled else ""
+    said = f"<p>{escape(part + check.reason)}</p>" if part or check.reason else ""
+    return html_table(head, rows, text_columns=(0,)) + said
