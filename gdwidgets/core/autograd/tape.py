@@ -39,6 +39,9 @@ class Call:
     mode: str
     """``"grad"``, ``"no_grad"`` or ``"inference_mode"``: what was on when it was called."""
 
+    fields: tuple[str, ...] = ()
+    """Names of several results, where PyTorch has names for them: ``("values", "indices")``."""
+
     detached: int | None = None
     """Number of the variable that holds the detached result, where a detach was asked for."""
 

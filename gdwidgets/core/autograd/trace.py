@@ -168,6 +168,9 @@ class Tracer(TorchFunctionMode):
         returned = result
         args, keywords = wanted
         taken = Call(mine.name, func, args, keywords, self._numbered(result), numbers, _mode())
+        fields = getattr(type(result), "__match_args__", ())
+        if isinstance(result, tuple) and len(fields) == len(result):
+            taken = replace(taken, fields=tuple(fields))
         if mine.name in self._detached:
             returned = self._detach(mine, result)
             taken = replace(taken, detached=self._variable(returned))
@@ -234,7 +237,8 @@ class Tracer(TorchFunctionMode):
         if not known and value.grad_fn is None:
             self._constants[self._variable(value)] = value.detach().clone()
         elif not known or (value.grad_fn is not None and item.kind == "inner"):
-            self._obstacles[f"it calls {item.name}, which is not an operation of torch's"] = None
+            name = item.name if value.grad_fn is None else value.grad_fn.name().split("Backward")[0]
+            self._obstacles[f"it calls {name}, which is not an operation of PyTorch's"] = None
         return Part(item, self._part.get(id(value)))
 
     def _free_name(self, base: str) -> str:
