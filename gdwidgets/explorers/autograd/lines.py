@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from gdwidgets.core.autograd.nodes import AutogradGraph
+from gdwidgets.core.scripts.graph import MODES, function_lines
+from gdwidgets.explorers.autograd.text import Words
 
 MOST_LINES = 6
 """Lines that are shown at a time."""
@@ -21,61 +23,49 @@ class Line:
     call: int = 0
     """Which ``backward()`` it is: 1 or 2; 0 for a line that computes values."""
 
-
-WRITTEN: Mapping[str, tuple[Line, ...]] = {
-    "toy neuron": (
-        Line("z = x @ w + b", frozenset({"matmul", "add"})),
-        Line("loss = (z - y).square().mean()", frozenset({"sub", "square", "mean"})),
-    ),
-    "x · x": (Line("z = x @ x", frozenset({"matmul"})),),
-    "regression sample": (
-        Line(
-            "y_pred = a + b * x + c * x**2",
-            frozenset({"mul", "add", "pow", "mul 2", "add 2"}),
-        ),
-        Line("loss = (y_pred - y).pow(2).mean()", frozenset({"sub", "pow 2", "mean"})),
-    ),
-    "value used twice": (Line("z = x**2 * torch.sin(x)", frozenset({"pow", "sin", "mul"})),),
-}
-"""Presets as a person writes them. Other expressions get a line for each operation."""
+    names: tuple[str, ...] = ()
+    """The variables it assigns."""
 
 
-def program(
-    graph: AutogradGraph,
-    equation: Callable[[str], str],
-    output: str,
-    preset: str = "",
-) -> tuple[Line, ...]:
+def program(graph: AutogradGraph, words: Words, variables: Mapping[str, str]) -> tuple[Line, ...]:
     """The lines of an expression and its ``backward()``.
 
     Parameters
     ----------
     graph
-        The graph as it is drawn.
-    equation
-        What a node computes, as a line of code.
-    output
-        The variable that holds the result.
-    preset
-        The preset's name, for one that has lines of its own.
+        The whole recording.
+    words
+        Of the graph as it is drawn: it writes a line for each operation where the function's calls
+        cannot be written as a person would.
+    variables
+        Names of operations, and of the variables that hold their results.
     """
-    forward: Sequence[Line]
-    if preset in WRITTEN and not graph.detached:
-        forward = WRITTEN[preset]
-    else:
-        forward = [
-            Line(equation(step.node), frozenset({step.node}))
-            for step in graph.steps
-            if step.phase == "forward"
+    try:
+        lines = _written(graph, variables)
+    except ValueError:
+        steps = [step for step in words.graph.steps if step.phase == "forward"]
+        lines = [
+            Line(words.equation(words.graph.nodes[step.node]), frozenset({step.node}))
+            for step in steps
         ]
-    lines = list(forward)
-    if graph.no_grad:
-        inside = [Line(f"    {line.code}", line.nodes) for line in forward]
-        lines = [Line("with torch.no_grad():"), *inside]
+    output = next(iter(reversed(lines[-1].names)), "") if lines else ""
     keep = "retain_graph=True" if graph.retain_graph else ""
-    for call in range(1, graph.backward_calls + 1):
-        lines.append(Line(f"{output}.backward({keep})", call=call))
+    lines += [
+        Line(f"{output or words.name(graph.output)}.backward({keep})", call=call)
+        for call in range(1, graph.backward_calls + 1)
+    ]
     return tuple(lines)
+
+
+def _written(graph: AutogradGraph, variables: Mapping[str, str]) -> list[Line]:
+    found, mode = [], "grad"
+    for line in function_lines(graph, variables):
+        if line.mode not in {mode, "grad"}:
+            found.append(Line(MODES[line.mode]))
+        mode = line.mode
+        indent = "" if mode == "grad" else "    "
+        found.append(Line(indent + line.text, frozenset(line.nodes), names=line.names))
+    return found
 
 
 def executed(graph: AutogradGraph, lines: Sequence[Line], k: int) -> int | None:

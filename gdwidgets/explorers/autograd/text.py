@@ -34,6 +34,30 @@ SIGNS = {
 }
 """Signs of operations in the picture; others show their name."""
 
+PANEL_STYLE = """
+.gdw-panel { border-right: 1px solid var(--jp-border-color2, #e0e0e0); padding-right: 8px; }
+.gdw-lines { font-family: var(--jp-code-font-family, monospace); white-space: pre;
+  font-size: calc(13px * var(--gdw-size)); line-height: calc(22px * var(--gdw-size));
+  color: var(--gdw-ink); border-bottom: 1px solid var(--jp-border-color2, #e0e0e0);
+  padding-bottom: 8px; margin-bottom: 8px; overflow: hidden; }
+.gdw-lines div { padding-left: 8px; border-left: 4px solid transparent; overflow: hidden;
+  text-overflow: ellipsis; }
+.gdw-lines .gdw-now { background: var(--gdw-blue-pale); border-left-color: var(--gdw-blue); }
+.gdw-node { font-size: calc(14px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
+  color: var(--gdw-ink); overflow-wrap: anywhere; }
+.gdw-node table { border-collapse: collapse; width: 100%; margin: 4px 0; }
+.gdw-node th { text-align: left; font-weight: 400; padding: 2px 8px 2px 0; vertical-align: top;
+  white-space: nowrap; color: var(--gdw-quiet); width: 1%;
+  font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size)); }
+.gdw-node td { padding: 2px 0; white-space: pre-wrap; vertical-align: top;
+  font-variant-numeric: tabular-nums; line-height: calc(20px * var(--gdw-size)); }
+.gdw-node i { font-style: normal; color: var(--gdw-quiet); font-size: calc(13px * var(--gdw-size)); }
+.gdw-node p { margin: 0; color: var(--gdw-quiet); font-size: calc(13px * var(--gdw-size)); }
+.gdw-refused { font-size: calc(13px * var(--gdw-size)); line-height: calc(18px * var(--gdw-size));
+  border-left: 4px solid #d55e00; padding-left: 8px; margin-bottom: 8px; color: var(--gdw-ink); }
+.gdw-refused p { margin: 0; }
+"""
+
 LONGEST = 7
 """Characters of an operation's name in its circle."""
 
