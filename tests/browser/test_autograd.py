@@ -196,7 +196,7 @@ def test_the_presets_and_their_bars(lab, opened):
     opened.button("Walk to the end").click()
     expect(opened.text("y_pred = 0.99")).to_be_visible()
     lab.shot("autograd-regression")
-    expression.select_option("value used twice")
+    expression.select_option("used twice")
     opened.button("Walk to the end").click()
     expect(opened.status).to_contain_text("the sum of")
     lab.shot("autograd-twice-used")

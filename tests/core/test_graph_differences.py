@@ -16,7 +16,7 @@ from gdwidgets.core.autograd.finite_differences import (
 )
 from gdwidgets.core.autograd.graph import record_graph
 from gdwidgets.core.autograd.presets import PRESET_NAMES, preset
-from graphs import recorded
+from graphs import STEPS, of_steps, recorded
 
 
 def checked(function, tensors, **switches):
@@ -217,3 +217,18 @@ def test_nothing_of_the_graph_is_changed():
     finite_differences(function, graph)
     assert all(torch.equal(value, graph.values[name]) for name, value in before.items())
     assert all(value.grad is None for value in graph.values.values())
+
+
+SMOOTH = sorted(set(STEPS) - {"largest", "sorted", "mask", "no_grad"})
+
+
+@given(
+    steps=st.lists(st.sampled_from(SMOOTH), min_size=1, max_size=5),
+    numbers=st.lists(st.integers(-8, 8).map(lambda k: k / 16), min_size=6, max_size=6),
+)
+def test_they_agree_with_autograd_for_any_order_of_smooth_steps(steps, numbers):
+    tensors = {"x": torch.tensor(numbers).reshape(2, 3), "w": [0.5, -1.0, 2.0]}
+    check = checked(of_steps(steps), tensors)
+    for found in check.differences:
+        size = max(1.0, float(found.analytic.abs().max()))
+        assert found.largest is None or found.largest < 1e-4 * size

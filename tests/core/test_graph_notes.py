@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gdwidgets.core.autograd.graph import record_graph
 from gdwidgets.core.autograd.presets import PRESET_NAMES
-from graphs import recorded
+from graphs import STEPS, of_steps, recorded
 
 X = [[0.5, -1.25, 2.0], [1.5, 0.75, -0.5]]
 P = [[0.5, 0.25, 0.75], [0.125, 0.625, 0.9]]
@@ -315,6 +315,14 @@ def test_notes_are_true_for_any_dimensions_reduced(name, data, shape, keep):
     dim = data.draw(st.lists(dims, min_size=1, unique_by=lambda d: d % len(shape)).map(tuple))
     function = weighed(lambda x: REDUCTIONS[name](x, dim, keep))
     assert checked(record_graph(function, {"x": data.draw(numbers(shape))}))
+
+
+@given(
+    steps=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=6),
+    numbers=numbers((2, 3)),
+)
+def test_notes_are_true_for_any_order_of_steps(steps, numbers):
+    assert checked(record_graph(of_steps(steps), {"x": numbers, "w": [0.5, -1.0, 2.0]}))
 
 
 SENTENCES = {

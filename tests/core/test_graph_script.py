@@ -17,7 +17,7 @@ from gdwidgets.core.autograd.graph import record_graph
 from gdwidgets.core.autograd.presets import PRESET_NAMES, preset
 from gdwidgets.core.scripts.graph import call_text, function_lines, graph_script
 from gdwidgets.core.scripts.literals import free_name, literal, tensor_literal, wrapped
-from graphs import recorded
+from graphs import STEPS, of_steps, recorded
 
 
 def run(script):
@@ -329,8 +329,8 @@ def test_tensors_may_have_any_names(names):
 def test_names_of_variables_that_are_taken_are_changed():
     graph = recorded()
     script, _, _ = checked(graph, {"add": "x", "mean": "sum", "square": "torch", "sub": "2 y"})
-    assert "x_ = torch.matmul(x, w) + b" in script
-    assert "sum_ = torch_.mean()" in script
+    assert "x_2 = torch.matmul(x, w) + b" in script
+    assert "sum_ = torch_2.mean()" in script
 
 
 def test_a_detached_operation_is_written_so():
@@ -342,50 +342,15 @@ def test_a_detached_operation_is_written_so():
     assert ".detach()" in script
 
 
-STEPS = {
-    "exp": torch.exp,
-    "twice": lambda y: y * 2,
-    "from 1": lambda y: 1 - y,
-    "rows": lambda y: torch.stack(y.unbind(0)),
-    "largest": lambda y: y.max(1, keepdim=True).values + y,
-    "sorted": lambda y: y.sort(0)[0],
-    "assign": lambda y: _set(y * 1, 0, 0.5),
-    "halve in place": lambda y: (y * 1).mul_(0.5),
-    "view": lambda y: y.T.T,
-    "no_grad": lambda y: y - _untracked(y),
-    "dropout": lambda y: F.dropout(y, 0.25),
-    "split": lambda y: torch.cat(y.split(1, 1)[::-1], 1),
-    "mask": lambda y: torch.where(y > 0.5, y, y * 0.1),
-    "tanh": torch.tanh,
-    "power": lambda y: (y * 0.1) ** 2,
-    "normalise": lambda y: y / y.norm(),
-}
-
-
-def _set(y, index, value):
-    y[index] = value
-    return y
-
-
-def _untracked(y):
-    with torch.no_grad():
-        return y.mean(0)
-
-
 @given(
     steps=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=6),
     numbers=st.lists(st.integers(-8, 8).map(lambda k: k / 4), min_size=6, max_size=6),
     tracked=st.booleans(),
 )
 def test_any_order_of_steps_can_be_written(steps, numbers, tracked):
-    def function(x, w):
-        y = x
-        for step in steps:
-            y = STEPS[step](y) + w
-        return y.sum()
-
     tensors = {"x": torch.tensor(numbers).reshape(2, 3), "w": [0.5, -1.0, 2.0]}
-    graph = record_graph(function, tensors, requires_grad=("x", "w") if tracked else ("w",))
+    leaves = ("x", "w") if tracked else ("w",)
+    graph = record_graph(of_steps(steps), tensors, requires_grad=leaves)
     checked(graph)
 
 

@@ -110,7 +110,7 @@ def test_edges_of_the_step_are_drawn_thick(explorer):
 
 
 def test_a_value_used_twice_names_both_ways():
-    explorer = AutogradExplorer(preset="value used twice")
+    explorer = AutogradExplorer(preset="used twice")
     explorer.run()
     assert "the sum of −1.66459 and 3.63719" in explorer.status.value
     explorer.close()

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import json
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -210,7 +211,9 @@ def _dotted(path: list[str]) -> ast.expr:
 
 
 def _text(tree: ast.AST) -> str:
-    return ast.unparse(ast.fix_missing_locations(tree))
+    """Python text; powers of names and numbers are written as ``x**2``."""
+    text = ast.unparse(ast.fix_missing_locations(tree))
+    return re.sub(r"(?<=\w) \*\* (?=-?\w)", "**", text)
 
 
 def expression(node: Node, describe: Callable[[str], Any]) -> str:
@@ -418,22 +421,18 @@ class _Writer:
         path = _path(call.function)
         if path[:3] == ["torch", "Tensor", "__setitem__"]:
             own, key, value = call.args
-            target = _text(_value(own, self.expression_of))
-            index = _text(
-                ast.Subscript(
-                    value=ast.Name(id="", ctx=ast.Load()),
-                    slice=_index(key, self.expression_of),
-                    ctx=ast.Load(),
-                )
+            target = ast.Subscript(
+                value=_value(own, self.expression_of),
+                slice=_index(key, self.expression_of),
+                ctx=ast.Store(),
             )
-            return f"{target}{index} = {_text(_value(value, self.expression_of))}"
+            return f"{_text(target)} = {_text(_value(value, self.expression_of))}"
         bare = path[-1].strip("_").removeprefix("i")
         bare = bare if path[-1].startswith("__i") else path[-1].removesuffix("_")
-        simple = path[:2] == ["torch", "Tensor"] and len(call.args) == 2 and not call.kwargs
-        if simple and bare in BINARY and isinstance(call.args[0], Variable):
+        if path[:2] == ["torch", "Tensor"] and len(call.args) == 2 and not call.kwargs:
             own, other = (_value(v, self.expression_of) for v in call.args)
-            sign = _text(ast.BinOp(left=own, op=BINARY[bare](), right=own)).split()[1]
-            return f"{_text(own)} {sign}= {_text(other)}"
+            if bare in BINARY and isinstance(own, ast.Name):
+                return _text(ast.AugAssign(target=own, op=BINARY[bare](), value=other))
         return _text(_call(call.function, call.args, call.kwargs, self.expression_of))
 
 

@@ -151,9 +151,13 @@ def tensor_literal(tensor: Tensor, *, requires_grad: bool = False) -> str:
 def free_name(base: str, taken: Container[str]) -> str:
     """A name like ``base`` that is a Python name, hides no builtin, and is not taken."""
     name = base if base.isidentifier() else "value"
-    while name in taken or keyword.iskeyword(name) or hasattr(builtins, name):
+    if keyword.iskeyword(name) or hasattr(builtins, name):
         name += "_"
-    return name
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 def wrapped(line: str, indent: int = 0) -> list[str]:
