@@ -153,7 +153,7 @@ def _within(values: ArrayLike, low: float, high: float) -> NDArray[Any]:
 def _key(value: float) -> str:
     """A number as JavaScript writes it, by which bqplot finds a tick's text."""
     exponent = round(math.log10(value))
-    if -7 < exponent < 21:  # noqa: PLR2004 - JavaScript's own limits
+    if -7 < exponent < 21:
         return f"{value:.{max(0, -exponent)}f}"
     return f"1e{exponent:+d}"
 

@@ -49,7 +49,7 @@ FOLLOWING = {"function", "tensors", "preset"}
 MOST_NUDGED = 24
 """Numbers that are nudged for the details of a leaf; the fold nudges more."""
 
-PANEL = 272
+PANEL = 284
 """Width of the code and the details, in pixels."""
 
 
@@ -106,12 +106,12 @@ class AutogradExplorer(Explorer):
         "10 sigmoids": {
             "preset": "10 sigmoids",
             SENTENCE: "Ten sigmoids in a row. Every one multiplies the gradient by less than 1/4: "
-            "watch it **vanish**, and open *Why* for the size at each layer.",
+            "watch it **vanish**, and open Why for the size at each layer.",
         },
         "exploding": {
             "preset": "exploding",
             SENTENCE: "Ten layers with one weight above 1. Every layer multiplies the gradient "
-            "by w: watch it **grow**, and open *Why* for the size at each layer.",
+            "by w: watch it **grow**, and open Why for the size at each layer.",
         },
     }
 
@@ -148,9 +148,7 @@ class AutogradExplorer(Explorer):
     """Numbers in place of those the tensors come with: names, and nested tuples of floats of the
     tensors' shapes. None (default) for the expression's own."""
 
-    requires_grad = Setting(
-        None, expression.some_names, help="The tensors that require gradients"
-    )
+    requires_grad = Setting(None, expression.some_names, help="The tensors that require gradients")
     """Names of the tensors that require gradients; None for those that come with the expression."""
 
     detached = Setting((), expression.names, help="The operations whose results are detached")
@@ -183,9 +181,7 @@ class AutogradExplorer(Explorer):
     )
     """How often ``backward()`` is called, 1 or 2. Default 1."""
 
-    selected = Setting(
-        "", checks.text, help="The node whose details are shown", view=True
-    )
+    selected = Setting("", checks.text, help="The node whose details are shown", view=True)
     """The node whose details are shown; empty (default) for that of the present step."""
 
     speed = Setting(2.0, a_speed, help="Steps per second while playing", view=True)
@@ -364,7 +360,9 @@ class AutogradExplorer(Explorer):
     @property
     def _resting(self) -> str:
         """The node that is shown before the first step."""
-        return self.picture_graph.output
+        nodes = self.picture_graph.nodes.values()
+        tracked = (n.name for n in nodes if n.kind == "leaf" and n.requires_grad)
+        return next(tracked, self.picture_graph.output)
 
     # -- situations --------------------------------------------------------------------------
 
@@ -401,6 +399,7 @@ class AutogradExplorer(Explorer):
 
     def build_picture(self) -> Widget:
         """Make the code and the details at the left, and the graph."""
+        self.add_class("gdw-autograd")
         self.drawing = GraphPicture(self.handler(self.select))
         self.bars = LayerBars()
         self.details = HTML(layout=Layout(width="100%", margin="0"))

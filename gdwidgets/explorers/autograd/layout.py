@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,8 +37,12 @@ PASSING = 0.55
 FLAT = 0.3
 """How far from a node its lines are horizontal, in layers: an arrow head points to the right."""
 
-POINTS = 9
-"""Points of the curve from one layer to the next."""
+BEND = np.linspace(0.0, 1.0, 11)
+"""Where the points of a bend are, from its beginning to its end."""
+
+TENSORS_PULL = 0.02
+"""How strongly a tensor pulls at the operation that uses it; operations pull at each other with 1,
+so that a chain of them is straight."""
 
 Point = tuple[float, float]
 
@@ -180,22 +185,28 @@ def _beside(
     for row in ordered.values():
         place.update({node: k - (len(row) - 1) / 2 for k, node in enumerate(row)})
 
+    def near(node: Hashable, forward: bool) -> list[Hashable]:
+        """The nodes it follows: operations those before or behind them, others all."""
+        some = list(layered.predecessors(node) if forward else layered.successors(node))
+        if node in operations and any(other in operations for other in some):
+            return some
+        return [*layered.predecessors(node), *layered.successors(node)]
+
     def pull(one: Hashable, other: Hashable) -> float:
-        return 12.0 if one in operations and other in operations else 1.0
+        return TENSORS_PULL if one in operations and other not in operations else 1.0
 
     weight = {node: 12.0 if node in operations else 1.0 for node in layered.nodes}
     for sweep in range(PASSES):
-        for layer in sorted(ordered, reverse=sweep % 2 == 1):
+        forward = sweep % 2 == 1
+        for layer in sorted(ordered, reverse=not forward):
             row = ordered[layer]
             wanted = []
             for node in row:
-                near = [*layered.predecessors(node), *layered.successors(node)]
-                total = sum(pull(node, other) for other in near)
-                mean = sum(pull(node, other) * place[other] for other in near)
+                others = near(node, forward)
+                total = sum(pull(node, other) for other in others)
+                mean = sum(pull(node, other) * place[other] for other in others)
                 wanted.append(mean / total if total else place[node])
-            gaps = [
-                _gap(one in nodes, other in nodes) for one, other in zip(row, row[1:], strict=False)
-            ]
+            gaps = [_gap(one in nodes, other in nodes) for one, other in itertools.pairwise(row)]
             found = _apart(wanted, [weight[node] for node in row], gaps)
             place.update(zip(row, found, strict=True))
     return place
@@ -205,9 +216,7 @@ def _gap(one: bool, other: bool) -> float:
     return ROOM if one and other else PASSING if one or other else PASSING / 2
 
 
-def _apart(
-    wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[float]
-) -> list[float]:
+def _apart(wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[float]) -> list[float]:
     """Places nearest to those wanted, in least squares, that are at least the gaps apart.
 
     With the gaps taken off this is monotone regression: neighbours in the wrong order are merged
@@ -288,7 +297,7 @@ def _row(y: float, tops: Sequence[float]) -> int:
 
 def _turn(one: Point, two: Point, columns: int, top: float, nth: int) -> list[Point]:
     """The corners from the end of a row to the start of the next; each line has its own way."""
-    aside, above = 0.05 * min(nth, 3), top + 0.06 * (nth % 4) - 0.06
+    aside, above = 0.02 + 0.05 * min(nth, 3), top + 0.06 * (nth % 4) - 0.06
     right, left = columns - 0.5 - aside, -0.5 + aside
     return [one, (right, one[1]), (right, above), (left, above), (left, two[1]), two]
 
@@ -309,10 +318,9 @@ def curve(edge: Edge, port: float = 0.0) -> NDArray[np.float64]:
         stops[-2] = (stops[-2][0], stops[-1][1])
         return _rounded(np.array(stops))
     parts = []
-    for one, two in zip(stops, stops[1:], strict=False):
-        run = np.linspace(0.0, 1.0, POINTS)
-        ease = np.clip((run - FLAT) / (1 - 2 * FLAT), 0.0, 1.0)
-        ease = ease * ease * (3 - 2 * ease)
+    for one, two in itertools.pairwise(stops):
+        run = np.concatenate([[0.0], FLAT + (1 - 2 * FLAT) * BEND, [1.0]])
+        ease = np.concatenate([[0.0], BEND * BEND * (3 - 2 * BEND), [1.0]])
         if abs(one[1] - two[1]) < 1e-9:
             run = ease = np.array([0.0, 1.0])
         x = one[0] + (two[0] - one[0]) * run

@@ -56,8 +56,16 @@ def fitting(tensor: Tensor | None, room: int, most: int = 6) -> tuple[str, bool]
 
 def said(tensor: Tensor | None) -> str:
     """A tensor in a sentence: up to six numbers with six digits, or its shape."""
-    many = tensor is not None and not 0 < tensor.numel() <= 6  # noqa: PLR2004 - see above
+    many = tensor is not None and not 0 < tensor.numel() <= 6
     return f"a tensor of shape {brief(tensor, most=0)}" if many else brief(tensor, 6, 6)
+
+
+def plainly(tensor: Tensor, digits: int = 4) -> str:
+    """A tensor beside its shape: one number, a list where one dimension will do, or nested lists."""
+    if tensor.numel() == 1:
+        return scalar(float(tensor), digits)
+    flat = tensor.numel() == max(tensor.shape)
+    return written(tensor.flatten() if flat else tensor, digits)
 
 
 def written(tensor: Tensor, digits: int = 4) -> str:

@@ -15,11 +15,11 @@ from typing import Any
 import bqplot as bq
 import numpy as np
 from ipywidgets import HTML, Layout, VBox
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from gdwidgets.core.autograd.nodes import AutogradGraph, Node, Step
-from gdwidgets.explorers.autograd.layout import Edge, Placed, curve, place
+from gdwidgets.explorers.autograd.layout import Edge, curve, place
 from gdwidgets.explorers.autograd.numbers import fitting
 from gdwidgets.explorers.autograd.text import Words
 from gdwidgets.ui.plots.figures import write
@@ -27,7 +27,7 @@ from gdwidgets.ui.plots.figures import write
 HEIGHT = 320
 """Height of the picture, in pixels; a graph that needs more is shown in part."""
 
-WIDTH = 608
+WIDTH = 592
 """Width of the plot area in a cell of 900 pixels. In a wider one there is more room."""
 
 LEAST_ROW = 64
@@ -120,7 +120,7 @@ class Sizes:
 
     font: float
     sign: float
-    """Of what stands in a node."""
+    """Of what stands in a node, as far as it fits."""
 
     inside: bool
     """Whether a box has room for its value."""
@@ -143,8 +143,8 @@ def sizes(columns: int, rows: float, scale: float) -> Sizes:
     font = 13.0 * scale
     node = min(0.5 * across, down - 2.9 * font, 96.0 * scale)
     node = max(node, 24.0 * scale)
-    inside = node >= 42 * scale  # noqa: PLR2004 - two lines of text
-    if node > 72 * scale:  # noqa: PLR2004 - a graph of few nodes is written larger too
+    inside = node >= 42 * scale
+    if node > 72 * scale:
         font *= 1.2
     box = (min(1.42 * node, 0.82 * across), 0.92 * node if inside else 0.8 * node)
     room = int(0.94 * across / (CHARACTER * font / 13.0))
@@ -316,8 +316,9 @@ class GraphPicture:
             self._write_scatter(self.nodes[kind], x, y, size, 0.0)
         for mark in (self.ring, self.frame):
             mark.default_size = 1
+        longest = max(len(self._words.sign(n)) for n in self._graph.nodes.values())
         sizes_of_text = {
-            self.signs: size.sign,
+            self.signs: max(min(size.sign, 0.82 * size.node / (0.7 * longest)), 10 * self._scale),
             self.tags: size.font,
             self.values: size.font,
             self.gradients: size.font,
@@ -349,11 +350,16 @@ class GraphPicture:
     def _port(self, edge: Edge) -> float:
         """How far below the middle of its target a line ends, in rows."""
         count = len(self._graph.nodes[edge.target].inputs)
-        if count < 2:  # noqa: PLR2004 - a single line ends in the middle
+        if count < 2:
             return 0.0
-        return edge.port * min(0.28 * self._sizes.node, 7.0 * self._scale * (count - 1)) / (
-            self._sizes.down
+        twice = edge.nth or any(
+            other.nth and (other.source, other.target) == (edge.source, edge.target)
+            for other in self._placed.edges
         )
+        reach = 0.22 * self._sizes.node
+        if not twice:
+            reach = min(reach, 7.0 * self._scale * (count - 1))
+        return edge.port * reach / self._sizes.down
 
     def _write_edges(self) -> None:
         def tracked(edge: Edge) -> bool:
@@ -390,29 +396,64 @@ class GraphPicture:
         above = 0.62 * size.font / size.down + 0.08
         _write(self.tags, x=tx - aside, y=ty - above, text=[name[:14] for name in names])
         half = np.where(boxed, size.box[1], size.node) / 2
-        outside = (half + 0.85 * size.font) / size.down
+        outside = (half + 0.85 * size.font + 3 * self._scale) / size.down
         below = np.where(inside, 0.22 * size.box[1] / size.down, outside)
-        self._texts = {n.name: self._value(n, inside=bool(i)) for n, i in zip(nodes, inside, strict=True)}
+        self._texts = {
+            n.name: self._value(n, inside=bool(i)) for n, i in zip(nodes, inside, strict=True)
+        }
         colours = [
             QUIET if self._texts[n.name][1] and not i else INSIDE if i else INK
             for n, i in zip(nodes, inside, strict=True)
         ]
         _write(self.values, x=x, y=y + below, text=[""] * len(nodes), colors=colours)
-        # The gradient of a box with its value inside stands below it, where .grad belongs.
-        self._gradient_x = x
-        self._gradient_y = (y + np.where(inside, outside, -outside)).astype(np.float32)
-        self._named_grads = {
-            n.name: bool(i) and self._free(n.name) for n, i in zip(nodes, inside, strict=True)
-        }
+        self._gradient_x, self._gradient_y = x, (y - outside).astype(np.float32)
+        taken = [
+            *self._rectangles(x, y, np.where(boxed, size.box[0], size.node), 2 * half),
+            *self._rectangles(x, y + below, self._widths([t for t, _ in self._texts.values()])),
+        ]
+        self._obstacles = np.array(taken).reshape(-1, 4)
+        self._named_grads = dict.fromkeys(self._graph.nodes, False)
+        for k, node in enumerate(nodes):
+            if inside[k]:
+                self._place_grad(k, node.name, float(y[k]), float(outside[k]))
 
-    def _free(self, name: str) -> bool:
-        """Whether there is room on both sides of a node for a long text."""
-        x, y = self._placed.points[name]
-        return all(
-            abs(other[0] - x) > 1.5 or abs(other[1] - y) > 0.9  # noqa: PLR2004 - columns and rows
-            for key, other in self._placed.points.items()
-            if key != name
+    def _place_grad(self, k: int, name: str, y: float, outside: float) -> None:
+        """Choose where the ``.grad`` of a box stands, and whether there is room for its name."""
+        grad = self._graph.grads.get(name)
+        if grad is None:
+            return
+        arrives = {s.node: s.grad_output for s in self._graph.steps if s.call}
+        texts = [self._gradient(other, arrives.get(other)) for other in self._graph.nodes]
+        others = [i for i, text in enumerate(texts) if text and i != k]
+        slots = self._rectangles(
+            self._gradient_x[others],
+            self._gradient_y[others],
+            self._widths([texts[i] for i in others]),
         )
+        taken = np.concatenate([self._obstacles, np.array(slots).reshape(-1, 4)])
+        text, _ = fitting(grad, 2 * self._sizes.room)
+        for named in (True, False):
+            said = f"{self._words.name(name)}.grad = {text}" if named else f"∇ {text}"
+            for place in (y + outside, y - outside):
+                spot = self._rectangles([self._gradient_x[k]], [place], self._widths([said]))
+                if not _overlap(np.array(spot), taken).any():
+                    self._gradient_y[k] = place
+                    self._named_grads[name] = named
+                    return
+
+    # Rectangles are in pixels, as the picture is in a cell of 900: left, top, right, bottom.
+
+    def _widths(self, texts: Sequence[str]) -> NDArray[Any]:
+        return np.array([len(text) for text in texts]) * CHARACTER * self._sizes.font / 13.0
+
+    def _rectangles(
+        self, x: ArrayLike, y: ArrayLike, wide: NDArray[Any], high: ArrayLike | None = None
+    ) -> list[list[float]]:
+        size = self._sizes
+        across, down = np.asarray(x) * size.across, np.asarray(y) * size.down
+        half = np.asarray(1.15 * size.font if high is None else high) / 2
+        edges = (across - wide / 2, down - half, across + wide / 2, down + half)
+        return np.stack(np.broadcast_arrays(*edges), axis=-1).tolist()
 
     def _at(self, names: Iterable[str]) -> tuple[NDArray[Any], NDArray[Any]]:
         return _columns([np.array(self._placed.points[name]) for name in names])
@@ -457,7 +498,7 @@ class GraphPicture:
             return ""
         room = self._sizes.room
         if self._named_grads[name]:
-            text, is_shape = fitting(tensor, int(1.4 * room) - len(name))
+            text, is_shape = fitting(tensor, 2 * room)
             if not is_shape:
                 return f"{self._words.name(name)}.grad = {text}"
         text, is_shape = fitting(tensor, room - 2)
@@ -494,37 +535,58 @@ class GraphPicture:
 
     def _draw_gradients(self, texts: list[str]) -> None:
         """Write the gradients, and the products on the active lines."""
-        spots = self._spots([(edge, text) for edge, text in self._active_edges if text])
-        spots = spots[:MOST_ACTIVE]
-        texts = texts + [text for _, text in spots]
-        points = np.array([point for point, _ in spots], np.float32).reshape(-1, 2)
+        shown = [(edge, f"◀ {text}") for edge, text in self._active_edges if text][:MOST_ACTIVE]
+        spots = self._spots(texts, shown)
+        texts = texts + [text for _, text in shown]
+        points = np.array(spots, np.float32).reshape(-1, 2)
         x = np.concatenate([self._gradient_x, points[:, 0]])
         y = np.concatenate([self._gradient_y, points[:, 1]])
         if texts != list(self.gradients.text) or not np.array_equal(x, self.gradients.x):
             _write(self.gradients, x=x, y=y, text=texts)
 
     def _spots(
-        self, edges: Sequence[tuple[Edge, str]]
-    ) -> list[tuple[tuple[float, float], str]]:
-        """Where the products stand: on a line that slopes, else above it, left of its target."""
+        self, gradients: Sequence[str], shown: Sequence[tuple[Edge, str]]
+    ) -> list[tuple[float, float]]:
+        """Where the products stand: near the middle of their line, and on no node or other text."""
         size = self._sizes
-        found: list[tuple[tuple[float, float], str]] = []
-        for edge, product in edges:
+        slots = [k for k, text in enumerate(gradients) if text]
+        there = self._rectangles(
+            self._gradient_x[slots],
+            self._gradient_y[slots],
+            self._widths([gradients[k] for k in slots]),
+        )
+        taken = np.concatenate([self._obstacles, np.array(there).reshape(-1, 4)])
+        low, high = self._top * size.down, (self._top + self._window) * size.down
+        found = []
+        for edge, text in shown:
             line = self._curves[edge]
-            (x0, y0), (x1, y1) = line[0], line[-1]
-            text = f"◀ {product}"
-            wide = len(text) * CHARACTER * size.font / 13.0 / size.across
-            # As many lines end at the target, as many products stand one above the other.
-            level = [spot for spot in found if abs(spot[0][1] - (y0 + y1) / 2) < 0.2]  # noqa: PLR2004
-            if abs(y1 - y0) > 0.4 and not edge.turns:  # noqa: PLR2004 - half a row is room enough
-                y = (y0 + y1) / 2 + 0.2 * len(level)
-                found.append(((max((x0 + x1) / 2, wide / 2 - 0.6), y), text))
-                continue
-            raised = (size.node / 2 + 0.85 * size.font) / size.down
-            at = x1 - (size.node / 2 - 2) / size.across - wide / 2
-            below = edge.port > 0
-            y = y1 + raised * (1 if below else -1)
-            found.append(((max(at, wide / 2 - 0.55), y), text))
+            middle = line[len(line) // 2] if len(line) > 2 else line.mean(axis=0)
+            centre = middle * (size.across, size.down)
+            step = 0.5 * size.font
+            ways = np.stack(
+                np.meshgrid(np.arange(-14, 15) * step, np.arange(-14, 15) * step), axis=-1
+            ).reshape(-1, 2)
+            places = centre + ways
+            wide = float(self._widths([text])[0])
+            spots = np.array(
+                self._rectangles(
+                    places[:, 0] / size.across,
+                    places[:, 1] / size.down,
+                    np.full(len(places), wide),
+                )
+            )
+            covered = _overlap(spots, taken).sum(axis=1)
+            right = (self._placed.columns - 0.5) * size.across + 12
+            outside = (
+                np.maximum(-0.5 * size.across - 20 - spots[:, 0], 0)
+                + np.maximum(spots[:, 2] - right, 0)
+                + np.maximum(low - spots[:, 1], 0)
+                + np.maximum(spots[:, 3] - high, 0)
+            )
+            cost = 10 * covered + 100 * outside + np.hypot(ways[:, 0] * 0.6, ways[:, 1])
+            best = int(np.argmin(cost))
+            found.append((places[best, 0] / size.across, places[best, 1] / size.down))
+            taken = np.concatenate([taken, spots[best : best + 1]])
         return found
 
     def _draw_rings(self, active: list[tuple[str, str]], chosen: str) -> None:
@@ -534,18 +596,27 @@ class GraphPicture:
             names = [item for item in shown if (item[0] in boxes) is box]
             x, y = self._at(name for name, _ in names)
             colours = [colour for _, colour in names] or [INK]
-            if not np.array_equal(x, mark.x) or not np.array_equal(y, mark.y) or (
-                colours != mark.colors and len(x)
+            if (
+                not np.array_equal(x, mark.x)
+                or not np.array_equal(y, mark.y)
+                or (colours != mark.colors and len(x))
             ):
-                self._write_scatter(
-                    mark, x, y, self._sizes, 10.0 * self._scale, colors=colours
-                )
+                self._write_scatter(mark, x, y, self._sizes, 10.0 * self._scale, colors=colours)
 
 
 def _kind(node: Node) -> str:
     if node.kind in {"leaf", "constant"}:
         return "tracked" if node.requires_grad else "untracked"
     return "operation" if node.requires_grad else "plain"
+
+
+def _overlap(some: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
+    """By how many square pixels each of some rectangles covers each of others, (m, n)."""
+    left = np.maximum(some[:, None, 0], others[None, :, 0])
+    top = np.maximum(some[:, None, 1], others[None, :, 1])
+    right = np.minimum(some[:, None, 2], others[None, :, 2])
+    bottom = np.minimum(some[:, None, 3], others[None, :, 3])
+    return np.clip(right - left, 0, None) * np.clip(bottom - top, 0, None)
 
 
 def joined(lines: Sequence[NDArray[np.float64]]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -57,7 +57,7 @@ def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
     step = graph.steps[k - 1] if k else None
     passed = {name for name, _ in step.grad_inputs} if step else set()
     for edge in placed.edges:
-        port = 0.0 if len(graph.nodes[edge.target].inputs) < 2 else 0.09 * edge.port  # noqa: PLR2004
+        port = 0.0 if len(graph.nodes[edge.target].inputs) < 2 else 0.09 * edge.port
         line = curve(edge, port)
         tracked = graph.nodes[edge.source].requires_grad and graph.nodes[edge.target].requires_grad
         on = step is not None and edge.target == step.node
@@ -81,9 +81,7 @@ def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
     _nodes(axes, words, k, placed.points)
     for target, sources in placed.tags.items():
         x, y = placed.points[target]
-        axes.text(
-            x - 0.3, y - 0.12, ", ".join(map(words.name, sources)), ha="right", fontsize=8
-        )
+        axes.text(x - 0.3, y - 0.12, ", ".join(map(words.name, sources)), ha="right", fontsize=8)
     figure.text(0.5, 1 - 0.3 / height, sentence, ha="center", va="center", fontsize=9, wrap=True)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=PIXELS, facecolor="white")

@@ -11,8 +11,8 @@ from gdwidgets.core.autograd.finite_differences import Difference
 from gdwidgets.core.autograd.nodes import AutogradGraph, Local, Node, Step, Untracked
 from gdwidgets.core.autograd.trace import word
 from gdwidgets.core.scripts.graph import call_text
-from gdwidgets.explorers.autograd.numbers import MINUS, brief, said, scalar, shape, written
-from gdwidgets.ui.text import counted, listed, superscript
+from gdwidgets.explorers.autograd.numbers import MINUS, brief, plainly, said, scalar, shape
+from gdwidgets.ui.text import counted, fixed, listed, superscript
 
 SIGNS = {
     "add": "+",
@@ -116,7 +116,7 @@ class Words:
         if node.kind != "operation":
             return self.name(node.name)
         call = call_text(node, self.name)
-        if len(call) > 60:  # noqa: PLR2004 - about two lines of the details
+        if len(call) > 60:
             call = f"{word(node.call[0]) if node.call else node.name}(…)"
         end = ".detach()" if node.detached else ""
         return f"{self.name(node.name)} = {f'({call})' if end else call}{end}"
@@ -223,11 +223,12 @@ class Words:
         passed = self.passed(step, node)
         if not passed:
             return f"{begin}."
-        if len(passed) > 2:  # noqa: PLR2004 - what two lines hold
+        if len(passed) > 2:
             targets = listed([self.name(to) for to, _ in passed])
             return f"{begin}; {node.grad_fn} passes gradients on to {targets}."
-        parts = "; ".join(f"**{text}** to {self.name(to)}" for to, text in passed)
-        return f"{begin}. Local derivative × incoming = what is passed on: {parts}."
+        parts = " and ".join(f"**{text}** to {self.name(to)}" for to, text in passed)
+        rule = "local derivative × incoming" if " × " in parts else "see the details"
+        return f"{begin}; {node.grad_fn} passes on {parts} ({rule})."
 
     def _leaf(self, where: str, step: Step, node: Node) -> str:
         name = self.name(node.name)
@@ -241,11 +242,26 @@ class Words:
                 f"{where} {name} gets {said(step.grad_output)}{summed}, added to what the first "
                 f"pass left: {total}. Training loops clear .grad for this reason."
             )
-        ends = f": it is used {counted(len(ways), 'time')}" if len(ways) > 1 else ""
+        made = f": {self.name(name)} is used {counted(len(ways), 'time')}"
+        if len(ways) == 1:
+            made = self._sent(step)
         return (
-            f"{where} {total}{summed}{ends}. A leaf keeps its gradient; "
+            f"{where} {total}{summed}{made}. A leaf keeps its gradient; "
             "those of operations are not kept."
         )
+
+    def _sent(self, leaf: Step) -> str:
+        """Which operation sent a leaf its only gradient, and how it is made."""
+        for sender in self.graph.steps:
+            for index, (to, _) in enumerate(sender.grad_inputs):
+                if sender.call == leaf.call and to == leaf.node:
+                    notes = self.graph.nodes[sender.node].notes
+                    if index >= len(notes) or notes[index].to != to:
+                        return ""
+                    named = {role: self.name(of) for role, of in notes[index].names.items()}
+                    words = notes[index].passes.format(**named)
+                    return f", from {self.name(sender.node)}: {words}"
+        return ""
 
     def passed(self, step: Step, node: Node) -> list[tuple[str, str]]:
         """What a node passes on: names of inputs, and ``local × incoming = product``."""
@@ -289,13 +305,13 @@ class Words:
         rows = [("value", self._value(node, computed=computed))]
         if node.kind in {"leaf", "constant"}:
             grads = [s.grad for s in backward if s.grad is not None]
-            rows.append((".grad", f"<b>{escape(written(grads[-1]))}</b>" if grads else "None"))
+            rows.append((".grad", f"<b>{escape(plainly(grads[-1]))}</b>" if grads else "None"))
             if grads and check is not None and check.analytic is not None:
                 rows.append(("nudged", _nudged(check)))
         elif node.kind != "group":
             rows += self._made(node)
             if last is not None and last.grad_output is not None:
-                rows.append(("grad_output", escape(written(last.grad_output))))
+                rows.append(("grad_output", escape(plainly(last.grad_output))))
         rows += self._passed(node, last)
         table = "".join(f"<tr><th>{escape(head)}</th><td>{cell}</td></tr>" for head, cell in rows)
         said = self._kind(node)
@@ -316,7 +332,7 @@ class Words:
         if node.value is None:
             return "inside a composite operation" if node.kind == "inner" else "several tensors"
         kind = str(node.value.dtype).split(".")[-1]
-        return f"{escape(written(node.value))} <i>{shape(node.value)} {kind}</i>"
+        return f"{escape(plainly(node.value))} <i>{shape(node.value)} {kind}</i>"
 
     def _made(self, node: Node) -> list[tuple[str, str]]:
         if node.grad_fn is not None:
@@ -348,12 +364,10 @@ class Words:
 
 
 def _nudged(check: Difference) -> str:
-    numbers = [f"{value:.4f}".replace("-", MINUS) for value in check.numeric.tolist()[:4]]
-    more = ", …" if len(check.numeric) > 4 or len(check.indices) < check.total else ""  # noqa: PLR2004
+    numbers = [fixed(value) for value in check.numeric.tolist()[:4]]
+    more = ", …" if len(check.numeric) > 4 or len(check.indices) < check.total else ""
     shown = f"[{', '.join(numbers)}{more}]" if check.total > 1 else numbers[0]
     largest = check.largest
-    scale = 1 + float(check.numeric.abs().max())
-    agree = largest is not None and largest < 1e-3 * scale  # noqa: PLR2004 - float32 forward passes
+    scale = float(check.numeric.abs().max()) + 1e-30
+    agree = largest is not None and largest < 1e-3 * scale
     return f"{escape(shown)} {'✓' if agree else '≠'}"
-
-

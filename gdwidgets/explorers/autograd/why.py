@@ -60,16 +60,20 @@ def chain_rule(words: Words, name: str) -> list[str]:
     arrived = graph.grad_output(name)
     if len(ways) == 1:
         return [
-            f"**Chain rule.** One way leads from {output} to {here}. The local derivatives on it "
-            "are multiplied:",
+            (
+                f"**Chain rule.** One way leads from {output} to {here}. The local derivatives on it "
+                "are multiplied:"
+            ),
             parts[0] if arrived is None else f"{parts[0]} = **{brief(arrived, 4, 6)}**",
         ]
-    many = counted(len(ways), "way") if len(ways) < 200 else "200 ways or more"  # noqa: PLR2004
+    many = counted(len(ways), "way") if len(ways) < 200 else "200 ways or more"
     more = [] if len(ways) <= MOST_PATHS else [f"… and {len(ways) - MOST_PATHS} more"]
     total = "" if arrived is None else f" Sum: **{brief(arrived, 4, 6)}**."
     return [
-        f"**Chain rule.** {many} lead from {output} to {here}. The local derivatives on each way "
-        f"are multiplied, and the products are added.{total}",
+        (
+            f"**Chain rule.** {many} lead from {output} to {here}. The local derivatives on each way "
+            f"are multiplied, and the products are added.{total}"
+        ),
         *parts,
         *more,
     ]
@@ -144,29 +148,35 @@ def _prediction(activation: str, count: int, start: float, least: float) -> list
     if activation == "sigmoid":
         at, factor = sigmoid_fixed_point()
         return [
-            f"Sigmoid: the values approach the fixed point **a = σ(a) = {at:.4f}**, where the "
-            f"derivative a (1 − a) is **{factor:.4f}**. Every layer multiplies by about that, at "
-            f"most by 1/4: a straight line on this logarithmic axis, {factor:.4f} to the power "
-            f"{count} = {number(factor**count, 3)}."
+            (
+                f"Sigmoid: the values approach the fixed point **a = σ(a) = {at:.4f}**, where the "
+                f"derivative a (1 − a) is **{factor:.4f}**. Every layer multiplies by about that, at "
+                f"most by 1/4: a straight line on this logarithmic axis, {factor:.4f} to the power "
+                f"{count} = {number(factor**count, 3)}."
+            )
         ]
     if activation == "tanh":
         after = (1 + 2 * count * start * start / 3) ** -1.5
         return [
-            "Tanh: the values approach 0, where the derivative 1 − tanh² is 1. The gradient falls "
-            "as a **power of the depth n, n^(−3/2)**, not exponentially: "
-            f"(1 + 2 n a²/3)^(−3/2) = {number(after, 3)} from a = {scalar(start)} after "
-            f"{counted(count, 'layer')}."
+            (
+                "Tanh: the values approach 0, where the derivative 1 − tanh² is 1. The gradient falls "
+                "as a **power of the depth n, n^(−3/2)**, not exponentially: "
+                f"(1 + 2 n a²/3)^(−3/2) = {number(after, 3)} from a = {scalar(start)} after "
+                f"{counted(count, 'layer')}."
+            )
         ]
     if activation == "relu":
         return [
-            "ReLU: the derivative is 1 where the input is above 0, and 0 elsewhere: "
-            "the gradient passes unchanged, or is lost in one layer."
+            (
+                "ReLU: the derivative is 1 where the input is above 0, and 0 elsewhere: "
+                "the gradient passes unchanged, or is lost in one layer."
+            )
         ]
     if math.isfinite(least) and least > 1:
         return [
-            f"Exploding: every layer multiplies by {scalar(least)}, more than 1, so that the "
-            f"gradient grows as {scalar(least)}ⁿ. The line is straight and rises towards the input."
+            (
+                f"Exploding: every layer multiplies by {scalar(least)}, more than 1, so that the "
+                f"gradient grows as {scalar(least)}ⁿ. The line is straight and rises towards the input."
+            )
         ]
     return []
-
-
