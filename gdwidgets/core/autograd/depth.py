@@ -1,8 +1,8 @@
 """How gradients grow or vanish along a chain of equal layers, in closed form.
 
 For ``a ← f(a)`` applied L times, the gradient of the result with respect to layer k is the product
-of f′ at layers k, …, L − 1. Where the values approach a fixed point a* = f(a*) with 0 < |f′(a*)| <
-1, every further layer multiplies by nearly f′(a*). Where f′(a*) = 1, as for tanh at 0, the product
+of f' at layers k, …, L − 1. Where the values approach a fixed point a* = f(a*) with 0 < |f'(a*)| <
+1, every further layer multiplies by nearly f'(a*). Where f'(a*) = 1, as for tanh at 0, the product
 falls as a power of the depth. See Y. Bengio, P. Simard and P. Frasconi, Learning long-term
 dependencies with gradient descent is difficult (IEEE Transactions on Neural Networks 5, 1994).
 """
@@ -14,8 +14,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-FLOOR = 1e-12
 
 
 def sigmoid_fixed_point() -> tuple[float, float]:
@@ -29,22 +27,26 @@ def sigmoid_fixed_point() -> tuple[float, float]:
     return a, a * (1 - a)
 
 
-def predicted_sizes(activation: str, values: Sequence[float]) -> NDArray[np.float64] | None:
+def predicted_sizes(
+    activation: str, values: Sequence[float], weight: float = 1.0
+) -> NDArray[np.float64]:
     """The predicted sizes of ∂(last value)/∂(each value) of a chain.
 
     Parameters
     ----------
     activation
-        ``"sigmoid"``, ``"tanh"`` or ``"relu"``.
+        ``"sigmoid"``, ``"tanh"``, ``"relu"``, or another word for layers a ← w a.
     values
         The chain's values: the input and the results of its L layers, (L + 1,).
+    weight
+        w, for layers a ← w a.
 
     Returns
     -------
-    float64 (L + 1,), the last 1; None for an activation without a prediction. For the sigmoid
-    f′(a*) to the power of the layers in between. For tanh, from da/dk = −a³/3, which is tanh(a) − a
+    float64 (L + 1,), the last 1. For the sigmoid
+    f'(a*) to the power of the layers in between. For tanh, from da/dk = −a³/3, which is tanh(a) − a
     to third order: (1 + 2 n a²/3)^(−3/2) after n layers from a; good for small a. For ReLU 1 where
-    the input is above 0, else 0.
+    the input is above 0, else 0. For a weight |w| to the power of the layers in between.
     """
     count = len(values) - 1
     left = np.arange(count, -1, -1, dtype=np.float64)
@@ -57,7 +59,7 @@ def predicted_sizes(activation: str, values: Sequence[float]) -> NDArray[np.floa
     if activation == "relu":
         passes = np.array([1.0 if value > 0 else 0.0 for value in values[:1]])
         return np.where(left > 0, passes, 1.0)
-    return None
+    return np.asarray(abs(weight) ** left, np.float64)
 
 
 def factors(sizes: Sequence[float]) -> NDArray[np.float64]:

@@ -22,11 +22,11 @@ OTHER = "#B34700"
 INK = "#1B1F25"
 
 STYLE = """
-.gdw-bars .bqplot .axis text { fill: var(--jp-content-font-color1, #1b1f24);
+.gdwidgets .gdw-bars .axis text { fill: var(--jp-content-font-color1, #1b1f24);
   font-size: calc(13px * var(--gdw-size)); }
-.gdw-bars .bqplot .axis path.domain, .gdw-bars .bqplot .axis .tick line { opacity: 0.2; }
-.gdw-bars .bqplot .plotarea_background { fill: transparent; }
-DARK .gdw-bars .bqplot path.line[style*="rgb(27, 31, 37)"] { stroke: #e6e8eb !important; }
+.gdwidgets .gdw-bars .axis path.domain, .gdwidgets .gdw-bars .axis .tick line { opacity: 0.2; }
+.gdwidgets .gdw-bars .plotarea_background { fill: transparent; }
+DARK .gdwidgets .gdw-bars path.line[style*="rgb(27, 31, 37)"] { stroke: #e6e8eb !important; }
 .gdw-bars-key { display: flex; flex-wrap: wrap; gap: 0 16px; color: var(--gdw-ink);
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size)); }
 .gdw-bars-key i { display: inline-block; width: 20px; height: 0; margin-right: 6px;

@@ -377,7 +377,8 @@ class AutogradExplorer(Explorer):
             SENTENCE: "Your own function. Press **Play**: values fill in from left to right, then "
             "backward() brings the gradients back. Click a node for its details.",
         }
-        return {OWN: own, **offered}
+        # There is room for six chips in a cell of 900 pixels.
+        return {OWN: own, **{n: s for n, s in offered.items() if n != "used twice"}}
 
     def situation_settings(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """All settings of a situation; the user's function stays at hand."""
@@ -515,7 +516,8 @@ class AutogradExplorer(Explorer):
         activation = self._activation()
         sizes = layer_sizes(self.graph, layers)
         numbers = [float(self.graph.nodes[n].value) for n in layers]  # type: ignore[arg-type]
-        predicted = predicted_sizes(activation, numbers)
+        weight = float(self.graph.values["w"]) if "w" in self.graph.values else 1.0
+        predicted = predicted_sizes(activation, numbers, weight)
         others = {}
         for name, other in CHAINS.items():
             if activation in CHAINS.values() and other != activation:

@@ -16,7 +16,7 @@ from gdwidgets.core.autograd.nodes import AutogradGraph
 if TYPE_CHECKING:
     import networkx as nx
 
-MOST_COLUMNS = 9
+MOST_COLUMNS = 7
 """Layers beside each other; more go into a further row."""
 
 MOST_SPAN = 4

@@ -20,8 +20,8 @@ def scalar(value: float, digits: int = 4) -> str:
 
 
 def shape(tensor: Tensor) -> str:
-    """A tensor's shape: ``1×2``, ``3``, and for a single number without dimensions ``1``."""
-    return "×".join(str(size) for size in tensor.shape) or "1"
+    """A tensor's shape: ``1×2``, ``3``, or ``scalar`` for a number without dimensions."""
+    return "×".join(str(size) for size in tensor.shape) or "scalar"
 
 
 def brief(tensor: Tensor | None, digits: int = 4, most: int = 3) -> str:
@@ -61,7 +61,7 @@ def said(tensor: Tensor | None) -> str:
 
 
 def plainly(tensor: Tensor, digits: int = 4) -> str:
-    """A tensor beside its shape: one number, a list where one dimension will do, or nested lists."""
+    """A tensor beside its shape: a number, a list where one dimension will do, or nested lists."""
     if tensor.numel() == 1:
         return scalar(float(tensor), digits)
     flat = tensor.numel() == max(tensor.shape)

@@ -30,7 +30,7 @@ HEIGHT = 320
 WIDTH = 592
 """Width of the plot area in a cell of 900 pixels. In a wider one there is more room."""
 
-LEAST_ROW = 64
+LEAST_ROW = 80
 """Height that a node needs with a value below and a gradient above it, in pixels."""
 
 CHARACTER = 7.6
@@ -69,20 +69,20 @@ tracked or is not."""
 
 STYLE = """
 .gdw-graph { overflow: hidden; }
-.gdw-graph .bqplot text { pointer-events: none; }
-.gdw-graph .bqplot .plotarea_background { fill: transparent; }
-.gdw-graph .bqplot .label { paint-order: stroke; stroke: var(--jp-layout-color0, #fff);
+.gdwidgets .gdw-graph text { pointer-events: none; }
+.gdwidgets .gdw-graph .plotarea_background { fill: transparent; }
+.gdwidgets .gdw-graph .label { paint-order: stroke; stroke: var(--jp-layout-color0, #fff);
   stroke-width: 4px; stroke-linejoin: round; font-family: var(--jp-ui-font-family, sans-serif);
   font-variant-numeric: tabular-nums; }
-.gdw-graph .bqplot .label[style*="rgb(20, 23, 28)"],
-.gdw-graph .bqplot .label[style*="rgb(20, 23, 29)"] { stroke: none; }
-.gdw-graph .bqplot .label[style*="rgb(20, 23, 29)"] { font-weight: 400 !important; }
-.gdw-graph .bqplot .dot { cursor: pointer; stroke-linejoin: round; }
-.gdw-graph .bqplot path.line { stroke-linecap: round; }
-DARK .gdw-graph .bqplot .label[style*="rgb(27, 31, 37)"] { fill: #e6e8eb !important; }
-DARK .gdw-graph .bqplot .label[style*="rgb(91, 101, 115)"] { fill: #aab3c0 !important; }
-DARK .gdw-graph .bqplot .label[style*="rgb(179, 71, 0)"] { fill: #ff9a4d !important; }
-DARK .gdw-graph .bqplot path.line[style*="rgb(27, 31, 37)"] { stroke: #c9ced6 !important; }
+.gdwidgets .gdw-graph .label[style*="rgb(20, 23, 28)"],
+.gdwidgets .gdw-graph .label[style*="rgb(20, 23, 29)"] { stroke: none; }
+.gdwidgets .gdw-graph .label[style*="rgb(20, 23, 29)"] { font-weight: 400 !important; }
+.gdwidgets .gdw-graph .dot { cursor: pointer; stroke-linejoin: round; }
+.gdwidgets .gdw-graph path.line { stroke-linecap: round; }
+DARK .gdwidgets .gdw-graph .label[style*="rgb(27, 31, 37)"] { fill: #e6e8eb !important; }
+DARK .gdwidgets .gdw-graph .label[style*="rgb(91, 101, 115)"] { fill: #aab3c0 !important; }
+DARK .gdwidgets .gdw-graph .label[style*="rgb(179, 71, 0)"] { fill: #ff9a4d !important; }
+DARK .gdwidgets .gdw-graph path.line[style*="rgb(27, 31, 37)"] { stroke: #c9ced6 !important; }
 .gdw-graph-key { display: flex; flex-wrap: wrap; gap: 0 16px; justify-content: flex-end;
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   color: var(--gdw-quiet); }
@@ -141,9 +141,8 @@ def sizes(columns: int, rows: float, scale: float) -> Sizes:
     """
     across, down = WIDTH / columns, HEIGHT * scale / rows
     font = 13.0 * scale
-    node = min(0.5 * across, down - 2.9 * font, 96.0 * scale)
-    node = max(node, 24.0 * scale)
-    inside = node >= 42 * scale
+    node = max(min(0.52 * across, down - 2.9 * font, 96.0 * scale), 40.0 * scale)
+    inside = node >= 36 * scale
     if node > 72 * scale:
         font *= 1.2
     box = (min(1.42 * node, 0.82 * across), 0.92 * node if inside else 0.8 * node)
@@ -318,7 +317,7 @@ class GraphPicture:
             mark.default_size = 1
         longest = max(len(self._words.sign(n)) for n in self._graph.nodes.values())
         sizes_of_text = {
-            self.signs: max(min(size.sign, 0.82 * size.node / (0.7 * longest)), 10 * self._scale),
+            self.signs: max(min(size.sign, 0.82 * size.node / (0.7 * longest)), 13.0 * self._scale),
             self.tags: size.font,
             self.values: size.font,
             self.gradients: size.font,
@@ -434,10 +433,10 @@ class GraphPicture:
         text, _ = fitting(grad, 2 * self._sizes.room)
         for named in (True, False):
             said = f"{self._words.name(name)}.grad = {text}" if named else f"∇ {text}"
-            for place in (y + outside, y - outside):
-                spot = self._rectangles([self._gradient_x[k]], [place], self._widths([said]))
+            for at in (y + outside, y - outside):
+                spot = self._rectangles([self._gradient_x[k]], [at], self._widths([said]))
                 if not _overlap(np.array(spot), taken).any():
-                    self._gradient_y[k] = place
+                    self._gradient_y[k] = at
                     self._named_grads[name] = named
                     return
 
@@ -638,11 +637,12 @@ def _columns(points: Sequence[NDArray[np.float64]]) -> tuple[NDArray[Any], NDArr
 def _write(mark: Any, **traits: Any) -> None:
     """Write those traits that differ, in one message; lists of texts travel as arrays."""
     changed = {}
-    for name, value in traits.items():
+    for name, given in traits.items():
+        value = given
         if name == "text":
-            value = np.array(value, dtype=np.str_)
-        elif isinstance(value, np.ndarray):
-            value = value.astype(np.float32)
+            value = np.array(given, dtype=np.str_)
+        elif isinstance(given, np.ndarray):
+            value = given.astype(np.float32)
         before = getattr(mark, name)
         equal = (
             np.array_equal(before, value, equal_nan=value.dtype.kind == "f")

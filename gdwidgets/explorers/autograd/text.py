@@ -30,6 +30,7 @@ SIGNS = {
     "sum": "Σ",
     "sigmoid": "σ",
     "getitem": "[ ]",
+    "select": "[i]",
     "sqrt": "√",
 }
 """Signs of operations in the picture; others show their name."""
@@ -51,14 +52,15 @@ PANEL_STYLE = """
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size)); }
 .gdw-node td { padding: 2px 0; white-space: pre-wrap; vertical-align: top;
   font-variant-numeric: tabular-nums; line-height: calc(20px * var(--gdw-size)); }
-.gdw-node i { font-style: normal; color: var(--gdw-quiet); font-size: calc(13px * var(--gdw-size)); }
+.gdw-node i, .gdw-refused i { font-style: normal; color: var(--gdw-quiet);
+  font-size: calc(13px * var(--gdw-size)); }
 .gdw-node p { margin: 0; color: var(--gdw-quiet); font-size: calc(13px * var(--gdw-size)); }
 .gdw-refused { font-size: calc(13px * var(--gdw-size)); line-height: calc(18px * var(--gdw-size));
   border-left: 4px solid #d55e00; padding-left: 8px; margin-bottom: 8px; color: var(--gdw-ink); }
 .gdw-refused p { margin: 0; }
 """
 
-LONGEST = 7
+LONGEST = 6
 """Characters of an operation's name in its circle."""
 
 MOST_WAYS = 4
@@ -132,19 +134,10 @@ class Words:
         if node.kind == "group":
             return "…"
         if node.call is None:
-            return node.name.split(" ")[0][:LONGEST]
+            return SIGNS.get(base := node.name.split(" ")[0], _cut(base))
         base = word(node.call[0])
-        numbers = [v for v in node.call[1] if isinstance(v, (int, float))]
-        sign = SIGNS.get(base, base[:LONGEST])
-        if len(numbers) == 1 and base == "pow":
-            whole = float(numbers[0]).is_integer()
-            power = int(numbers[0]) if whole else 0
-            return f"x{superscript(power)}" if whole else f"x^{scalar(float(numbers[0]), 3)}"
-        if len(numbers) == 1 and base in {"add", "sub", "mul", "div", "truediv"}:
-            return f"{sign}{scalar(float(numbers[0]), 3)}"
-        if len(numbers) == 1 and base in {"rsub", "rtruediv"}:
-            return f"{scalar(float(numbers[0]), 3)}{sign}"
-        return sign
+        numbers = [float(v) for v in node.call[1] if isinstance(v, (int, float))]
+        return _with_number(base, numbers[0]) if len(numbers) == 1 else SIGNS.get(base, _cut(base))
 
     # -- the sentence ------------------------------------------------------------------------
 
@@ -200,10 +193,18 @@ class Words:
         if refusal is None:
             return ""
         first = refusal.words.split(". ")[0].split(" (or ")[0].rstrip(".")
-        operation = refusal.operation.replace("the second", "The second")
-        return f"PyTorch refuses {operation[:1].lower()}{operation[1:]}: **“{first}”**. " + (
-            refusal.meaning
-        )
+        return f"PyTorch refuses {refusal.operation}: **“{first}”**. {self._cause()}"
+
+    def _cause(self) -> str:
+        """Why PyTorch refuses, in a sentence."""
+        refusal, output = self.graph.refusal, self.graph.nodes[self.graph.output]
+        if refusal is None:
+            return ""
+        if output.untracked is not None and "does not require grad" in refusal.words:
+            return f"{self.name(output.name)} has no grad_fn: {output.untracked.value}."
+        if "second time" in refusal.words:
+            return "The first one freed what the operations had saved; retain_graph=True keeps it."
+        return refusal.meaning
 
     def _backward(self, step: Step, node: Node, k: int) -> str:
         walk = [s for s in self.graph.steps if s.phase == "backward" and s.call == step.call]
@@ -280,7 +281,8 @@ class Words:
             return ""
         return (
             f"<div class=gdw-refused><b>{escape(refusal.operation)}</b>"
-            f"<p>RuntimeError: {escape(refusal.words)}</p></div>"
+            f"<p>RuntimeError: {escape(refusal.words)}</p>"
+            f"<p><i>{escape(refusal.meaning)}</i></p></div>"
         )
 
     def details(self, name: str, k: int, check: Difference | None = None) -> str:
@@ -361,6 +363,22 @@ class Words:
             f"<p title='{escape(node.grad_words, quote=True)}'>{escape(self.name(node.name))}.grad "
             f"is None. PyTorch: “{escape(first)}. …”</p>"
         )
+
+
+def _cut(name: str) -> str:
+    """An operation's name as far as there is room for it."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
+def _with_number(operation: str, number: float) -> str:
+    """The sign of an operation with a number: ``x³``, ``×2``, ``1−``."""
+    sign = SIGNS.get(operation, _cut(operation))
+    if operation == "pow":
+        whole = number.is_integer()
+        return f"x{superscript(int(number))}" if whole else f"x^{scalar(number, 3)}"
+    if operation in {"add", "sub", "mul", "div", "truediv"}:
+        return f"{sign}{scalar(number, 3)}"
+    return f"{scalar(number, 3)}{sign}" if operation in {"rsub", "rtruediv"} else sign
 
 
 def _nudged(check: Difference) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -61,8 +60,8 @@ def chain_rule(words: Words, name: str) -> list[str]:
     if len(ways) == 1:
         return [
             (
-                f"**Chain rule.** One way leads from {output} to {here}. The local derivatives on it "
-                "are multiplied:"
+                f"**Chain rule.** One way leads from {output} to {here}. The local derivatives "
+                "on it are multiplied:"
             ),
             parts[0] if arrived is None else f"{parts[0]} = **{brief(arrived, 4, 6)}**",
         ]
@@ -71,8 +70,8 @@ def chain_rule(words: Words, name: str) -> list[str]:
     total = "" if arrived is None else f" Sum: **{brief(arrived, 4, 6)}**."
     return [
         (
-            f"**Chain rule.** {many} lead from {output} to {here}. The local derivatives on each way "
-            f"are multiplied, and the products are added.{total}"
+            f"**Chain rule.** {many} lead from {output} to {here}. The local derivatives on each "
+            f"way are multiplied, and the products are added.{total}"
         ),
         *parts,
         *more,
@@ -125,7 +124,8 @@ def depth_words(activation: str, sizes: Sequence[float], start: float) -> list[s
     Parameters
     ----------
     activation
-        Of the chain's layers: ``"sigmoid"``, ``"tanh"``, ``"relu"``, or another word.
+        Of the chain's layers: ``"sigmoid"``, ``"tanh"``, ``"relu"``, or another word for layers
+        that multiply by one weight.
     sizes
         Sizes of the gradients with respect to the input and the layers, (L + 1,).
     start
@@ -141,42 +141,36 @@ def depth_words(activation: str, sizes: Sequence[float], start: float) -> list[s
         f"the first of them by {scalar(float(steps[0]), 4)}, the last by "
         f"{scalar(float(steps[-1]), 4)}."
     )
-    return [measured, *_prediction(activation, count, start, float(steps.min()))]
+    return [measured, _prediction(activation, sizes, start)]
 
 
-def _prediction(activation: str, count: int, start: float, least: float) -> list[str]:
+def _prediction(activation: str, sizes: Sequence[float], start: float) -> str:
+    count = len(sizes) - 1
     if activation == "sigmoid":
         at, factor = sigmoid_fixed_point()
-        return [
-            (
-                f"Sigmoid: the values approach the fixed point **a = σ(a) = {at:.4f}**, where the "
-                f"derivative a (1 − a) is **{factor:.4f}**. Every layer multiplies by about that, at "
-                f"most by 1/4: a straight line on this logarithmic axis, {factor:.4f} to the power "
-                f"{count} = {number(factor**count, 3)}."
-            )
-        ]
+        return (
+            f"Sigmoid: the values approach the fixed point **a = σ(a) = {at:.4f}**, where the "
+            f"derivative a (1 − a) is **{factor:.4f}**. Every layer multiplies by about that, and "
+            "never by more than 1/4: a straight line on this logarithmic axis, "
+            f"{factor:.4f} to the power {count} = {number(factor**count, 3)}."
+        )
     if activation == "tanh":
         after = (1 + 2 * count * start * start / 3) ** -1.5
-        return [
-            (
-                "Tanh: the values approach 0, where the derivative 1 − tanh² is 1. The gradient falls "
-                "as a **power of the depth n, n^(−3/2)**, not exponentially: "
-                f"(1 + 2 n a²/3)^(−3/2) = {number(after, 3)} from a = {scalar(start)} after "
-                f"{counted(count, 'layer')}."
-            )
-        ]
+        return (
+            "Tanh: the values approach 0, where the derivative 1 − tanh² is 1. The gradient falls "
+            "as a **power of the depth n, n^(−3/2)**, not exponentially: "
+            f"(1 + 2 n a²/3)^(−3/2) = {number(after, 3)} from a = {scalar(start)} after "
+            f"{counted(count, 'layer')}."
+        )
     if activation == "relu":
-        return [
-            (
-                "ReLU: the derivative is 1 where the input is above 0, and 0 elsewhere: "
-                "the gradient passes unchanged, or is lost in one layer."
-            )
-        ]
-    if math.isfinite(least) and least > 1:
-        return [
-            (
-                f"Exploding: every layer multiplies by {scalar(least)}, more than 1, so that the "
-                f"gradient grows as {scalar(least)}ⁿ. The line is straight and rises towards the input."
-            )
-        ]
-    return []
+        return (
+            "ReLU: the derivative is 1 where the input is above 0, and 0 elsewhere: "
+            "the gradient passes unchanged, or is lost in one layer."
+        )
+    factor = float(factors(sizes)[-1])
+    what = "grows" if factor > 1 else "shrinks" if factor < 1 else "keeps its size"
+    return (
+        f"Every layer multiplies by the same **{scalar(factor)}**, the size of its weight: the "
+        f"gradient **{what}**, {scalar(factor)} to the power {count} = "
+        f"{number(factor**count, 3)}. A weight above 1 makes it explode, one below 1 vanish."
+    )
