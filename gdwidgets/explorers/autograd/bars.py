@@ -22,7 +22,7 @@ OTHER = "#B34700"
 INK = "#1B1F25"
 
 STYLE = """
-.gdwidgets .gdw-bars .axis text { fill: var(--jp-content-font-color1, #1b1f24);
+.gdwidgets .gdw-bars .axis text { fill: var(--jp-content-font-color1, #1b1f24) !important;
   font-size: calc(13px * var(--gdw-size)); }
 .gdwidgets .gdw-bars .axis path.domain, .gdwidgets .gdw-bars .axis .tick line { opacity: 0.2; }
 .gdwidgets .gdw-bars .plotarea_background { fill: transparent; }

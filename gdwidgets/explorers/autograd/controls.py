@@ -31,6 +31,7 @@ STYLE = """
 [data-jp-theme-light="false"] .gdwidgets .gdw-leaf-switch.mod-active { background: #173d29;
   border-color: #4cbf86; color: #b7efd0; }
 .gdwidgets .gdw-leaf-switch.mod-active::before { content: "✓ "; }
+.gdw-autograd .gdw-dials { flex-wrap: wrap; gap: 8px 16px; }
 .gdw-sliders { flex-wrap: wrap; gap: 4px 24px; overflow: visible; }
 .gdw-sliders .widget-label { font-weight: 600; }
 """

@@ -28,7 +28,7 @@ from gdwidgets.explorers.autograd.bars import LayerBars
 from gdwidgets.explorers.autograd.controls import LeafSliders, LeafSwitches, Twice
 from gdwidgets.explorers.autograd.expression import OWN, chosen_preset
 from gdwidgets.explorers.autograd.lines import executed, html_lines, program
-from gdwidgets.explorers.autograd.plots import HEIGHT, GraphPicture
+from gdwidgets.explorers.autograd.plots import HEIGHT, PANEL, GraphPicture
 from gdwidgets.explorers.autograd.tables import check_html, walk_frame, walk_html, walk_text
 from gdwidgets.explorers.autograd.text import PANEL_STYLE, Words
 from gdwidgets.explorers.autograd.why import chain_rule, depth_words, layer_sizes
@@ -48,9 +48,6 @@ FOLLOWING = {"function", "tensors", "preset"}
 
 MOST_NUDGED = 24
 """Numbers that are nudged for the details of a leaf; the fold nudges more."""
-
-PANEL = 284
-"""Width of the code and the details, in pixels."""
 
 
 class AutogradExplorer(Explorer):

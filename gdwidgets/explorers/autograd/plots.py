@@ -30,8 +30,14 @@ HEIGHT = 320
 WIDTH = 592
 """Width of the plot area in a cell of 900 pixels. In a wider one there is more room."""
 
-LEAST_ROW = 80
+PANEL = 284
+"""Width of the code and the details beside it, in pixels."""
+
+LEAST_ROW = 86
 """Height that a node needs with a value below and a gradient above it, in pixels."""
+
+MARGIN = (20, 12)
+"""Room for texts left and right of the plot area, in pixels."""
 
 CHARACTER = 7.6
 """Width of a character of a label, in pixels at size 1."""
@@ -137,11 +143,11 @@ def sizes(columns: int, rows: float, scale: float) -> Sizes:
     columns, rows
         How many nodes are beside and below each other; of the part that is shown.
     scale
-        1, or 1.4 for a projector; the frame is as wide as ever.
+        1, or 1.4 for a projector; the code beside the frame takes more room then.
     """
-    across, down = WIDTH / columns, HEIGHT * scale / rows
+    across, down = (WIDTH - (scale - 1) * PANEL) / columns, HEIGHT * scale / rows
     font = 13.0 * scale
-    node = max(min(0.52 * across, down - 2.9 * font, 96.0 * scale), 40.0 * scale)
+    node = max(min(0.52 * across, down - 3.5 * font, 96.0 * scale), 40.0 * scale)
     inside = node >= 36 * scale
     if node > 72 * scale:
         font *= 1.2
@@ -210,7 +216,7 @@ class GraphPicture:
             padding_x=0.0,
             padding_y=0.0,
             background_style={"fill": "transparent"},
-            fig_margin={"top": 4, "bottom": 4, "left": 20, "right": 12},
+            fig_margin={"top": 4, "bottom": 4, "left": MARGIN[0], "right": MARGIN[1]},
             layout=Layout(width="100%", height=f"{HEIGHT + 8}px", min_width="0", margin="0"),
             min_aspect_ratio=0.01,
             max_aspect_ratio=100.0,
@@ -435,10 +441,20 @@ class GraphPicture:
             said = f"{self._words.name(name)}.grad = {text}" if named else f"∇ {text}"
             for at in (y + outside, y - outside):
                 spot = self._rectangles([self._gradient_x[k]], [at], self._widths([said]))
-                if not _overlap(np.array(spot), taken).any():
+                left, _, right, _ = spot[0]
+                within = left > self._ends[0] and right < self._ends[1]
+                if within and not _overlap(np.array(spot), taken).any():
                     self._gradient_y[k] = at
                     self._named_grads[name] = named
                     return
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """The left and the right end of the picture, in pixels from the first column."""
+        size = self._sizes
+        return -0.5 * size.across - MARGIN[0], (self._placed.columns - 0.5) * size.across + (
+            MARGIN[1]
+        )
 
     # Rectangles are in pixels, as the picture is in a cell of 900: left, top, right, bottom.
 
@@ -575,10 +591,9 @@ class GraphPicture:
                 )
             )
             covered = _overlap(spots, taken).sum(axis=1)
-            right = (self._placed.columns - 0.5) * size.across + 12
             outside = (
-                np.maximum(-0.5 * size.across - 20 - spots[:, 0], 0)
-                + np.maximum(spots[:, 2] - right, 0)
+                np.maximum(self._ends[0] - spots[:, 0], 0)
+                + np.maximum(spots[:, 2] - self._ends[1], 0)
                 + np.maximum(low - spots[:, 1], 0)
                 + np.maximum(spots[:, 3] - high, 0)
             )

@@ -56,13 +56,14 @@ def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
     axes.axis("off")
     step = graph.steps[k - 1] if k else None
     passed = {name for name, _ in step.grad_inputs} if step else set()
+    phase = step.phase if step else ""
     for edge in placed.edges:
         port = 0.0 if len(graph.nodes[edge.target].inputs) < 2 else 0.09 * edge.port
         line = curve(edge, port)
         tracked = graph.nodes[edge.source].requires_grad and graph.nodes[edge.target].requires_grad
         on = step is not None and edge.target == step.node
-        active = on and (step.phase == "forward" or edge.source in passed)
-        colour = ACTIVE[step.phase] if active and step else "#1B1F25" if tracked else "#5B6573"
+        active = on and (phase == "forward" or edge.source in passed)
+        colour = ACTIVE[phase] if active else "#1B1F25" if tracked else "#5B6573"
         axes.plot(
             line[:, 0],
             line[:, 1],

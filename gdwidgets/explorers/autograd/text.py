@@ -63,6 +63,9 @@ PANEL_STYLE = """
 LONGEST = 6
 """Characters of an operation's name in its circle."""
 
+MOST_WRITTEN = 4
+"""Numbers of a gradient that are written out on a line."""
+
 MOST_WAYS = 4
 """Gradients that meet at a node and are named one by one."""
 
@@ -79,14 +82,17 @@ def product(local: Local | None, grad_output: torch.Tensor | None, found: torch.
     found
         What the node passed on.
     """
+    if found.numel() > MOST_WRITTEN:
+        return f"a gradient ({shape(found)})"
     if local is None or local.kind == "matrix" or grad_output is None:
-        return brief(found, 4, 4)
+        return brief(found, 4, MOST_WRITTEN)
     times = (local.value * grad_output).reshape(-1)
     if times.numel() != found.numel() or not torch.allclose(
         times, found.reshape(-1), rtol=1e-5, equal_nan=True
     ):
-        return brief(found, 4, 4)
-    return f"{brief(local.value, 4, 4)} × {brief(grad_output, 4, 4)} = {brief(found, 4, 4)}"
+        return brief(found, 4, MOST_WRITTEN)
+    parts = (brief(tensor, 4, MOST_WRITTEN) for tensor in (local.value, grad_output, found))
+    return "{} × {} = {}".format(*parts)
 
 
 class Words:
@@ -281,8 +287,7 @@ class Words:
             return ""
         return (
             f"<div class=gdw-refused><b>{escape(refusal.operation)}</b>"
-            f"<p>RuntimeError: {escape(refusal.words)}</p>"
-            f"<p><i>{escape(refusal.meaning)}</i></p></div>"
+            f"<p>RuntimeError: {escape(refusal.words)}</p></div>"
         )
 
     def details(self, name: str, k: int, check: Difference | None = None) -> str:
