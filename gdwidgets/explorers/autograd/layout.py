@@ -195,7 +195,7 @@ def _beside(
     def pull(one: Hashable, other: Hashable) -> float:
         return TENSORS_PULL if one in operations and other not in operations else 1.0
 
-    weight = {node: 12.0 if node in operations else 1.0 for node in layered.nodes}
+    weight = {node: 1000.0 if node in operations else 1.0 for node in layered.nodes}
     for sweep in range(PASSES):
         forward = sweep % 2 == 1
         for layer in sorted(ordered, reverse=not forward):

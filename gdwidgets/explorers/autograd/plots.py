@@ -319,11 +319,11 @@ class GraphPicture:
         for kind, names in shown.items():
             x, y = self._at(names)
             self._write_scatter(self.nodes[kind], x, y, size, 0.0)
-        for mark in (self.ring, self.frame):
-            mark.default_size = 1
         longest = max(len(self._words.sign(n)) for n in self._graph.nodes.values())
         sizes_of_text = {
-            self.signs: max(min(size.sign, 0.82 * size.node / (0.7 * longest)), 13.0 * self._scale),
+            self.signs: max(
+                min(size.sign, 0.82 * size.node / (0.78 * longest)), 13.0 * self._scale
+            ),
             self.tags: size.font,
             self.values: size.font,
             self.gradients: size.font,
@@ -610,12 +610,7 @@ class GraphPicture:
             names = [item for item in shown if (item[0] in boxes) is box]
             x, y = self._at(name for name, _ in names)
             colours = [colour for _, colour in names] or [INK]
-            if (
-                not np.array_equal(x, mark.x)
-                or not np.array_equal(y, mark.y)
-                or (colours != mark.colors and len(x))
-            ):
-                self._write_scatter(mark, x, y, self._sizes, 10.0 * self._scale, colors=colours)
+            self._write_scatter(mark, x, y, self._sizes, 10.0 * self._scale, colors=colours)
 
 
 def _kind(node: Node) -> str:

@@ -57,6 +57,7 @@ def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
     step = graph.steps[k - 1] if k else None
     passed = {name for name, _ in step.grad_inputs} if step else set()
     phase = step.phase if step else ""
+    products = dict(words.passed(step, graph.nodes[step.node])) if step else {}
     for edge in placed.edges:
         port = 0.0 if len(graph.nodes[edge.target].inputs) < 2 else 0.09 * edge.port
         line = curve(edge, port)
@@ -72,6 +73,19 @@ def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
             linestyle="-" if tracked else (0, (4, 3)),
             zorder=1,
         )
+        if active and products.get(edge.source) and not edge.turns:
+            middle = line[len(line) // 2] if len(line) > 2 else line.mean(axis=0)
+            axes.text(
+                *middle,
+                products[edge.source],
+                ha="center",
+                va="center",
+                fontsize=8.5,
+                weight="bold",
+                color=GRADIENT,
+                bbox={"facecolor": "#FFF4EC", "edgecolor": colour, "boxstyle": "round"},
+                zorder=4,
+            )
         head = (line[-1][0] - 0.3, line[-1][1])
         axes.annotate(
             "",
