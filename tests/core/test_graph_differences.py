@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.core.autograd.finite_differences import (
@@ -141,6 +141,21 @@ def test_a_kink_is_named():
     assert found.kinks == ()
 
 
+def test_a_minimum_is_no_kink():
+    def divergence(x):
+        return torch.nn.functional.kl_div(x.log_softmax(0), torch.softmax(x.detach(), 0))
+
+    with pytest.warns(UserWarning, match="reduction"):
+        (found,) = checked(divergence, {"x": [0.5, -1.25, 2.0]}).differences
+    assert found.kinks == ()
+
+
+def test_several_results_keep_their_names_in_float64():
+    check = checked(lambda x: torch.linalg.svd(x).S.sum(), {"x": [[1.0, 2.0], [0.5, -1.0]]})
+    assert (check.dtype, check.reason) == (torch.float64, "")
+    assert check.differences[0].largest < 1e-5
+
+
 def test_two_backward_calls_are_checked_by_the_first():
     made = preset("toy neuron")
     graph = recorded(backward_calls=2, retain_graph=True)
@@ -153,7 +168,7 @@ def test_two_backward_calls_are_checked_by_the_first():
     [
         ({"x": torch.zeros(500)}, MOST_CALLS),
         ({"x": torch.zeros(300), "w": torch.ones(1)}, MOST_CALLS),
-        ({f"t{k}": torch.zeros(2) for k in range(80)}, MOST_CALLS),
+        ({f"t{k}": torch.zeros(2) for k in range(55)}, MOST_CALLS),
         ({"x": torch.zeros(1000, 1000)}, LEAST_CALLS + 30),
     ],
 )
@@ -222,6 +237,7 @@ def test_nothing_of_the_graph_is_changed():
 SMOOTH = sorted(set(STEPS) - {"largest", "sorted", "mask", "no_grad"})
 
 
+@settings(max_examples=20)
 @given(
     steps=st.lists(st.sampled_from(SMOOTH), min_size=1, max_size=5),
     numbers=st.lists(st.integers(-8, 8).map(lambda k: k / 16), min_size=6, max_size=6),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.core.autograd.graph import record_graph
@@ -288,6 +288,7 @@ def numbers(shape):
 
 
 @pytest.mark.parametrize("name", BINARY)
+@settings(max_examples=40)
 @given(data=st.data(), one=BROADCAST, two=BROADCAST)
 def test_notes_are_true_for_any_shapes_that_broadcast(name, data, one, two):
     tensors = {"x": data.draw(numbers(one)), "w": data.draw(numbers(two))}
@@ -305,6 +306,7 @@ REDUCTIONS = {
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
+@settings(max_examples=40)
 @given(
     data=st.data(),
     shape=st.sampled_from([(3,), (2, 3), (1, 3), (2, 1, 3)]),
@@ -317,6 +319,7 @@ def test_notes_are_true_for_any_dimensions_reduced(name, data, shape, keep):
     assert checked(record_graph(function, {"x": data.draw(numbers(shape))}))
 
 
+@settings(max_examples=40)
 @given(
     steps=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=6),
     numbers=numbers((2, 3)),
@@ -326,16 +329,21 @@ def test_notes_are_true_for_any_order_of_steps(steps, numbers):
 
 
 SENTENCES = {
-    "add alpha": ("w gets grad_output × 2.5, summed over the places that w was repeated in"),
-    "rsub": "w gets grad_output as it is, summed over the places that w was repeated in",
+    "add alpha": "w gets grad_output × 2.5, the local derivative, "
+    "summed over the places that w was repeated in",
+    "rsub": "w gets grad_output as it is, summed over the places that w was repeated in "
+    "(local derivative: 1)",
     "sum(0)": "x gets grad_output as it is, at every number along dimension 0 "
     "(local derivative: 1)",
-    "mse sum": "w gets grad_output × (2 · (w − x))",
-    "mse": "x gets grad_output × (2 · (x − w)/6)",
-    "pow of tensors": "x gets grad_output × (pow · ln(w))",
+    "mse sum": "w gets grad_output × (2 · (w − x)), the local derivative",
+    "mse": "x gets grad_output × (2 · (x − w)/6), the local derivative",
+    "pow of tensors": "x gets grad_output × (pow · ln(w)), the local derivative",
     "matmul": "w gets xᵀ @ grad_output (local derivative: x)",
-    "mean over dimensions": "grad_output × 1/6, at every number along dimensions 0 and 2",
-    "mul by a number": "x gets grad_output × 3 (local derivative: 3)",
+    "mean over dimensions": "reshape gets grad_output × 1/6, the local derivative, "
+    "at every number along dimensions 0 and 2",
+    "mul by a number": "x gets grad_output × 3, the local derivative",
+    "sin": "x gets grad_output × cos(x), the local derivative",
+    "div": "x gets grad_output × 1/w, the local derivative",
     "sigmoid": "x gets grad_output × (sigmoid · (1 − sigmoid)) "
     "(local derivative: sigmoid · (1 − sigmoid), never more than 1/4)",
 }

@@ -10,7 +10,7 @@ import io
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.core.autograd.graph import record_graph
@@ -238,6 +238,8 @@ FUNCTIONS = {
     "float64": lambda x: (x.double() * torch.tensor(0.1, dtype=torch.float64)).sum(),
     "cumsum and flip": lambda x: x.cumsum(0).flip(0)[0] * x.prod(),
     "infinite": lambda x: x.masked_fill(x < 0, float("-inf")).logsumexp(0),
+    "one of several results": lambda x: torch.std_mean(x)[0],
+    "an argument handed back": lambda x: torch.broadcast_tensors(x[0], x)[1].sum(),
     "norm": lambda x: x.norm() + torch.linalg.norm(x) + torch.linalg.vector_norm(x, ord=1),
     "long": lambda x: torch.stack([x * k for k in range(30)]).sum(),
     "nothing": lambda x: x.sum() + torch.sin(x).sum() * 0,
@@ -305,6 +307,12 @@ def test_what_cannot_be_written_is_refused_with_the_reason(name):
         graph_script(graph)
 
 
+def test_gradients_that_are_sparse_are_compared_too():
+    table = {"x": torch.arange(6.0).reshape(3, 2), "k": torch.tensor([2, 0])}
+    graph = record_graph(lambda x, k: F.embedding(k, x, sparse=True).sum(), table)
+    assert "sparse=True" in graph_script(graph)
+
+
 def test_large_tensors_are_refused():
     graph = record_graph(lambda x: x.sum(), {"x": torch.ones(2000)})
     with pytest.raises(ValueError, match="2000 numbers is too large"):
@@ -342,6 +350,7 @@ def test_a_detached_operation_is_written_so():
     assert ".detach()" in script
 
 
+@settings(max_examples=40)
 @given(
     steps=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=6),
     numbers=st.lists(st.integers(-8, 8).map(lambda k: k / 4), min_size=6, max_size=6),
@@ -393,4 +402,5 @@ def test_the_session_s_dtype_and_anomaly_detection_change_no_script():
                 script = graph_script(record_graph(random, {"x": [0.5, -1.25, 2.0]}))
         finally:
             torch.set_default_dtype(torch.float32)
-        assert script == plain
+        assert script.splitlines()[0].endswith("usual default dtype, float32.")
+        assert script.split("\n", 1)[1] == plain

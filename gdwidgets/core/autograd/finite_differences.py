@@ -125,6 +125,7 @@ class _Probe:
     ) -> None:
         self.dtype, self.calls = dtype, 0
         self.narrow = ""
+        self.size = _largest(graph)
         self._function, self._graph = function, graph
 
     def value(self, name: str = "", flat: Tensor | None = None) -> float:
@@ -142,6 +143,18 @@ class _Probe:
             result = self._function(**given)
         self.narrow = self.narrow or mode.narrow
         return float(result.detach())
+
+
+def _largest(graph: AutogradGraph) -> float:
+    """The largest finite number among the results of the graph's operations."""
+    found = 0.0
+    for node in graph.nodes.values():
+        if node.value is None or node.kind == "leaf" or not node.value.is_floating_point():
+            continue
+        finite = node.value[torch.isfinite(node.value)]
+        if finite.numel():
+            found = max(found, float(finite.abs().max()))
+    return found
 
 
 class _InFloat64(TorchFunctionMode):
@@ -162,15 +175,21 @@ class _InFloat64(TorchFunctionMode):
         kwargs = kwargs or {}
         if next(tensors_in((args, kwargs)), None) is None:
             # In float32 as in the recording, so that random numbers and constants are the same.
-            return replaced(func(*args, **kwargs), _in_double)
+            return _doubled(func(*args, **kwargs))
         if func is Tensor.float:
             return args[0].double()
         args, kwargs = replaced((args, kwargs), _in_double)
-        result = replaced(func(*args, **kwargs), _in_double)
+        result = _doubled(func(*args, **kwargs))
         for tensor in tensors_in(result):
             if tensor.is_floating_point() and tensor.dtype != torch.float64:
                 self.narrow = self.narrow or str(tensor.dtype)
         return result
+
+
+def _doubled(result: Any) -> Any:
+    """A result in float64; one that is so already is handed on as it is, with its names."""
+    narrow = any(tensor.dtype == torch.float32 for tensor in tensors_in(result))
+    return replaced(result, _in_double) if narrow else result
 
 
 def _in_double(value: Any) -> Any:
@@ -183,8 +202,7 @@ def _in_double(value: Any) -> Any:
 
 def _chosen(function: Callable[..., Tensor], graph: AutogradGraph) -> tuple[_Probe | None, str]:
     """The function in float64, or in float32 with the reason, or nothing with the reason."""
-    recorded = graph.nodes[graph.output].value
-    expected = math.nan if recorded is None else float(recorded)
+    expected = float(graph.tape.result)
     wide = _Probe(function, graph, torch.float64)
     reason = _unfit(wide, expected)
     if not reason:
@@ -273,7 +291,8 @@ class _Varied:
     def slope(self, index: int, tries: int) -> tuple[float, bool]:
         """One number's slope, and whether there is a kink: the best of at most ``tries`` widths.
 
-        The error is estimated by |D(h) − D(h/2)| and the rounding of f's values, ε |f| / h.
+        The error is estimated by |D(h) − D(h/2)| and by rounding, ε / h times the largest number
+        that f has computed on its way.
         """
         at, dtype = float(self._flat[index]), self._probe.dtype
         first, *others = WIDTHS[dtype]
@@ -284,7 +303,7 @@ class _Varied:
             if wide is None or narrow is None:
                 continue
             (slope, bend), (half, half_bend) = self._fitted(wide), self._fitted(narrow)
-            size = max(abs(wide[0]), abs(wide[1]), abs(self._here))
+            size = max(abs(wide[0]), abs(wide[1]), self._probe.size)
             rounding = 4 * torch.finfo(dtype).eps * size / h
             error = abs(slope - half) + rounding
             if error < least:

@@ -48,6 +48,10 @@ __all__ = [
 ]
 
 
+MOST_SAID = 500
+"""Characters of a function's own error that are repeated."""
+
+
 def named_tensors(tensors: Any) -> dict[str, Tensor]:
     """Copies of named tensors: floating ones float32 on the CPU, whole numbers as they are.
 
@@ -67,10 +71,21 @@ def named_tensors(tensors: Any) -> dict[str, Tensor]:
             raise ValueError(f"a tensor's name must be a Python name, not {checks.shown(name)}")
         whole = value if isinstance(value, (Tensor, np.ndarray)) else None
         if whole is not None and str(whole.dtype).split(".")[-1] in ("int64", "int32", "bool"):
-            made[name] = torch.as_tensor(whole).detach().to("cpu").clone()
+            made[name] = _whole(whole, name)
         else:
             made[name] = checks.finite_float32(value, name)
     return made
+
+
+def _whole(value: Any, name: str) -> Tensor:
+    """Whole numbers or booleans as a new dense tensor on the CPU."""
+    try:
+        tensor = torch.as_tensor(value).detach()
+        if tensor.layout != torch.strided:
+            raise NotImplementedError
+        return tensor.to("cpu", copy=True)
+    except (NotImplementedError, RuntimeError):
+        raise ValueError(f"{name} must be numbers, got {checks.shown(value)}") from None
 
 
 def default_requires_grad(tensors: Mapping[str, Any]) -> tuple[str, ...]:
@@ -209,7 +224,9 @@ def _run(
     except Exception as error:
         if isinstance(error, ValueError) and error.__traceback__ and _ours(error):
             raise
-        raise ValueError(f"the function raised {type(error).__name__}: {error}") from error
+        said = str(error)
+        cut = said if len(said) <= MOST_SAID else f"{said[: MOST_SAID - 1]}…"
+        raise ValueError(f"the function raised {type(error).__name__}: {cut}") from error
     if not isinstance(output, Tensor):
         raise ValueError(
             f"the function must return a tensor of one number, not {type(output).__name__} "

@@ -39,6 +39,9 @@ class Note:
     shape: tuple[int, ...]
     """Shape of grad_output; one dimension where the node has several results."""
 
+    dtype: torch.dtype
+    """Dtype of grad_output."""
+
     rule: Callable[[Tensor], Tensor] | None = field(repr=False)
     """grad_output to grad_input; None where the Jacobian is too large to be known."""
 
@@ -51,10 +54,12 @@ class Note:
             What a node is called; default its name.
         """
         named = {role: describe(node) for role, node in self.names.items()}
-        return (
-            f"{describe(self.to)} gets {self.passes.format(**named)} "
-            f"(local derivative: {self.local.format(**named)})"
-        )
+        gets, local = self.passes.format(**named), self.local.format(**named)
+        for factor in (local, f"({local})"):
+            head, found, tail = gets.partition(f"grad_output × {factor}")
+            if found and not tail.startswith((" ", "/")):
+                return f"{describe(self.to)} gets {head}{found}, the local derivative{tail}"
+        return f"{describe(self.to)} gets {gets} (local derivative: {local})"
 
     def grad_input(self, grad_output: Tensor) -> Tensor | None:
         """What the input gets for a grad_output, computed as the sentence says; None if unknown."""
@@ -64,5 +69,5 @@ class Note:
         """The local derivative as a matrix: (numbers of the result, numbers of the input)."""
         if self.rule is None:
             return None
-        units = torch.eye(math.prod(self.shape), dtype=torch.float32, device="cpu")
+        units = torch.eye(math.prod(self.shape), dtype=self.dtype, device="cpu")
         return torch.stack([self.rule(unit.reshape(self.shape)).flatten() for unit in units])

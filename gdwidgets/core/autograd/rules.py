@@ -37,7 +37,8 @@ class Operation:
         self.fn = fn
         match = re.fullmatch(r"(\w+)Backward(\d+)", fn.name().split("::")[-1])
         self.kind, self.variant = (match[1], int(match[2])) if match else ("", 0)
-        metas = fn._input_metadata  # noqa: SLF001 - the shapes of its results
+        metas = getattr(fn, "_input_metadata", ())  # of its results, which are backward's inputs
+        self.dtype: torch.dtype = metas[0].dtype if metas else torch.float32
         self.shapes = [tuple(meta.shape) for meta in metas]
         self.shape = self.shapes[0] if len(metas) == 1 else (sum(map(math.prod, self.shapes)),)
 
@@ -89,7 +90,7 @@ class Operation:
         target = self.item.real_inputs[index]
         to = "" if target is None else target.name
         roles = {"x": to, "y": self.item.name} | names
-        return Note(to, passes, local, roles, derivative, self.shape, rule)
+        return Note(to, passes, local, roles, derivative, self.shape, self.dtype, rule)
 
     def times(
         self, index: int, local: str, factor: Tensor | float, aside: str = "", **names: str
@@ -132,8 +133,9 @@ def _tensor(value: float) -> Tensor:
 
 
 def _factor(text: str) -> str:
-    """A factor in a product: in brackets unless it is one name, number or bracket."""
-    return text if re.fullmatch(r"[\w.{}]+|\[[^]]*\]", text) else f"({text})"
+    """A factor in a product: in brackets unless it is one name, number, function or bracket."""
+    simple = r"(1/)?[\w.{}]+(\([^()]*\))?|\[[^]]*\]"
+    return text if re.fullmatch(simple, text) else f"({text})"
 
 
 def _signed(value: Any) -> Any:
@@ -179,9 +181,8 @@ def _holds(op: Operation, index: int, note: Note) -> bool:
     """
     if note.rule is None or math.prod(op.shape) > MOST_COMPARED:
         return True
-    numbers = torch.linspace(1, 2, math.prod(op.shape), dtype=torch.float32, device="cpu")
-    sizes = [math.prod(shape) for shape in op.shapes]
-    parts = torch.split(numbers, sizes)
+    numbers = torch.linspace(1, 2, math.prod(op.shape), dtype=op.dtype, device="cpu")
+    parts = torch.split(numbers, [math.prod(shape) for shape in op.shapes])
     passed = op.fn(*(part.reshape(shape) for part, shape in zip(parts, op.shapes, strict=True)))
     found = passed[index] if isinstance(passed, tuple) else passed
     expected = note.rule(numbers.reshape(op.shape))
@@ -192,9 +193,10 @@ def _holds(op: Operation, index: int, note: Note) -> bool:
 
 
 def _general(op: Operation, index: int, known: Local | None) -> Note:
-    shape = op.input_shape(index)
+    target = op.item.real_inputs[index]
     rule = None
-    if known is not None:
+    if known is not None and target is not None and target.value is not None:
+        shape = target.value.shape
         rule = lambda g: known.times(g).reshape(shape)  # noqa: E731
     return op.note(
         index,
@@ -657,7 +659,7 @@ def _loss(op: Operation, index: int, words: str, own: Tensor) -> Note:
     reduction = REDUCTIONS[op.saved("reduction")]
     count = own.numel()
     if reduction == "mean":
-        return op.loss(index, f"{words}/{count}", own / max(count, 1))
+        return op.loss(index, words if count == 1 else f"{words}/{count}", own / max(count, 1))
     return op.loss(index, words, own)
 
 
@@ -723,7 +725,7 @@ def _nll(op: Operation, index: int) -> Note | None:
     reduction = REDUCTIONS[op.saved("reduction")]
     count = int((~ignored).sum())
     local = "−1 at each row's target, 0 elsewhere"
-    if reduction == "mean":
+    if reduction == "mean" and count != 1:
         local = f"−1/{count} at each row's target, 0 elsewhere"
         own = own / max(count, 1)
     shape_of_g = (-1, 1) if reduction == "none" else ()

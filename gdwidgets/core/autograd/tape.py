@@ -61,6 +61,9 @@ class Tape:
     output: int
     """Number of the variable that was returned."""
 
+    result: Tensor
+    """What was returned: one number."""
+
     random: bool
     """Whether random numbers were drawn; the generator's seed was 0 at the start."""
 

@@ -349,6 +349,7 @@ class Tracer(TorchFunctionMode):
             leaves={self._variable(leaf): name for name, leaf in self._leaves.items()},
             constants=self._constants,
             output=self._variable(output),
+            result=output.detach().clone(),
             random=random,
             obstacles=tuple(self._obstacles),
         )

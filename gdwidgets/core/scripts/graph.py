@@ -400,10 +400,14 @@ class _Writer:
         bases = call.fields or [f"{base}_{k}" for k in range(len(parts))]
         names = []
         for part, own in zip(parts, bases, strict=True):
+            if part.number in self.names:  # one of its arguments, handed back
+                names.append("_")
+                continue
             self.names[part.number] = self._named(own)
             names.append(_text(self.names[part.number]))
         left = ", ".join(names) if len(names) > 1 else f"({names[0]},)"
-        return Line(f"{left} = {_text(tree)}", nodes, call.mode, tuple(names))
+        assigned = tuple(name for name in names if name != "_")
+        return Line(f"{left} = {_text(tree)}", nodes, call.mode, assigned)
 
     def _name_items(self, whole: ast.expr, parts: Any) -> None:
         for k, part in enumerate(parts):
@@ -533,6 +537,8 @@ def _script(graph: AutogradGraph, writer: _Writer, body: tuple[Line, ...]) -> tu
         f'print(f"{leaves[n]}.grad: {{{leaves[n]}.grad}}")' for n in graph.leaves if n in shown
     ]
     head = ["import torch"]
+    if torch.get_default_dtype() != torch.float32:
+        head.insert(0, "# The numbers are those of PyTorch's usual default dtype, float32.")
     if any("F." in line.text for line in body):
         head.append("import torch.nn.functional as F")
     if tape.random:
@@ -567,7 +573,7 @@ def _difference(text: str, graph: AutogradGraph, output: str, writer: _Writer) -
             exec(compile(text, "script", "exec"), space)  # noqa: S102 - made here, of plain calls
         except Exception as error:  # noqa: BLE001 - whatever it raises is why it is refused
             return f"run as one, it raises {type(error).__name__}: {error}"
-    if not _same(space[output], graph.nodes[graph.output].value):
+    if not _same(space[output], graph.tape.result):
         return f"run as one, it gives another {output}"
     for number, name in graph.tape.leaves.items():
         own = _text(writer.names[number])
@@ -584,5 +590,5 @@ def _same(one: Tensor | None, two: Tensor | None) -> bool:
         return one is two
     if one.shape != two.shape or one.dtype != two.dtype:
         return False
-    bits = (t.detach().resolve_conj().flatten().contiguous().view(torch.uint8) for t in (one, two))
-    return torch.equal(*bits)
+    dense = (t.detach().to_dense() if t.is_sparse else t.detach() for t in (one, two))
+    return torch.equal(*(t.flatten().contiguous().view(torch.uint8) for t in dense))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -133,4 +134,4 @@ def expression(
                 f"{tuple(given[key].shape)}, not {checks.shown(numbers)}"
             )
         given[key] = new
-    return Preset(found.function, given, found.requires_grad, found.variables)
+    return replace(found, tensors=given)

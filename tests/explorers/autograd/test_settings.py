@@ -46,6 +46,19 @@ def test_settings_build_an_equal_explorer():
     two.close()
 
 
+def test_the_given_dictionary_is_copied():
+    tensors = {"x": torch.tensor([1.0, 2.0]), "w": [3.0, 4.0]}
+    explorer = AutogradExplorer(lambda x, w: (x * w).sum(), tensors)
+    tensors["x"].zero_()
+    tensors["w"][0] = 0.0
+    tensors["q"] = 1.0
+    explorer.backward_calls = 2  # records anew
+    assert explorer.descent.grads["w"].tolist() == [1.0, 2.0]
+    assert explorer.descent.grads["x"].tolist() == [3.0, 4.0]
+    assert set(explorer.tensors) == {"x", "w"}
+    explorer.close()
+
+
 def test_settings_of_a_preset_build_an_equal_explorer():
     one = AutogradExplorer(preset="tanh chain", layers=3, no_grad=True)
     two = AutogradExplorer(**one.settings())
@@ -163,6 +176,7 @@ TestWalks.settings = hypothesis_settings(deadline=None, max_examples=15, statefu
         ({"function": lambda x: x}, ValueError, "tensors must map names to numbers"),
         ({"function": lambda x: x + 1, "tensors": {"x": [1, 2]}}, ValueError, r"shape \(2,\)"),
         ({"function": 3, "tensors": {"x": 1.0}}, ValueError, "function must be a callable"),
+        ({"function": 5}, ValueError, "function must be a callable, not 5"),
     ],
 )
 def test_bad_input_is_explained(arguments, error, words):

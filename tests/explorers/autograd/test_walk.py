@@ -1,89 +1,117 @@
-"""AutogradExplorer without a browser: the walk, the switches, the words, bad input."""
+"""The walk through a graph: what is drawn, said and listed at each step."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import os
-import subprocess
-import sys
+import re
 
 import numpy as np
 import pytest
 import torch
 
+from explorers.autograd.screen import gradients, products, ringed, values
 from gdwidgets import AutogradExplorer
-from gdwidgets.core.autograd.graph import record_graph
 from gdwidgets.core.autograd.presets import CHAINS, PRESET_NAMES
-from gdwidgets.explorers.autograd.layout import MOST_COLUMNS, place
+from gdwidgets.explorers.autograd.lines import executed
+from gdwidgets.explorers.autograd.numbers import brief, fitting, plainly, shape, written
+from gdwidgets.explorers.autograd.plots import BLUE, ORANGE
 
 TABLE = """\
-step | direction | node   | value | incoming | .grad
--------------------------------------------------------
-1    | forward   | matmul | 5     |          |
-2    | forward   | z      | 6     |          |
-3    | forward   | sub    | 3     |          |
-4    | forward   | square | 9     |          |
-5    | forward   | loss   | 9     |          |
-6    | backward  | loss   |       | 1        |
-7    | backward  | square |       | 1        |
-8    | backward  | sub    |       | 6        |
-9    | backward  | z      |       | 6        |
-10   | backward  | b      |       | 6        | 6
-11   | backward  | matmul |       | 6        |
-12   | backward  | w      |       | [12, 18] | [12, 18]"""
-
-
-@pytest.fixture
-def explorer():
-    made = AutogradExplorer()
-    yield made
-    made.close()
-
-
-def shown(explorer):
-    """The texts in the picture, by node: value below, gradient above."""
-    names = list(explorer.picture_graph.nodes)
-    picture = explorer.picture
-    return (
-        dict(zip(names, picture.values.text, strict=True)),
-        dict(zip(names, picture.gradients.text, strict=True)),
-    )
-
-
-# -- the walk ------------------------------------------------------------------------------------
+step | direction | node   | value | grad_output | .grad
+----------------------------------------------------------
+1    | forward   | matmul | 5     |             |
+2    | forward   | z      | 6     |             |
+3    | forward   | sub    | 3     |             |
+4    | forward   | square | 9     |             |
+5    | forward   | loss   | 9     |             |
+6    | backward  | loss   |       | 1           |
+7    | backward  | square |       | 1           |
+8    | backward  | sub    |       | 6           |
+9    | backward  | z      |       | 6           |
+10   | backward  | b      |       | 6           | 6
+11   | backward  | matmul |       | 6           |
+12   | backward  | w      |       | [12, 18]    | [12, 18]"""
 
 
 def test_the_toy_neuron_walks_to_the_course_s_numbers(explorer):
     assert explorer.table() == TABLE
     explorer.run()
-    values, gradients = shown(explorer)
-    assert values["add"] == "z = 6"
-    assert values["mean"] == "loss = 9"
-    assert gradients["w"] == "∇ [12, 18]"
-    assert gradients["b"] == "∇ 6"
-    assert "w.grad = [12, 18]" in explorer.status.value
+    assert values(explorer)["add"] == "z = 6"
+    assert values(explorer)["mean"] == "loss = 9"
+    assert gradients(explorer)["w"] == "w.grad = [12, 18]"
+    assert gradients(explorer)["b"] == "b.grad = 6"
+    assert "w.grad = [12, 18]" in explorer.sentence_text
 
 
 def test_values_fill_in_forward_then_gradients_come_back(explorer):
     explorer.step = 2
-    values, gradients = shown(explorer)
-    assert [name for name, text in values.items() if text] == ["x", "w", "b", "y", "matmul", "add"]
-    assert not any(gradients.values())
+    shown = [name for name, text in values(explorer).items() if text]
+    assert shown == ["x", "w", "b", "y", "matmul", "add"]
+    assert not any(gradients(explorer).values())
     explorer.step = 7
-    _, gradients = shown(explorer)
-    assert [name for name, text in gradients.items() if text] == ["square", "mean"]
+    assert [name for name, text in gradients(explorer).items() if text] == ["square", "mean"]
 
 
 def test_the_sentence_says_what_a_step_did(explorer):
-    assert "Press play or step" in explorer.status.value
+    assert "Press Play" in explorer.sentence_text
     explorer.step = 2
-    assert "Forward 2 of 5: z = matmul + b = 6." in explorer.status.value
-    assert "grad_fn is AddBackward0" in explorer.status.value
+    assert "Forward 2 of 5: z = matmul + b = 6." in explorer.sentence_text
+    assert "grad_fn is AddBackward0" in explorer.sentence_text
     explorer.step = 7
-    assert "PowBackward0 passes on 1 × 6 = 6 to sub." in explorer.status.value
+    assert "PowBackward0 passes on 6 × 1 = 6 to sub" in explorer.sentence_text
     explorer.step = 11
-    assert "6 × [2, 3] = [12, 18] to w" in explorer.status.value
+    assert "[2, 3] × 6 = [12, 18] to w" in explorer.sentence_text
+    explorer.step = 12
+    assert "from matmul: xᵀ @ grad_output" in explorer.sentence_text
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_every_sentence_fits_into_two_lines(name):
+    explorer = AutogradExplorer(preset=name, layers=30, retain_graph=True, backward_calls=2)
+    for k in range(explorer.max_steps + 1):
+        assert len(explorer.words.sentence(k).replace("**", "")) <= 210
+    explorer.close()
+
+
+def test_the_counter_says_how_many_steps_go_which_way(explorer):
+    assert "forward 5 · backward 7" in explorer.transport.counter.value
+    explorer.backward_calls = 2
+    assert "forward 5 · backward 8 · refused" in explorer.transport.counter.value
+
+
+def test_local_times_incoming_is_printed_on_the_active_line(explorer):
+    explorer.step = 11
+    assert products(explorer) == ["◀ [2, 3] × 6 = [12, 18]"]
+    explorer.step = 9
+    assert products(explorer) == ["◀ 1 × 6 = 6"] * 2
+    explorer.step = 3
+    assert products(explorer) == []
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_every_product_that_is_printed_is_one(name):
+    explorer = AutogradExplorer(preset=name)
+    for k in range(explorer.max_steps + 1):
+        explorer.step = k
+        for text in products(explorer):
+            local, incoming, result = (
+                np.array(re.findall(r"[-\d.e]+", part.replace("−", "-")), np.float64)
+                for part in re.split("[×=]", text)
+            )
+            assert np.allclose(local * incoming, result, rtol=2e-3)
+    explorer.close()
+
+
+def test_a_line_is_blue_on_the_way_forward_and_orange_back(explorer):
+    explorer.step = 2
+    assert len(explorer.drawing.active.x) > 2
+    assert explorer.drawing.active.colors == [BLUE]
+    assert ringed(explorer) == {"add": BLUE}
+    explorer.step = 9
+    assert explorer.drawing.active.colors == [ORANGE]
+    explorer.step = 12
+    assert ringed(explorer) == {"w": ORANGE}
 
 
 def test_buttons_move_the_cursor(explorer):
@@ -100,20 +128,120 @@ def test_buttons_move_the_cursor(explorer):
     assert explorer.step == 12
 
 
-def test_edges_of_the_step_are_drawn_thick(explorer):
-    explorer.step = 2
-    xs = explorer.picture.active.x
-    assert len(xs) > 2
-    assert explorer.picture.active.colors == ["#0072B2"]
-    explorer.step = 9
-    assert explorer.picture.active.colors == ["#D55E00"]
+def test_keys_move_the_cursor_and_change_the_situation(explorer):
+    for key in ("forward", "forward", "back"):
+        explorer.press(key)
+    assert explorer.step == 1
+    explorer.press("next")
+    assert (explorer.preset, explorer.step) == ("x · x", 0)
 
 
 def test_a_value_used_twice_names_both_ways():
     explorer = AutogradExplorer(preset="used twice")
     explorer.run()
-    assert "the sum of −1.66459 and 3.63719" in explorer.status.value
+    assert "the sum of −1.66459 and 3.63719" in explorer.sentence_text
+    assert "x is used 2 times" in explorer.sentence_text
     explorer.close()
+
+
+# -- the lines of code -----------------------------------------------------------------------------
+
+
+def test_the_line_that_is_executed_is_marked(explorer):
+    lines = [line.code for line in explorer.lines]
+    assert lines[0] == "z = torch.matmul(x, w) + b"
+    assert lines[-1] == "loss.backward()"
+    marked = [executed(explorer.picture_graph, explorer.lines, k) for k in range(13)]
+    assert marked == [None, 0, 0, 1, 1, 1, *[2] * 7]
+    explorer.step = 4
+    assert f"<div class=gdw-now title='{lines[1]}'>" in explorer.details.value
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_the_lines_beside_the_graph_compute_its_numbers(name):
+    explorer = AutogradExplorer(preset=name, layers=4)
+    graph = explorer.graph
+    scope = {"torch": torch}
+    for leaf, value in graph.values.items():
+        scope[leaf] = value.clone().requires_grad_(leaf in graph.requires_grad)
+    exec("\n".join(line.code for line in explorer.lines), scope)
+    for leaf, grad in graph.grads.items():
+        assert (scope[leaf].grad is None) == (grad is None)
+        assert grad is None or torch.equal(scope[leaf].grad, grad)
+    explorer.close()
+
+
+def test_no_grad_and_a_second_call_are_lines(explorer):
+    explorer.assign(no_grad=True, backward_calls=2, retain_graph=True)
+    lines = [line.code for line in explorer.lines]
+    assert lines[0] == "with torch.no_grad():"
+    assert lines[1].startswith("    z = ")
+    assert lines[-2:] == ["loss.backward(retain_graph=True)"] * 2
+
+
+def test_of_many_lines_those_around_the_present_one_are_shown():
+    explorer = AutogradExplorer(preset="tanh chain", layers=30)
+    explorer.step = 20
+    assert "a20 = torch.tanh(a19)" in explorer.details.value
+    assert "a3 = torch.tanh(a2)" not in explorer.details.value
+    assert explorer.details.value.count("⋮") == 2
+    explorer.close()
+
+
+# -- nodes -----------------------------------------------------------------------------------------
+
+
+def test_a_click_shows_a_node_and_a_second_click_follows_the_walk_again(explorer):
+    drawing = explorer.drawing
+    drawing._clicked("operation", 1)
+    assert explorer.selected == "add"
+    assert "AddBackward0" in explorer.details.value
+    assert "add" in ringed(explorer)
+    drawing._clicked("operation", 1)
+    assert explorer.selected == ""
+    drawing._clicked("tracked", 0)
+    assert explorer.selected == "w"
+    assert "<b>w</b>" in explorer.details.value
+
+
+def test_the_details_show_what_backward_computes(explorer):
+    explorer.run()
+    explorer.select("matmul")
+    html = explorer.details.value
+    assert "xᵀ @ grad_output" in html
+    assert "<b>[2, 3] × 6 = [12, 18]</b>" in html
+    assert "5 <i>1×1 float32</i>" in html
+
+
+def test_the_details_of_a_leaf_are_checked_by_finite_differences(explorer):
+    explorer.run()
+    assert "<b>[12, 18]</b>" in explorer.details.value
+    assert "[12.0000, 18.0000] ✓" in explorer.details.value
+
+
+def test_a_gradient_that_detach_takes_away_differs_from_finite_differences():
+    explorer = AutogradExplorer(lambda x: (x * x.detach()).sum(), {"x": 3.0})
+    explorer.run()  # autograd sees x · constant: 3; the function is x²: 6
+    assert explorer.graph.grads["x"].item() == 3
+    assert "6.0000 ≠" in explorer.details.value
+    explorer.close()
+
+
+def test_the_grad_of_a_non_leaf_is_explained_at_the_node(explorer):
+    explorer.select("add")
+    assert "The .grad attribute of a Tensor that is not a leaf Tensor" in explorer.details.value
+
+
+def test_nothing_from_a_user_becomes_html():
+    explorer = AutogradExplorer(lambda x: x * 2, {"x": 1.0})
+    explorer.words._variables = {"mul": "<script>"}
+    explorer.select("mul")
+    explorer.step = 1
+    assert "<script>" not in explorer.details.value + explorer.status.value
+    explorer.close()
+
+
+# -- why -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", PRESET_NAMES)
@@ -126,145 +254,35 @@ def test_every_preset_opens_walks_and_gives_code(name):
     explorer.close()
 
 
-# -- switches --------------------------------------------------------------------------------------
-
-
-def test_a_leaf_s_switch_takes_its_gradient_away(explorer):
-    toggles = {toggle.description: toggle for toggle in explorer.controls.leaves.children}
-    assert {name: toggle.value for name, toggle in toggles.items()} == {
-        "x": False,
-        "w": True,
-        "b": True,
-        "y": False,
-    }
-    toggles["w"].value = False
-    assert explorer.requires_grad == ("b",)
-    assert explorer.descent.grads["w"] is None
-    toggles["x"].value = True
-    assert explorer.requires_grad == ("x", "b")
-    assert explorer.descent.grads["x"].tolist() == [[6.0, 6.0]]
-
-
-def test_no_grad_is_answered_in_pytorch_s_words(explorer):
-    explorer.controls.no_grad.value = True
-    explorer.run()
-    words = "element 0 of tensors does not require grad and does not have a grad_fn"
-    assert words in explorer.status.value
-    assert words in explorer.details.value
-    assert words in explorer.table()
-    assert "nothing to go back through" in explorer.status.value
-
-
-def test_a_second_backward_is_refused_unless_the_graph_is_retained(explorer):
-    explorer.controls.twice.value = True
-    explorer.run()
-    assert "Trying to backward through the graph a second time" in explorer.status.value
-    assert "Specify retain_graph=True" in explorer.details.value
-    explorer.controls.retain.value = True
-    explorer.run()
-    assert (
-        "w gets [12, 18], added to what was there: now w.grad = [24, 36]" in explorer.status.value
-    )
-
-
-def test_detach_is_put_behind_the_selected_node(explorer):
-    assert explorer.controls.detach.disabled
-    explorer.select("matmul")
-    assert not explorer.controls.detach.disabled
-    explorer.controls.detach.value = True
-    assert explorer.detached == ("matmul",)
-    assert explorer.descent.grads["w"] is None
-    assert "(torch.matmul(x, w)).detach()" in explorer.details.value
-    explorer.controls.detach.value = False
-    assert explorer.detached == ()
-    assert explorer.descent.grads["w"].tolist() == [[12.0], [18.0]]
-
-
-def test_the_grad_of_a_non_leaf_is_explained_at_the_node(explorer):
-    explorer.select("add")
-    assert "The .grad attribute of a Tensor that is not a leaf Tensor" in explorer.details.value
-
-
-def test_a_new_preset_takes_its_own_switches(explorer):
-    explorer.require_grad("w", on=False)
-    explorer.detach("add")
-    explorer.controls.preset.value = "x · x"
-    assert explorer.detached == ()
-    assert explorer.requires_grad is None
-    assert [toggle.description for toggle in explorer.controls.leaves.children] == ["x"]
-    explorer.run()
-    assert shown(explorer)[1]["x"] == "∇ [2, 4, 6]"
-
-
-def test_a_wrong_control_value_is_explained_and_taken_back(explorer):
-    explorer.preset = "sigmoid chain"
-    explorer.controls.layers.value = 31
-    assert "layers must be a whole number from 1 to 30" in explorer.status.value
-    assert explorer.controls.layers.value == 10
-
-
-# -- nodes -----------------------------------------------------------------------------------------
-
-
-def test_a_click_shows_a_node_and_a_second_click_follows_the_walk_again(explorer):
-    picture = explorer.picture
-    picture._clicked(picture.operations, 1)
-    assert explorer.selected == "add"
-    assert explorer.controls.node.value == "add"
-    assert "AddBackward0" in explorer.details.value
-    assert list(picture.chosen.x) == [picture._placed.points["add"][0]]
-    picture._clicked(picture.operations, 1)
-    assert explorer.selected == ""
-
-
-def test_the_dropdown_selects_too(explorer):
-    explorer.controls.node.value = "w"
-    assert explorer.selected == "w"
-    assert "<b>w</b>" in explorer.details.value
-
-
-def test_the_details_show_what_backward_computes(explorer):
-    explorer.run()
-    explorer.select("matmul")
-    html = explorer.details.value
-    assert "w gets xᵀ @ grad_output (local derivative: x)" in html
-    assert "[[2],\n [3]]" in html
-    assert "[[12],\n [18]]" in html
-
-
-def test_nothing_from_a_user_becomes_html():
-    explorer = AutogradExplorer(lambda x: x * 2, {"x": 1.0})
-    explorer.words._variables = {"mul": "<script>"}
-    explorer.select("mul")
-    assert "<script>" not in explorer.details.value
-    explorer.close()
-
-
-# -- chains ----------------------------------------------------------------------------------------
-
-
 def test_bars_rise_as_the_gradient_passes_and_compare_activations():
     explorer = AutogradExplorer(preset="sigmoid chain", layers=6)
+    explorer.unfold("Why")
     bars = explorer.bars
-    assert bars.view in explorer.side.children
+    assert bars.figure in bars.view.children
     assert np.allclose(bars.bars.y, bars.y.min)
     explorer.run()
-    expected = [explorer.descent.grad_output(n).item() for n in explorer.descent.nodes]
+    x, sizes = torch.tensor(1.0), []
+    for _ in range(6):
+        x = torch.sigmoid(x)
+        sizes.append((x * (1 - x)).item())
+    expected = [np.prod(sizes[k:]) for k in range(7)]
     assert np.allclose(bars.bars.y, expected, rtol=1e-5)
     assert bars.others.y.shape == (2, 7)
     assert np.allclose(bars.others.y[1], 1.0)  # relu passes 1 on everywhere
     assert bars.y.min <= min(expected)
     explorer.preset = "toy neuron"
-    assert bars.view not in explorer.side.children
+    assert bars.view.children == ()
     explorer.close()
 
 
 def test_a_cut_chain_has_no_gradient_anywhere():
     explorer = AutogradExplorer(preset="tanh chain", layers=5, detached=("tanh 3",))
     explorer.run()
-    assert "does not have a grad_fn" in explorer.status.value  # x was the only tracked tensor
+    explorer.unfold("Why")
+    assert "does not have a grad_fn" in explorer.sentence_text  # x was the only tracked tensor
     assert (explorer.bars.bars.y == np.float32(explorer.bars.y.min)).all()
     assert (explorer.bars.others.y[1] == 1.0).all()  # the others are whole
+    assert "No gradient comes to the input" in explorer.fold.text.value
     explorer.close()
 
 
@@ -272,120 +290,64 @@ def test_a_cut_chain_has_no_gradient_anywhere():
 @pytest.mark.parametrize("layers", [1, 30])
 def test_chains_of_any_length_are_drawn(name, layers):
     explorer = AutogradExplorer(preset=name, layers=layers)
+    explorer.unfold("Why")
     explorer.run()
     assert np.isfinite(explorer.bars.bars.y).all()
     explorer.close()
 
 
-# -- layout ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", PRESET_NAMES)
-def test_no_two_nodes_touch_and_every_edge_goes_right(name):
-    explorer = AutogradExplorer(preset=name, layers=30)
-    placed = place(explorer.descent)
-    points = list(placed.points.values())
-    for i, (x, y) in enumerate(points):
-        assert 0 <= x < placed.columns <= MOST_COLUMNS
-        assert 0 < y < placed.height
-        for other in points[:i]:
-            assert abs(x - other[0]) >= 1 or abs(y - other[1]) >= 0.99
-    for (source, target), line in placed.edges.items():
-        assert line[0] == placed.points[source]
-        assert line[-1] == placed.points[target]
-        before, after = placed.points[source], placed.points[target]
-        assert after[0] > before[0] or after[1] > before[1]
-    explorer.close()
-
-
-def test_a_picture_that_is_taller_than_its_frame_says_so():
-    names = [f"t{k}" for k in range(9)]
-    explorer = AutogradExplorer(
-        lambda **given: torch.stack(list(given.values())).sum(), dict.fromkeys(names, 1.0)
-    )
-    assert "Scroll the picture" in explorer.status.value
-    explorer.close()
-
-
-def test_a_layout_is_the_same_in_every_session():
-    code = (
-        "from gdwidgets import AutogradExplorer\n"
-        "from gdwidgets.explorers.autograd.layout import place\n"
-        "print(place(AutogradExplorer(preset='regression sample').descent))"
-    )
-    found = {
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2", "3")
-    }
-    assert len(found) == 1
-
-
-def test_an_edge_across_layers_passes_between_nodes():
-    graph = record_graph(lambda x: torch.exp(torch.sin(torch.cos(x))) * x, {"x": 1.0})
-    placed = place(graph)
-    corners = placed.edges["x", "mul"]
-    assert len(corners) > 6
-    others = [placed.points[name] for name in ("cos", "sin", "exp")]
-    assert not set(corners) & set(others)
-
-
-def test_an_input_from_far_away_is_named_instead_of_drawn():
-    def function(x, w):
-        for _ in range(12):
-            x = torch.tanh(x * w)
-        return x
-
-    explorer = AutogradExplorer(function, {"x": 1.0, "w": 0.5})
-    placed = place(explorer.descent)
-    assert placed.tags["mul 12"] == ("w",)
-    assert ("w", "mul 12") not in placed.edges
-    assert ("w", "mul") in placed.edges
-    assert set(explorer.picture.tags.text) == {"w"}
-    assert "Scroll the picture" not in explorer.status.value
-    drawn = len(placed.edges) + sum(len(tag) for tag in placed.tags.values())
-    assert drawn == len({(i, n.name) for n in explorer.descent.nodes.values() for i in n.inputs})
-    explorer.close()
-
-
-def test_a_graph_of_more_than_200_nodes_is_collapsed_and_says_so():
-    def long(x):
-        for _ in range(300):
-            x = x * 1.001
-        return x
-
-    explorer = AutogradExplorer(long, {"x": 1.0})
-    assert "The graph has 301 nodes, more than 200" in explorer.status.value
-    assert len(explorer.picture_graph.nodes) < 40
+def test_why_multiplies_the_local_derivatives(explorer):
+    explorer.unfold("Why")
     explorer.run()
-    assert explorer.descent.grads["x"].item() == pytest.approx(1.001**300, rel=1e-4)
-    assert "drawn as one" in explorer.words.sentence(13)
+    html = explorer.fold.text.value
+    assert "∂loss/∂square · ∂square/∂sub · ∂sub/∂z · ∂z/∂matmul · ∂matmul/∂w" in html
+    assert "1 × 6 × 1 × 1 × [2, 3] = <b>[12, 18]</b>" in html
+    explorer.select("x")
+    assert "No gradient comes to x" in explorer.fold.text.value
+    assert "requires_grad=False" in explorer.fold.text.value
+
+
+def test_why_adds_the_ways_of_a_value_used_twice():
+    explorer = AutogradExplorer(preset="used twice")
+    explorer.unfold("Why")
+    explorer.run()
+    html = explorer.fold.text.value
+    assert "2 ways lead from z to x" in html
+    assert "Sum: <b>1.973</b>" in html  # 2 x sin x + x² cos x at 2
     explorer.close()
 
 
-# -- parts that are folded away --------------------------------------------------------------------
+def test_the_exploding_preset_grows_by_its_weight():
+    explorer = AutogradExplorer(preset="exploding")
+    explorer.unfold("Why")
+    explorer.run()
+    assert np.allclose(explorer.bars.bars.y, 1.5 ** np.arange(10, -1, -1), rtol=1e-5)
+    assert np.allclose(explorer.bars.predicted.y, explorer.bars.bars.y, rtol=1e-5)
+    assert "1.5 to the power 10 = 57.7" in explorer.fold.text.value
+    explorer.set_number("w", 0, 0.5)
+    assert "shrinks" in explorer.fold.text.value
+    explorer.close()
+
+
+# -- other folds -----------------------------------------------------------------------------------
 
 
 def test_finite_differences_stand_beside_autograd(explorer):
-    explorer.fold.toggles["Finite differences"].value = True
-    html = explorer.fold.body.value
+    explorer.unfold("Finite differences")
+    html = explorer.fold.text.value
     assert "w[1]" in html
     assert "<td>18</td>" in html
-    explorer.fold.toggles["Walk"].value = True
-    assert "[12, 18]" in explorer.fold.body.value
-    explorer.fold.toggles["Code"].value = True
-    assert "loss.backward()" in explorer.fold.body.value
+    assert "float64" in html
+    explorer.unfold("Walk")
+    assert "[12, 18]" in explorer.fold.text.value
+    explorer.unfold("Code")
+    assert "loss.backward()" in explorer.fold.text.value
 
 
 def test_code_that_cannot_be_written_is_explained():
     explorer = AutogradExplorer(lambda x: x.sum(), {"x": torch.ones(2000)})
-    explorer.fold.toggles["Code"].value = True
-    assert "too large to be written out" in explorer.fold.body.value
+    explorer.unfold("Code")
+    assert "too large to be written out" in explorer.fold.text.value
     explorer.close()
 
 
@@ -395,3 +357,46 @@ def test_the_data_frame_has_a_row_for_each_step(explorer):
     assert list(frame["phase"]) == ["forward"] * 5 + ["backward"] * 7
     assert frame["grad"].iloc[-1] == [[12.0], [18.0]]
     assert frame["variable"].iloc[1] == "z"
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
+def test_the_picture_is_saved(explorer, tmp_path, kind, start):
+    explorer.step = 11
+    explorer.save(tmp_path / f"graph.{kind}")
+    content = (tmp_path / f"graph.{kind}").read_bytes()
+    assert content.startswith(start)
+    if kind == "svg":
+        assert b"[2, 3]" in content or content.count(b"<path") > 20
+
+
+# -- texts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        (6.0, "6"),
+        ([[6.0]], "6"),
+        ([12.0, 18.0], "[12, 18]"),
+        (-1.5e-20, "−1.5e−20"),
+        (-0.0, "0"),
+        ([1.0] * 4, "4"),
+        ([[1.0, 2.0], [3.0, 4.0]], "2×2"),
+    ],
+)
+def test_tensors_are_written_in_few_characters(numbers, text):
+    assert brief(torch.tensor(numbers)) == text
+
+
+def test_a_shape_is_told_from_numbers():
+    assert fitting(torch.tensor([[1.5, 2.5]]), 10) == ("[1.5, 2.5]", False)
+    assert fitting(torch.tensor([[1.5, 2.5]]), 6) == ("1×2", True)
+    assert shape(torch.tensor(1.0)) == "scalar"
+
+
+def test_large_tensors_are_cut():
+    assert written(torch.zeros(9)) == "[0, 0, 0, 0, …]"
+    assert plainly(torch.zeros(2, 1)) == "[0, 0]"
+    assert plainly(torch.zeros(2, 2)) == "[[0, 0],\n [0, 0]]"
