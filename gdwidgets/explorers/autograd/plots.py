@@ -24,7 +24,7 @@ from gdwidgets.explorers.autograd.numbers import fitting
 from gdwidgets.explorers.autograd.text import Words
 from gdwidgets.ui.plots.figures import write
 
-HEIGHT = 320
+HEIGHT = 336
 """Height of the picture, in pixels; a graph that needs more is shown in part."""
 
 WIDTH = 592
@@ -33,7 +33,7 @@ WIDTH = 592
 PANEL = 284
 """Width of the code and the details beside it, in pixels."""
 
-LEAST_ROW = 86
+LEAST_ROW = 84
 """Height that a node needs with a value below and a gradient above it, in pixels."""
 
 MARGIN = (20, 12)
@@ -147,7 +147,7 @@ def sizes(columns: int, rows: float, scale: float) -> Sizes:
     """
     across, down = (WIDTH - (scale - 1) * PANEL) / columns, HEIGHT * scale / rows
     font = 13.0 * scale
-    node = max(min(0.52 * across, down - 3.5 * font, 96.0 * scale), 40.0 * scale)
+    node = max(min(0.52 * across, down - 3.5 * font, 96.0 * scale), 38.0 * scale)
     inside = node >= 36 * scale
     if node > 72 * scale:
         font *= 1.2
