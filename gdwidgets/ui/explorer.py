@@ -29,6 +29,7 @@ from gdwidgets.ui.playback.frame_gate import FrameGate
 from gdwidgets.ui.playback.main_loop import MainLoop, reachable
 from gdwidgets.ui.playback.player import Player
 from gdwidgets.ui.playback.transport import Transport
+from gdwidgets.ui.plots.style import STYLE as FIGURES
 from gdwidgets.ui.settings import Setting, same
 from gdwidgets.ui.situations import SENTENCE, Chips, Situations, as_situations
 from gdwidgets.ui.style import LARGE, STYLE
@@ -249,7 +250,7 @@ class Explorer(Cursor, VBox):
         self.head = self._build_head()
         turn = self.handler(self.unfold)
         self.fold = Fold(self.parts(), turn, self._widgets_made)
-        self._style = HTML(f"<style>{STYLE}{self.style_sheet()}</style>")
+        self._style = HTML(f"<style>{STYLE}{FIGURES}{self.style_sheet()}</style>")
         self._style.layout.display = "none"
         self.children = (
             self._style,

@@ -8,6 +8,7 @@ A `Setting` names its control: `Number`, `Whole`, `Optional`, `Choice`, `Switch`
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 
 from ipywidgets import (
     HTML,
+    Box,
     Button,
     Dropdown,
     FloatLogSlider,
@@ -39,7 +41,8 @@ Choose = Callable[[Callable[[], Any]], None]
 def captioned(control: Widget, caption: str, width: str, tooltip: str = "") -> VBox:
     """A control of some width (CSS) under its name."""
     control.layout.width = "auto"
-    if tooltip and control.has_trait("tooltip"):
+    # The front end cannot show a box that has a tooltip.
+    if tooltip and control.has_trait("tooltip") and not isinstance(control, Box):
         control.tooltip = tooltip
     title = HTML(
         f"<div class=gdw-caption title='{escape(tooltip, quote=True)}'>{escape(caption)}</div>"
@@ -299,6 +302,10 @@ class Slide:
         return SliderField(shown, slider, number, setting, (low, high), log=self.log)
 
 
+_ECHO, _ECHOES = 1.5, 8
+"""Seconds for which, and how many of, a slider's values are taken for given when they come back."""
+
+
 class SliderField(Field):
     """A slider and a field for one number; the field takes values beyond the slider's ends.
 
@@ -331,22 +338,43 @@ class SliderField(Field):
         self._name = str(setting.name)
         self._ends, self._log = ends, log
         self._value = math.nan
+        self._given: list[tuple[float, float]] = []
 
     def _parts(self, value: float) -> tuple[float, str]:
         self._value = float(value)
+        at = self._stop(self._value)
+        self._given = [*self._given[-_ECHOES:], (at, time.monotonic())]
+        return at, f"{value:g}"
+
+    def _stop(self, value: float) -> float:
+        """The slider's stop nearest to a value."""
         low, high = self._ends
-        return min(max(self._value, low), high), f"{value:g}"
+        at = min(max(value, low), high)
+        if not self._log:
+            return at
+        first = math.log10(low)
+        return float(10 ** (first + round((math.log10(at) - first) / 0.01) * 0.01))
+
+    def _is_echo(self, value: float) -> bool:
+        """Whether a browser may have sent a value because it was given it, perhaps a while ago.
+
+        It moves what it is given to the slider's nearest stop and sends that back, by when the
+        kernel may have given it another value.
+        """
+        near = {"rel_tol": 0.012} if self._log else {"rel_tol": 1e-9, "abs_tol": 1e-9}
+        if math.isclose(value, self._stop(self._value), **near):
+            return True
+        since = time.monotonic() - _ECHO
+        return any(when > since and math.isclose(value, at, **near) for at, when in self._given)
 
     def bind(self, choose: Choose) -> None:
         """Call ``choose`` for a number from the slider, or what was typed into the field."""
 
         def slid(change: Any) -> None:
             value = float(change["new"])
-            at, _ = self._parts_of_present()
-            # The browser moves a value it is given to the slider's nearest stop: nobody's choice.
-            near = 0.012 if self._log else 1e-9
-            if not math.isclose(value, at, rel_tol=near, abs_tol=0.0 if self._log else 1e-9):
+            if not self._is_echo(value):
                 chosen = float(f"{value:.3g}" if self._log else f"{value:.10g}")
+                self._given = []  # from now on the hand moves it, also back to where it was
                 choose(lambda: chosen)
 
         def typed(change: Any) -> None:
@@ -355,10 +383,6 @@ class SliderField(Field):
 
         self.slider.observe(slid, names="value")
         self.number.observe(typed, names="value")
-
-    def _parts_of_present(self) -> tuple[float, str]:
-        low, high = self._ends
-        return min(max(self._value, low), high), f"{self._value:g}"
 
     @staticmethod
     def _chosen(*values: Any) -> Any:

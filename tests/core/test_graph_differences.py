@@ -1,4 +1,4 @@
-"""Finite differences beside autograd: close to formulas, in float64 where possible, and honest."""
+"""Finite differences beside autograd: close to formulas, float64 where possible, with reasons."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_bad_input_is_explained(function, tensors, words):
         ({"requires_grad": ("q",)}, "requires_grad names 'q', but there is no such tensor"),
         ({"detached": ("q",)}, "detached names 'q', but there is no such operation"),
         ({"detached": ("x",)}, "detached names 'x', but there is no such operation"),
-        ({"backward_calls": 3}, "backward_calls must be from 1 to 2"),
+        ({"backward_calls": 3}, "backward_calls must be a whole number from 1 to 2"),
     ],
 )
 def test_bad_switches_are_explained(switches, words):

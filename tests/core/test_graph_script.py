@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gdwidgets.core.autograd.graph import record_graph
 from gdwidgets.core.autograd.presets import PRESET_NAMES, preset
 from gdwidgets.core.scripts.graph import call_text, function_lines, graph_script
-from gdwidgets.core.scripts.literals import free_name, literal, tensor_literal, wrapped
+from gdwidgets.core.scripts.statements import free_name, literal, tensor_literal, wrapped
 from graphs import STEPS, of_steps, recorded
 
 

@@ -25,7 +25,7 @@ from torch.overrides import resolve_name
 from gdwidgets.core.autograd.environment import plain_session, seeded
 from gdwidgets.core.autograd.nodes import AutogradGraph, Node, NodeName
 from gdwidgets.core.autograd.tape import Call, Tape, Variable
-from gdwidgets.core.scripts.literals import free_name, tensor_literal, wrapped
+from gdwidgets.core.scripts.statements import free_name, tensor_literal, wrapped
 
 INLINED = 60
 """How long a line may become by taking in an operation whose result has no name of its own."""

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from ipywidgets import HTML, HBox, Layout, VBox, Widget
-from traitlets import Bool, TraitError, Unicode, observe, validate
+from traitlets import Unicode, observe
 
-from gdwidgets.core import Descent
+from gdwidgets.core import Descent, checks
 from gdwidgets.core.objectives.micro_batches import MicroBatches
 from gdwidgets.core.scripts.descent import descent_script
-from gdwidgets.explorers.accumulation import loops as panel
-from gdwidgets.explorers.accumulation import runs
+from gdwidgets.explorers.accumulation import panel
 from gdwidgets.explorers.accumulation import text as words
-from gdwidgets.explorers.accumulation.controls import OWN, AccumulationControls, add_line_buttons
-from gdwidgets.explorers.accumulation.plots import BatchView, ParameterPlot, ValleyMap, key_entries
-from gdwidgets.ui import checks, text
-from gdwidgets.ui.explorer import Explorer
-from gdwidgets.ui.plots.curves import LossPlot
-from gdwidgets.ui.runs import lane_outcome, lane_steps
+from gdwidgets.explorers.accumulation.given import SAMPLES, BatchLosses, Point, Problem
+from gdwidgets.explorers.accumulation.loop import LINES, Moment, lines_at, moment
+from gdwidgets.ui import printed, text
+from gdwidgets.ui.descent_explorer import DescentExplorer
+from gdwidgets.ui.fold import Part
+from gdwidgets.ui.form import Choice, Optional, Pair, Rate, RateField, Slide, Switch, button
+from gdwidgets.ui.playback.cursor import MOST_STEPS
+from gdwidgets.ui.plots.curves import Curves
+from gdwidgets.ui.plots.plane import Plane
+from gdwidgets.ui.plots.shade import Shade
+from gdwidgets.ui.runs import Run, lane_outcome, lane_steps
+from gdwidgets.ui.settings import Setting
+from gdwidgets.ui.situations import Situations
 
-MAP_HEIGHT, CURVES_HEIGHT, LOSS_HEIGHT = 290, 130, 142
-"""Heights of the figures, in pixels: the curves and the loss stand above each other."""
-
-LOSS_POINTS = 260
-"""Points of both losses together that are sent in a frame."""
+HEIGHT = 184
+"""Height of the figures, in pixels."""
 
 MOMENTUM_STEPS = 2000
 """Steps of the β = 1 run that are drawn at most."""
 
-DISPLAY = ("momentum", "loss_log")
-"""Settings that change what is drawn, not what is run."""
 
-
-class AccumulationComparer(Explorer):
+class AccumulationComparer(DescentExplorer):
     """Gradient descent without and with clearing of the gradients, in lock step.
 
     The course's Exercise 2. Lane 0, on the left, does not clear its ``.grad`` buffer, or clears it
@@ -48,70 +48,151 @@ class AccumulationComparer(Explorer):
     start, learning_rate, clear_every, max_steps
         As the traits.
     **settings
-        Any other of ``SETTINGS`` (see the traits), ``speed`` and ``layout``.
+        Any other setting (see the traits), and ``layout``.
 
     Raises
     ------
-    ValueError, TraitError
-        When a setting does not fit: says what was given and what is accepted.
+    ValueError
+        When a setting does not fit: names it, says what was given and what is accepted.
     TypeError
         For an unknown keyword: names the nearest.
     """
 
-    SETTINGS = (
-        "x",
-        "y",
-        "start",
-        "learning_rate",
-        "clear_every",
-        "micro_batches",
-        "max_steps",
-        "momentum",
-        "loss_log",
-    )
+    TITLE = "Accumulation"
+    DIALS = ("learning_rate", "clear_every")
+    MORE = (("x", "y", "start"), ("max_steps", "micro_batches", "parameter", "loss_log"))
 
-    x = checks.Checked(1.5, lambda value: checks.real(value, "x"))
+    SITUATIONS: ClassVar[Situations] = {
+        "the exercise": {
+            "sentence": "Both loops start at the white circle. Watch .grad: on the right it gets "
+            "smaller with the slope, on the left it keeps what earlier steps left there.",
+        },
+        "roles reversed": {
+            "learning_rate": 0.4,
+            "max_steps": 30,
+            "sentence": "Between 2/λ and 4/λ the loop that clears diverges, and the one that does "
+            "not oscillates but stays bounded. So clearing is not what makes descent stable.",
+        },
+        "both diverge": {
+            "learning_rate": 0.7,
+            "max_steps": 20,
+            "sentence": "Beyond 4/λ nothing helps: both loops diverge. Lower the rate and watch "
+            "first the left, then the right one stay.",
+        },
+        "every third": {
+            "clear_every": 3,
+            "max_steps": 30,
+            "sentence": "At this rate clearing in every step converges and never clearing stays "
+            "bounded, yet clearing after every third update diverges. Open Why for the factor.",
+        },
+        "micro-batches": {
+            "micro_batches": 4,
+            "max_steps": 24,
+            "sentence": "Accumulation on purpose: four small backward passes fill .grad with the "
+            "gradient of the whole batch, then one update. Both ways stay together.",
+        },
+    }
+
+    x = Setting(
+        1.5,
+        checks.real,
+        help="Input of the neuron a x + b",
+        control=Slide(-3, 3, 0.05, width="208px"),
+    )
     """Input of the neuron, a finite number. Default 1.5."""
 
-    y = checks.Checked(2.5, lambda value: checks.real(value, "y"))
+    y = Setting(
+        2.5, checks.real, help="Target of the neuron", control=Slide(-5, 5, 0.05, width="208px")
+    )
     """Target of the neuron, a finite number. Default 2.5."""
 
-    start = checks.Checked((0.5, 0.5), lambda value: checks.point(value, "start"))
+    start = Setting(
+        (0.5, 0.5),
+        checks.point,
+        help="Where both loops start; also by a click on the map or by dragging the white circle",
+        control=Pair(("a", "b")),
+    )
     """Where both runs start: (a, b), two finite numbers. Default (0.5, 0.5)."""
 
-    learning_rate = checks.Checked(0.1, lambda value: checks.real(value, "learning_rate", above=0))
+    learning_rate = Setting(
+        0.1,
+        checks.positive,
+        label="learning rate γ",
+        help="Learning rate γ: how far one update goes along the negative of .grad",
+        control=Rate(0.003, 3.0),
+    )
     """The learning rate γ, a positive number. Default 0.1."""
 
-    clear_every = checks.Checked(None, runs.as_clearing)
+    clear_every = Setting(
+        None,
+        checks.optional(checks.integer, 1, MOST_STEPS),
+        label="clear every",
+        help="The left loop clears its gradients after every n-th update; empty for never",
+        control=Optional(example="3", whole=True, width="104px"),
+    )
     """The left loop clears its gradients every n steps; ``None``, the default, for never."""
 
-    micro_batches = checks.Checked(None, runs.as_parts)
-    """Accumulation on purpose: a batch of 8 pairs in so many parts (2 to 8) on the left, at once on
-    the right; a step is one part's backward pass. ``None``, the default, for the neuron."""
+    micro_batches = Setting(
+        None,
+        checks.optional(checks.integer, 2, SAMPLES),
+        label="micro-batches",
+        help=f"Cut a batch of {SAMPLES} samples into parts: accumulation on purpose",
+        control=Choice(
+            (("off", None), *((f"{n} parts", n) for n in range(2, SAMPLES + 1))), "112px"
+        ),
+    )
+    """Accumulation on purpose: a batch of 8 samples in so many parts (2 to 8) on the left, at once
+    on the right; a step is one part's backward pass. ``None``, the default, for the neuron."""
 
-    momentum = Bool(False)
-    """Whether the run of momentum with β = 1 is drawn over the curves."""
+    parameter = Setting(
+        "a",
+        lambda value, name: checks.one_of(value, name, panel.NAMES),
+        label="shown parameter",
+        help="Whose curve and .grad buffer are shown",
+        control=Choice((("a", "a"), ("b", "b")), "112px"),
+        view=True,
+    )
+    """Whose curve and ``.grad`` buffer are shown: ``"a"`` (default) or ``"b"``."""
 
-    loss_log = Bool(True)
+    momentum = Setting(
+        False,
+        checks.boolean,
+        label="Draw momentum with β = 1",
+        help="A thin line: momentum with β = 1, which the loop without clearing follows exactly",
+        control=Switch(),
+        view=True,
+    )
+    """Whether the run of momentum with β = 1 is drawn over the curve."""
+
+    loss_log = Setting(
+        True,
+        checks.boolean,
+        label="loss axis",
+        help="Scale of the loss axis",
+        control=Choice((("logarithmic", True), ("linear", False)), "128px"),
+        view=True,
+    )
     """Whether the loss is drawn on a logarithmic axis."""
 
     line = Unicode("backward")
     """The line of the loop that has just run at the cursor: ``"update"`` (which made the step),
     ``"clear"``, ``"forward"`` or ``"backward"``. Whole steps stop after ``"backward"``."""
 
+    problem_descended: Problem
+    """What is descended, and what is known of it."""
+
     def __init__(
         self,
         x: float = 1.5,
         y: float = 2.5,
         *,
-        start: runs.Point = (0.5, 0.5),
+        start: Point = (0.5, 0.5),
         learning_rate: float = 0.1,
         clear_every: int | None = None,
         max_steps: int = 10,
         **settings: Any,
     ) -> None:
         self._arriving = "backward"
-        self.subject: runs.Problem
         settings.setdefault("speed", 2.0)
         super().__init__(
             x=x,
@@ -123,65 +204,32 @@ class AccumulationComparer(Explorer):
             **settings,
         )
 
-    # -- settings ----------------------------------------------------------------------------
-
-    def _setting_changed(self, change: Any) -> None:
-        if change["name"] not in DISPLAY:
-            super()._setting_changed(change)
-        elif self._ready:
-            self._show_display()
-
-    def _show_display(self) -> None:
-        self.show_settings()
-        self.loss_plot.use_log(self.loss_log, self.losses, self.step)
-        self._show_momentum()
-
-    @property
-    def preset(self) -> str:
-        """The preset that the present settings are, or ``"your own"``."""
-        present = {name: getattr(self, name) for name in runs.COURSE}
-        for name, own in runs.PRESETS.items():
-            if present == {**runs.COURSE, **own}:
-                return name
-        return OWN
-
-    def apply_preset(self, name: str) -> None:
-        """Take all settings of a preset; the names are those of ``accumulation_runs.PRESETS``.
-
-        Raises
-        ------
-        TraitError
-            For an unknown name; says which there are.
-        """
-        name = checks.one_of(name, "preset", runs.PRESETS)
-        with self.settings_together():
-            for setting, value in {**runs.COURSE, **runs.PRESETS[name]}.items():
-                setattr(self, setting, value)
+    def situation_settings(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """All settings of a situation: the exercise's, and its ``own``."""
+        return super().situation_settings({"max_steps": 10, **own})
 
     # -- lines of the loop -------------------------------------------------------------------
 
-    @validate("line")
-    def _valid_line(self, proposal: Any) -> str:
-        name = checks.one_of(proposal["value"], "line", runs.LINES)
-        if self._ready and name not in runs.lines_at(self.step, self.micro_batches):
-            raise TraitError(f"no {name} line has run at step {self.step}: use line_forward()")
-        return name
-
     @observe("line")
     def _line_changed(self, change: Any) -> None:
-        if self._ready and self._arriving == "backward":
-            self.redraw()
+        name = checks.one_of(change["new"], "line", LINES)
+        if not self._ready:
+            return
+        if name not in lines_at(self.step, self.micro_batches):
+            self.line = change["old"]
+            raise ValueError(f"line must have run at step {self.step}, which {name!r} has not")
+        if self._arriving == "backward":
+            self.redraw(full=True)
 
     @observe("step")
     def _step_changed(self, change: Any) -> None:
-        if not self._ready:
-            return
-        wanted, self._arriving = self._arriving, "moving"
-        try:
-            self.line = wanted
-        finally:
-            self._arriving = "backward"
-        self.redraw()
+        if self._ready:
+            wanted, self._arriving = self._arriving, "moving"
+            try:
+                self.line = wanted
+            finally:
+                self._arriving = "backward"
+        super()._step_changed(change)
 
     def seek(self, k: int) -> None:
         """Pause and show step ``k`` whole: forward and backward have run there."""
@@ -191,7 +239,7 @@ class AccumulationComparer(Explorer):
     def line_forward(self) -> None:
         """Pause and execute one line of the loop: update, clear, forward, backward, and so on."""
         self.playing = False
-        lines = runs.lines_at(self.step, self.micro_batches)
+        lines = lines_at(self.step, self.micro_batches)
         at = lines.index(self.line) + 1
         if at < len(lines):
             self.line = lines[at]
@@ -201,7 +249,7 @@ class AccumulationComparer(Explorer):
     def line_back(self) -> None:
         """Pause and take one line of the loop back."""
         self.playing = False
-        lines = runs.lines_at(self.step, self.micro_batches)
+        lines = lines_at(self.step, self.micro_batches)
         at = lines.index(self.line) - 1
         if at >= 0:
             self.line = lines[at]
@@ -209,171 +257,282 @@ class AccumulationComparer(Explorer):
             self._go(self.step - 1, "backward")
 
     def _go(self, step: int, line: str) -> None:
-        self._arriving = line if line in runs.lines_at(step, self.micro_batches) else runs.LINES[2]
+        self._arriving = line if line in lines_at(step, self.micro_batches) else LINES[2]
         try:
             self.step = step
         finally:
             self._arriving = "backward"
 
-    # -- building ----------------------------------------------------------------------------
+    # -- the recording -----------------------------------------------------------------------
 
-    def build_descent(self) -> Descent:
+    def new_recording(self, changed: frozenset[str]) -> Descent:
         """Make the descent of the present settings."""
-        subject = runs.Problem(self.x, self.y, self.micro_batches)
+        subject = Problem(self.x, self.y, self.micro_batches)
         descent = subject.descend(self.start, self.learning_rate, self.clear_every, self.max_steps)
-        self.subject = subject
+        self.problem_descended = subject
+        if self.line not in lines_at(min(self.step, self.max_steps), self.micro_batches):
+            self.line = "backward"
         return descent
 
+    def remember(self) -> Any:
+        """What the base remembers, and what is descended."""
+        return super().remember(), self.problem_descended
+
+    def recall(self, state: Any) -> None:
+        """Show the recording of before at its step."""
+        base, self.problem_descended = state
+        super().recall(base)
+
+    # -- the face ----------------------------------------------------------------------------
+
     def build_picture(self) -> Widget:
-        """Make the valley, the curves, the loss and the two loops."""
-        add_line_buttons(self.transport, self)
-        self.map = ValleyMap(
-            MAP_HEIGHT,
-            self.handler(lambda point: self.assign("start", point)),
-            self.handler(self._drag),
+        """Make the valley, the curve of a parameter, and the loss."""
+        click = self.handler(lambda point: setattr(self, "start", point))
+        self.map = Plane(HEIGHT, click, self.handler(self.drag), names=("a", "b"))
+        self.curve = Curves(HEIGHT, title="a", log=False)
+        self.loss_plot = Curves(HEIGHT)
+        for plot in self._plots:
+            plot.figure.add_class("gdw-figure")
+        boxes = [
+            HBox([plot.figure], layout=Layout(flex=flex, min_width="200px"))
+            for plot, flex in zip(
+                self._plots, (f"0 1 {HEIGHT}px", "1 1 280px", "1 1 280px"), strict=True
+            )
+        ]
+        return HBox(boxes)
+
+    @property
+    def _plots(self) -> tuple[Plane, Curves, Curves]:
+        return self.map, self.curve, self.loss_plot
+
+    def build_middle(self) -> Sequence[Widget]:
+        """Make the two loops, and the buttons for single lines."""
+        self.loops = HTML(layout=Layout(width="100%"))
+        back = button("◂ line", "One line of the training loop back")
+        forward = button("line ▸", "Execute one line of the training loop")
+        self.line_buttons = (back, forward)
+        self.bind_button(back, self.line_back)
+        self.bind_button(forward, self.line_forward)
+        self.transport.buttons.children = (*self.transport.buttons.children, back, forward)
+        return [self.loops]
+
+    def style_sheet(self) -> str:
+        """The style of the loops."""
+        return panel.STYLE
+
+    def build_dials(self) -> Sequence[Widget]:
+        """Make the track of the learning rate and how often to clear."""
+        made = super().build_dials()
+        made[0].layout.flex = "1 1 320px"
+        return made
+
+    def parts(self) -> list[Part]:
+        """As all, and the theory."""
+        first, *rest = super().parts()
+        return [first, Part("Why", html=self._why_html, widgets=self._build_why), *rest]
+
+    def _build_why(self) -> Widget:
+        return VBox([self.form.field("momentum").widget])
+
+    def _why_html(self) -> str:
+        return text.html_paragraphs(
+            words.why(self.problem_descended, self.descent, self.learning_rate, self.clear_every)
         )
-        self.curves = ParameterPlot(CURVES_HEIGHT)
-        self.loss_plot = LossPlot(LOSS_HEIGHT, points=LOSS_POINTS)
-        self.loss_plot.figure.fig_margin = {**self.curves.figure.fig_margin, "bottom": 38}
-        self.key = HTML(layout=Layout(width="auto", margin="0 0 0 60px"))
-        for figure in (self.curves.figure, self.loss_plot.figure):
-            figure.layout.width = "auto"  # 100 % and a margin would be too wide
-        self.loops = HTML(layout=Layout(width="auto"))
-        style = HTML(f"<style>{panel.STYLE}</style>", layout=Layout(display="none"))
-        right = VBox(
-            [self.key, self.curves.figure, self.loss_plot.figure],
-            layout=Layout(flex="1 1 320px", min_width="300px"),
-        )
-        row = HBox([self.map.view, right], layout=Layout(width="100%", flex_flow="row wrap"))
-        return VBox([style, row, self.loops], layout=Layout(width="100%"))
 
-    def build_controls(self) -> Widget:
-        """Make the settings' controls and write the present settings into everything."""
-        self.controls = AccumulationControls(self)
-        self.settings_applied()
-        self.loss_plot.use_log(self.loss_log, self.losses, 0)
-        return self.controls
+    def tables(self) -> list[Part]:
+        """The steps around the cursor of both loops."""
+        return [
+            Part(
+                "Tables",
+                html=lambda: words.step_tables(self.descent, self.drawn, self.micro_batches),
+            )
+        ]
 
-    def folded(self) -> dict[str, Callable[[], str]]:
-        """Return the step tables around the cursor, the runs side by side, and the code."""
-        return {
-            "Step tables": lambda: words.step_tables(self),
-            "Run table": lambda: words.run_table(self),
-            **super().folded(),
-        }
+    def resize(self, scale: float) -> None:
+        """Make the figures ``scale`` times as large as they normally are."""
+        for plot in self._plots:
+            plot.set_size(scale)
 
-    def loose_widgets(self) -> tuple[Widget, ...]:
-        """Scales that are in use only part of the time."""
-        return self.loss_plot.widgets
-
-    def _drag(self, lane: int, point: runs.Point) -> None:
-        """Move the start to where its circle was dropped; one that does not fit goes back."""
+    def drag(self, lane: int, point: Point, released: bool = True) -> None:
+        """Move the start while it is dragged; one that does not fit stays where it was."""
         try:
             self.start = point
-        except ValueError:
-            self.map.put_starts(self.descent)
-            raise
+        finally:
+            if released:
+                self.map.put_starts()
 
     # -- drawing -----------------------------------------------------------------------------
 
-    def settings_applied(self) -> None:
-        """Prepare figures and controls for a new descent."""
-        descent, subject = self.descent, self.subject
-        self.losses: Any = descent
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the lanes are called at the ends of their curves."""
+        return panel.lane_names(self.clear_every, self.micro_batches)
+
+    @property
+    def shown(self) -> int:
+        """The parameter that is shown: 0 for a, 1 for b."""
+        return panel.NAMES.index(self.parameter)
+
+    def show_recording(self) -> None:
+        """Prepare the figures for a new descent."""
+        descent, subject = self.descent, self.problem_descended
+        bounds = subject.bounds(self.start)
+        ground = (self.x, self.y, self.micro_batches is None, bounds)
+        if getattr(self, "_ground", None) != ground:
+            self._ground = ground
+            lowest = float(subject.values(np.array([subject.centre], np.float32))[0])
+            self.map.show_surface(
+                subject.values,
+                bounds,
+                least=lowest,
+                minima=[] if self.micro_batches is None else [subject.centre],
+                valley=subject.valley((bounds[0][1] - bounds[0][0]) / 2),
+            )
+        self.losses: Callable[[], Any] = lambda: descent.loss
         if isinstance(subject.objective, MicroBatches):
-            self.losses = BatchView(descent, subject.objective)
-        self._middle = subject.foot(self.start)
-        distance = max(abs(p - m) for p, m in zip(self.start, self._middle, strict=True))
-        share = self.learning_rate * subject.curvature
-        clears = 1 if subject.parts is not None else self.clear_every
-        swing = 1.0 if clears == 1 else min(runs.swing(share), 4.0)
-        if share > 2:
-            swing = max(swing, 3.0)
-        self._reach = 1.15 * swing * distance or 1.0
-        self._scale = self._gradient_reach(share, swing)
-        self.map.show_problem(subject, self.start)
-        self.map.show_run(descent, panel.COLOURS)
-        self.curves.show_run(descent, self.max_steps, self._middle, self._reach)
-        self.loss_plot.show_run(self.losses, self.max_steps, panel.COLOURS)
-        self.key.value = text.html_key(key_entries(subject, self.clear_every))
-        self._show_momentum()
-        self.show_settings()
+            self.losses = BatchLosses(descent, subject.objective)
+        last, names = (lambda: descent.last_step), self.names
+        # Arrows end where the next points will be.
+        self.map.show_run(lambda: descent.params, names=names, last=last, factor=1.0)
+        self.loss_plot.show_run(
+            self.losses,
+            names,
+            end=self.max_steps,
+            last=last,
+            diverged=lambda: descent.outcomes == "diverged",
+            brief=self._by_hand,
+        )
+        self._show_curve()
+        first = float(np.abs(descent.grad[0]).max())
+        self._expected = 1.5 * first * (self.micro_batches or 1)
 
-    def _gradient_reach(self, share: float, swing: float) -> float:
-        """The gradient that fills a bar: what a swinging buffer reaches, or a few first ones."""
-        first = float(np.abs(self.descent.grad[0]).max())
-        if self.micro_batches is not None:
-            first *= self.micro_batches
-        most = swing * max(1.0, share**-0.5) if self.micro_batches is None else 1.0
-        return 1.05 * first * min(most, float(self.max_steps), 10.0)
-
-    def show_settings(self) -> None:
-        """Write the settings' values into their controls."""
-        self.controls.show(self)
-
-    def _show_momentum(self) -> None:
-        points = None
+    def _show_curve(self) -> None:
+        descent, i = self.descent, self.shown
+        theory = None
         if self.momentum:
             steps = min(self.max_steps, MOMENTUM_STEPS)
-            points = self.subject.momentum(self.start, self.learning_rate, steps)
-        self.curves.show_momentum(points)
+            points = self.problem_descended.momentum(self.start, self.learning_rate, steps)
+            if points is not None:
+                theory = (np.arange(len(points)), points[:, i])
+        self.curve.show_run(
+            lambda: descent.params[:, :, i],
+            self.names,
+            end=self.max_steps,
+            last=lambda: descent.last_step,
+            diverged=lambda: descent.outcomes == "diverged",
+            theory=theory,
+            title=self.parameter,
+            brief=self._by_hand,
+        )
+        self._curve_shows = (self.parameter, self.momentum)
 
-    def draw(self, k: int) -> None:
+    def show_view(self) -> None:
+        """Apply what changes only how the run is shown."""
+        if self.loss_plot.log != self.loss_log:
+            self.loss_plot.use_log(self.loss_log)
+        for plot in self._plots:
+            if plot.future != self.future:
+                plot.show_future(self.future)
+        if self._curve_shows != (self.parameter, self.momentum):
+            self._show_curve()
+        batch = self.micro_batches is not None
+        for name in ("clear_every", "x", "y", "momentum"):
+            self.form.field(name).enable(on=not batch)
+
+    def draw(self, k: int, *, full: bool) -> None:
         """Write every mark from the recording, with the cursor at ``k`` and its line."""
-        self.descent.advance_to(min(k + 1, self.max_steps))  # one more, for the next update
-        self.map.draw(self.descent, k)
-        if self.line != "backward":
-            self.map.arrows.visible = False  # before the backward pass nobody knows the update
-        self.curves.draw(self.descent, k)
-        self.loss_plot.draw(self.losses, k)
-        self.loops.value = self._loops(k)
+        self.compute(min(k + 1, self.max_steps), 0.05)  # one more, for the next update
+        # Before the backward pass nobody knows the update.
+        none = np.zeros((2, 2)) if self.line != "backward" else None
+        self.map.draw(k, full=full, updates=none)
+        self.curve.draw(k, full=full)
+        self.loss_plot.draw(k, full=full)
+        if full:
+            self._write_loops(k)
 
-    def _loops(self, k: int) -> str:
+    def progressed(self, *, done: bool) -> None:
+        """More of the run is recorded: draw it."""
+        for plot in self._plots:
+            plot.extend()
+        super().progressed(done=done)
+
+    def draw_text(self, k: int) -> None:
+        """Write the loops and the limits on the learning rate's track."""
+        self._write_loops(k)
+        field = self.form.field("learning_rate")
+        if isinstance(field, RateField):
+            curvature = self.problem_descended.curvature
+            if self.micro_batches is None:
+                field.show_limits(
+                    [(2 / curvature, "2/λ"), (4 / curvature, "4/λ")],
+                    "2/λ: with clearing it diverges beyond; 4/λ: without clearing as well",
+                )
+            else:
+                field.show_limits([(2 / curvature, "2/λ")], "2/λ: both ways diverge beyond")
+
+    def moments(self, k: int) -> tuple[Moment, Moment]:
+        """What the two loops hold at step ``k`` and the present line."""
+        found = [moment(self.descent, lane, k, self.line, self.micro_batches) for lane in (0, 1)]
+        return found[0], found[1]
+
+    def _write_loops(self, k: int) -> None:
         parts = self.micro_batches
+        titles = panel.lane_titles(self.clear_every, parts)
         sides = []
-        for lane in (0, 1):
-            at = runs.moment(self.descent, lane, k, self.line, parts)
+        for lane, at in enumerate(self.moments(k)):
             every = 1 if lane == 1 else self.clear_every
-            loop = panel.Loop(lane, every, parts, self.max_steps, self.learning_rate)
-            ended = lane_outcome(self.descent, lane, k) == "diverged"
-            last = int(lane_steps(self.descent, k)[lane]) + 1
-            ending = f"diverged at update {last}" if ended else ""
-            if last > self.max_steps and not at.line and at.loss is not None:
-                loss = panel.figure_loss(float(self.losses.loss[last - 1, lane]))
-                ending = f"after the loop: loss = {loss}"
+            loop = panel.Loop(lane, titles[lane], every, parts, self.learning_rate)
+            last = int(lane_steps(self.descent, k)[lane])
+            ending = ""
+            if lane_outcome(self.descent, lane, k) == "diverged":
+                ending = f"diverged: update {last + 1:,} is inf or NaN"
+            elif last == self.max_steps and not at.line and at.loss is not None:
+                ending = f"after the loop: loss = {text.fixed(float(self.losses()[last, lane]), 6)}"
             sides.append((loop, at, ending))
-        return panel.panel(sides, self._scale)
-
-    def resend(self) -> None:
-        """Send the whole picture and the two loops once more."""
-        self.loops.send_state("value")
-        super().resend()
+        html = panel.panel(sides, self.shown, self._expected)
+        if self.loops.value != html:
+            self.loops.value = html
 
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""
-        return words.sentence(self, k).replace(" = ", "\u00a0=\u00a0")  # formulas stay whole
+        return words.sentence(self.problem_descended, self.descent, k, self.moments(k), self.shown)
 
-    # -- pins, tables, code ------------------------------------------------------------------
+    # -- runs, tables, code ------------------------------------------------------------------
 
-    def ghosts(self) -> dict[str, Any]:
-        """Points of the present runs' ghosts on the map and in the loss plot, for both lanes."""
-        at = lane_steps(self.descent, self.step)
+    def describe(self, run: Run, lane: int) -> Mapping[str, str]:
+        """Columns and cells of the run table that tell a lane's settings."""
+        batch = run.settings["micro_batches"]
+        every = run.descent.clear_every[lane]
+        clearing = "never" if every is None else f"every {every}"
+        if batch is not None:
+            clearing = "at once" if lane else f"{batch} parts"
+        u, v = run.settings["start"]
         return {
-            "map": [self.map.pin(self.descent, lane, int(at[lane])) for lane in (0, 1)],
-            "loss": [self.loss_plot.pin(self.losses, lane, int(at[lane])) for lane in (0, 1)],
-            "subject": (self.x, self.y, self.micro_batches is None),
+            "x": "–" if batch is not None else f"{run.settings['x']:g}",
+            "y": "–" if batch is not None else f"{run.settings['y']:g}",
+            "start": f"({text.number(u)}, {text.number(v)})",
+            "learning rate": f"{run.settings['learning_rate']:g}",
+            "clearing": clearing,
         }
 
     def show_pins(self) -> None:
         """Draw the ghosts of the pins that were made on the present loss."""
         here = (self.x, self.y, self.micro_batches is None)
-        pinned = [pin for pin in self.pins if pin.ghosts["subject"] == here]
-        self.map.show_ghosts([line for pin in pinned for line in pin.ghosts["map"]])
-        self.loss_plot.show_ghosts(
-            [line for pin in pinned for line in pin.ghosts["loss"]],
-            [pin.label for pin in pinned for _ in pin.ghosts["loss"]],
-        )
-        self.show_settings()
+        paths, losses = [], []
+        for pin in self.pins:
+            s = pin.settings
+            if (s["x"], s["y"], s["micro_batches"] is None) != here:
+                continue
+            objective = pin.descent.objective
+            values = pin.descent.loss
+            if isinstance(objective, MicroBatches):
+                values = objective.batch_loss(pin.descent.params)
+            for lane in (0, 1):
+                at = int(lane_steps(pin.descent, pin.step)[lane]) + 1
+                paths.append((pin.descent.params[:at, lane], pin.label))
+                losses.append((np.arange(at), values[:at, lane], pin.label))
+        self.map.show_ghosts(paths)
+        self.loss_plot.show_ghosts(losses)
 
     def table(self) -> str:
         """Return both runs as the course's Exercise 2 prints them, a line for each step.
@@ -381,11 +540,51 @@ class AccumulationComparer(Explorer):
         The runs are computed as far as they are not yet; the cursor stays where it is.
         """
         self.compute(self.max_steps)
-        return words.course_tables(self)
+        return words.course_tables(self.problem_descended, self.descent)
 
     def code(self) -> str:
-        """Return a plain-PyTorch script of the present settings; it leaves ``results`` per lane."""
-        if isinstance(self.subject.objective, MicroBatches):
-            self.compute(self.max_steps)
-            return words.batch_script(self.descent, self.subject.objective)
+        """Return a plain-PyTorch script of the present settings: two loops, one after the other."""
         return descent_script(self.descent)
+
+    def picture(self, kind: str) -> bytes:
+        """Draw the valley and both curves for print: ``"png"``, ``"svg"`` or ``"pdf"``."""
+        if self.future:
+            self.compute(self.max_steps)
+        return printed.printed(kind, self._print, width=11.0)
+
+    def _print(self, figure: Any) -> None:
+        descent, subject, k = self.descent, self.problem_descended, self.drawn
+        left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.2, 1.2))
+        bounds = subject.bounds(self.start)
+        a, b = (np.linspace(*ends, 161, dtype=np.float32) for ends in bounds)
+        grid = np.stack([np.tile(a, 161), np.repeat(b, 161)], axis=-1)
+        z = subject.values(grid).reshape(161, 161)
+        lowest = float(subject.values(np.array([subject.centre], np.float32))[0])
+        shade = Shade(z, lowest)
+        printed.plane(
+            left,
+            shade.colours(z),
+            bounds,
+            descent.params,
+            descent.last_step,
+            k=k,
+            contours=(a, b, z, shade.levels()),
+            names=("a", "b"),
+            future=self.future,
+        )
+        left.set_box_aspect(1)
+        common = {"future": self.future}
+        printed.curves(
+            middle,
+            descent.params[:, :, self.shown],
+            descent.last_step,
+            self.names,
+            k,
+            log=False,
+            title=self.parameter,
+            **common,
+        )
+        printed.curves(
+            right, self.losses(), descent.last_step, self.names, k, log=self.loss_log, **common
+        )
+        printed.caption(figure, self.sentence(k))

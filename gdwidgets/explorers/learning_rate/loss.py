@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gdwidgets.core import Descent
 from gdwidgets.explorers.learning_rate.fits import INK, Points
 from gdwidgets.ui.plots import figures, palette
-from gdwidgets.ui.plots.curves import lane_column
+from gdwidgets.ui.plots.loss_plot import lane_column
 from gdwidgets.ui.plots.thinning import Thinner
 from gdwidgets.ui.runs import lane_outcome, lane_steps
 

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from ipywidgets import Dropdown, HBox, Layout, VBox, Widget
 
-from gdwidgets.core import RULES, SURFACES, BasinMap, Descent, Surface, as_rule, checks
+from gdwidgets.core import RULES, SURFACES, BasinMap, Descent, Surface, as_rule, checks, tables
 from gdwidgets.core.scripts.descent import descent_script
-from gdwidgets.core.tables import surface_table
 from gdwidgets.explorers.surface import text as words
 from gdwidgets.explorers.surface.basins import Basins
 from gdwidgets.explorers.surface.given import (
@@ -23,12 +22,13 @@ from gdwidgets.explorers.surface.given import (
     least_value,
     loss_floor,
 )
-from gdwidgets.ui import text
+from gdwidgets.ui import printed, text
 from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Optional, Pair, Rate, RateField, Switch, button
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
+from gdwidgets.ui.plots.shade import Shade
 from gdwidgets.ui.runs import Run, lane_steps, step_table
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import Situations
@@ -77,8 +77,9 @@ class SurfaceExplorer(DescentExplorer):
             "shorter as the slope does, and the loss fall along an almost straight line.",
         },
         "four valleys": {
-            "start": (-0.27, -0.92),
-            "max_steps": 200,
+            "start": (-0.25, -0.9),
+            "learning_rate": 0.005,
+            "max_steps": 150,
             "basins": True,
             "sentence": "Almost the top of the hill between the four minima. Drag the start a "
             "little: which valley it runs into depends on the side it starts on.",
@@ -86,8 +87,8 @@ class SurfaceExplorer(DescentExplorer):
         "too fast": {
             "start": (-1.0, -1.0),
             "learning_rate": 0.02,
-            "sentence": "At this rate every update jumps across the valley. Watch the loss rise and "
-            "fall, then lower the rate until the path calms into one curve.",
+            "sentence": "At this rate updates jump across the valley: the loss rises and falls. "
+            "Lower the rate until the path is one smooth curve.",
         },
         "saddle": {
             "surface": "saddle",
@@ -99,10 +100,10 @@ class SurfaceExplorer(DescentExplorer):
             "sentence": "Steep across, almost flat along. A rate that is stable across the valley "
             "makes progress along it slow; try momentum as the update rule.",
         },
-        "local minimum": {
+        "trapped": {
             "surface": "rastrigin",
-            "sentence": "Many minima, only one of them the lowest. Descent goes to the bottom of the "
-            "dent it starts in and has no way to know of the others.",
+            "sentence": "Many minima, only one the lowest. Descent ends in the one it starts near, "
+            "and has no way to know of the others.",
         },
     }
 
@@ -249,9 +250,9 @@ class SurfaceExplorer(DescentExplorer):
     def lane_names(self) -> tuple[str, ...]:
         """What each lane is called at the end of its curve."""
         if self.race:
-            return tuple(rule.label for rule in RULES.values())
+            return tuple(words.short_name(rule) for rule in RULES.values())
         if len(self.starts) == 1:
-            return (as_rule(self.rule).label,)
+            return (words.short_name(as_rule(self.rule)),)
         return tuple(words.lane_name(u, v) for u, v in self.starts)
 
     def add_start(self) -> None:
@@ -324,7 +325,7 @@ class SurfaceExplorer(DescentExplorer):
         self.chooser = Dropdown(
             options=self._surfaces(),
             tooltip="The function to be minimized",
-            layout=Layout(width="168px", flex="0 0 auto"),
+            layout=Layout(width="128px", flex="0 0 auto"),
         )
         choose = self.handler(self._choose_surface)
         self.chooser.observe(lambda change: choose(change["new"]), names="value")
@@ -393,7 +394,7 @@ class SurfaceExplorer(DescentExplorer):
         """What is not on display at times."""
         return super().loose_widgets()
 
-    def drag(self, lane: int, point: Point, released: bool = True) -> None:  # noqa: FBT001, FBT002 - as the map calls it
+    def drag(self, lane: int, point: Point, released: bool = True) -> None:
         """Move a start while it is dragged; one that does not fit stays where it was."""
         try:
             self.move_start(lane, clamped(self.surface, point))
@@ -517,13 +518,52 @@ class SurfaceExplorer(DescentExplorer):
         self.map.show_ghosts(paths)
         self.loss_plot.show_ghosts(losses)
 
+    def picture(self, kind: str) -> bytes:
+        """Draw the map and the loss for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
+        if self.future:
+            self.compute(self.max_steps)
+        return printed.printed(kind, self._print)
+
+    def _print(self, figure: Any) -> None:
+        descent, surface, k = self.descent, self.surface, self.drawn
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
+        u, v, z = surface.grid(201)
+        shade = Shade(z, least_value(surface))
+        printed.plane(
+            left,
+            shade.colours(z),
+            surface.bounds,
+            descent.params,
+            descent.last_step,
+            k=k,
+            contours=(u, v, z, shade.levels()),
+            minima=surface.minima,
+            names=surface.parameter_names,
+            future=self.future,
+        )
+        left.set_box_aspect(1)
+        floor = loss_floor(surface)
+        printed.curves(
+            right,
+            descent.loss - np.float32(floor),
+            descent.last_step,
+            self.lane_names,
+            k,
+            log=self.loss_log,
+            future=self.future,
+            title=self.loss_plot.title,
+        )
+        printed.caption(figure, self.sentence(k))
+
     def table(self) -> str:
         """Return the run as the course's Exercise 3 prints it: every 100 steps, and the end.
 
         The run is computed as far as it is not yet; the cursor stays where it is.
         """
         self.compute(self.max_steps)
-        return surface_table(self.descent)
+        return "\n".join(
+            tables.exercise_3(self.descent, lane) for lane in range(self.descent.lanes)
+        )
 
     def code(self) -> str:
         """Return a plain-PyTorch script of the present settings; it prints the final numbers.

@@ -49,7 +49,7 @@ def as_surface(surface: Any, bounds: Any, minima: Sequence[Point], name: str) ->
 
 
 def of_objective(objective: Any, bounds: Any, minima: Sequence[Point], name: str) -> Surface:
-    """Any objective with two parameters as a surface; its own ``bounds`` serve where none are given.
+    """Any objective with two parameters as a surface; its own ``bounds`` serve unless others do.
 
     Raises
     ------

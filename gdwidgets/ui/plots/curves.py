@@ -1,232 +1,596 @@
-"""Loss against step for every lane, on axes that stay put."""
+"""Values against step for every lane: the whole run at once, its past solid, its future dotted.
+
+The run is sent once, as solid lines and as dotted ones. A sheet of the ground's colour lies between
+them and covers the solid lines from the cursor on, so that a frame moves an edge of that sheet and
+the lanes' markers, and nothing else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import bqplot as bq
 import numpy as np
-from ipywidgets import Widget
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from gdwidgets.core import Descent
-from gdwidgets.ui.plots import figures, palette
-from gdwidgets.ui.plots.thinning import Thinner
-from gdwidgets.ui.runs import lane_steps
+from gdwidgets.ui.plots import labels, palette, summary
+from gdwidgets.ui.plots.figures import joined, ragged, write
+from gdwidgets.ui.plots.frame import Frame
+from gdwidgets.ui.plots.spans import Lane, Steps, Values, leaving, linear_values, log_values
+from gdwidgets.ui.plots.thinning import column_extremes
 
-POINTS = 640
-"""Points of all lanes together that are sent in a frame: 8 bytes each, and no more than pixels."""
+COLUMNS = 300
+"""Columns of the plot of which the smallest and the largest value are sent."""
+
+BRIEF_COLUMNS = 100
+"""The same while something is dragged and a run is shown 20 times a second."""
+
+LIVE_BYTES = 800
+"""Of the lines in a frame of a run that grows as it is drawn."""
+
+Series = NDArray[Any] | Callable[[], NDArray[Any]]
+"""Values (n, L) of n records and L lanes, or what gives those recorded so far."""
 
 
-HALF_A_CROSS = 9
-"""Pixels beyond the lowest and the highest loss, or a cross there would be cut in half."""
-
-
-class LossPlot:
-    """A figure of the loss of a run, up to the cursor.
+class Curves(Frame):
+    """A figure of L lanes' values against step.
 
     Parameters
     ----------
     height
-        Of the figure, in pixels.
-    label
-        What the vertical axis shows.
-    points
-        Points of all lanes together that are sent in a frame.
+        Of the figure at size 1, in pixels.
+    title
+        What the vertical axis shows; it stands above it.
+    steps
+        What the horizontal axis counts.
+    log, log_steps
+        Whether the axes are logarithmic: values by log, steps by log(1 + step).
+    future
+        Whether what lies beyond the cursor is drawn, dotted and faint.
+    size
+        1, or 1.4 for a projector.
+    on_click
+        Called with (lane, step) of the record nearest to a click on the plot.
     """
 
-    def __init__(self, height: int, label: str = "loss", points: int = POINTS) -> None:
-        self._points = points
-        self._x = figures.scale(0, 1)
-        self._log = figures.scale(1e-6, 1, log=True)
-        self._linear = figures.scale(0, 1)
-        self._label = label
-        self.lines = bq.Lines(
-            x=np.zeros((1, 2), np.float32),
-            y=np.ones((1, 2), np.float32),
-            scales={"x": self._x, "y": self._log},
-            colors=list(palette.LANES),
-            stroke_width=2,
-        )
-        self.ghosts = bq.Lines(
-            x=[0.0, 0.0],
-            y=[1.0, 1.0],
-            scales={"x": self._x, "y": self._log},
-            colors=[palette.GHOST],
-            line_style="dashed",
-            stroke_width=1.5,
-            visible=False,
-        )
-        self.present = figures.crosses({"x": self._x, "y": self._log})
-        self.letters = bq.Label(
-            x=np.zeros(1, np.float32),
-            y=np.ones(1, np.float32),
-            text=[""],
-            scales={"x": self._x, "y": self._log},
-            colors=[palette.GHOST],
-            default_size=13,
-            font_weight="bold",
-            align="end",
-            y_offset=-6,
-            visible=False,
-        )
-        self._marks = (self.ghosts, self.letters, self.lines, self.present)
-        self._axis_x = figures.axis(self._x, "step", tick_format="d")
-        self._log_axis = figures.axis(self._log, label, vertical=True, tick_format=".0e")
-        self._linear_axis = figures.axis(self._linear, label, vertical=True, tick_format=".4~g")
-        self.figure = figures.figure(
-            self._marks,
-            [self._axis_x, self._log_axis],
-            height=height,
-            fig_margin={**figures.MARGIN, "left": 60, "right": 20},
-        )
-        self.log = True
-        self.floor = 0.0
-        self._letters: list[str] = []
-        self._pinned: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-        self._thinners: list[Thinner] = []
-        self._cap = np.inf
-        self._limits = (np.inf, -np.inf)
-        self._ends = {True: (1e-6, 1.0), False: (0.0, 1.0)}
-        margin = figures.MARGIN["top"] + figures.MARGIN["bottom"]
-        self._room = HALF_A_CROSS / (height - margin)
+    MARGIN: ClassVar[dict[str, float]] = {"top": 30.0, "right": 24.0, "bottom": 44.0, "left": 56.0}
 
-    @property
-    def widgets(self) -> tuple[Widget, ...]:
-        """Axes, and with them scales, that are in use only part of the time, for closing them."""
-        return (self._log_axis, self._linear_axis)
+    def __init__(
+        self,
+        height: float,
+        *,
+        title: str = "loss",
+        steps: str = "step",
+        log: bool = True,
+        log_steps: bool = False,
+        future: bool = True,
+        size: float = 1.0,
+        on_click: Callable[[int, int], None] | None = None,
+    ) -> None:
+        super().__init__(height, size, 1.0)
+        self.title, self.log, self.log_steps, self.future = title, log, log_steps, future
+        self._on_click = on_click
+        self.band = self.lines(
+            fill="between",
+            colors=[palette.INK],
+            fill_opacities=[0.12],
+            opacities=[0.0],
+            fill_colors=[palette.GHOST],
+        )
+        self.points = self.lines(stroke_width=3 * size, opacities=[0.35])
+        self.past = self.lines(stroke_width=3 * size)
+        self.cover = bq.Lines(
+            x=np.array([0, 1, 1, 0], np.float32),
+            y=np.array([-0.1, -0.1, 1.1, 1.1], np.float32),
+            scales=self.scales,
+            colors=[palette.PAPER],
+            fill="inside",
+            fill_colors=[palette.PAPER],
+            fill_opacities=[1.0],
+            close_path=True,
+        )
+        self.grid = self.lines(colors=[palette.GRID], stroke_width=1, opacities=[0.13])
+        self.levels = self.lines(colors=[palette.INK], stroke_width=2 * size, line_style="dashed")
+        self.theory = self.lines(colors=[palette.INK], stroke_width=1.2 * size)
+        self.ghosts = self.lines(
+            colors=[palette.GHOST], stroke_width=1.6 * size, line_style="dashed"
+        )
+        self.coming = self.lines(
+            stroke_width=2.4 * size, line_style="dotted", opacities=[0.5] * len(palette.RUNS)
+        )
+        self.level_names = self.texts(colors=[palette.INK], font_weight="normal", y_offset=-10)
+        self.letters = self.texts(colors=[palette.GHOST], align="middle")
+        self.heading = self.texts(colors=[palette.INK], font_weight="normal")
+        self.leavers = self.texts(align="middle")
+        self.names = self.texts(x_offset=round(10 * size))
+        self.present = self.texts(align="middle")
+        self.glass = self.click_layer()
+        self.build(
+            [
+                self.band,
+                self.points,
+                self.past,
+                self.cover,
+                self.grid,
+                self.levels,
+                self.theory,
+                self.ghosts,
+                self.coming,
+                self.heading,
+                self.level_names,
+                self.letters,
+                self.leavers,
+                self.names,
+                self.present,
+                self.glass,
+            ],
+            "gdw-curves",
+        )
+        self.glass.on_element_click(lambda _, event: self._clicked(event["data"]))
+        self.axis_x.label = steps
+        self._read: Callable[[], NDArray[Any]] = lambda: np.zeros((1, 1), np.float32)
+        self._last: Callable[[], NDArray[Any]] | None = None
+        self._diverged: Callable[[], NDArray[Any]] | None = None
+        self._gone: list[int | None] = []
+        self._exits: list[tuple[float, float]] = []
+        self._leaving: tuple[int, ...] = ()
+        self._laid_out = 0
+        self._coarse = False
+        self._recorded = -1
+        self._names: list[str] = []
+        self._runs: list[palette.Run] = []
+        self._steps = Steps(1)
+        self._values = Values(0.0, 1.0)
+        self._lanes: list[Lane] = []
+        self._level_list: list[tuple[float, str]] = []
+        self._theory: tuple[NDArray[Any], NDArray[Any]] | None = None
+        self._band: tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None = None
+        self._points: tuple[NDArray[Any], NDArray[Any], int] | None = None
+        self._ghosts: list[tuple[NDArray[Any], NDArray[Any], str]] = []
+        self._sent = -1
+        self._columns = COLUMNS
+        self._picked: list[NDArray[np.int64]] = []
+        self._k = 0
+        self._shown: tuple[Any, ...] = ()
+        self._resize()
+
+    # -- what is shown -----------------------------------------------------------------------
 
     def show_run(
-        self, descent: Descent, max_steps: int, colours: Sequence[str], floor: float = 0.0
-    ) -> None:
-        """Prepare for a new run: its lanes' colours, its length, the lowest loss there can be.
-
-        ``floor`` is taken off the loss on the logarithmic axis (0 where the least loss is 0).
-        """
-        self.floor = floor
-        self._thinners = [
-            Thinner(partial(lane_column, descent, lane)) for lane in range(descent.lanes)
-        ]
-        self._limits = (np.inf, -np.inf)
-        self._cap = float(np.nan_to_num(descent.loss[0], posinf=0.0).max() - floor) or np.inf
-        figures.show_steps(self._x, self._axis_x, max_steps)
-        self.lines.colors = list(colours)
-
-    def use_log(self, log: bool, descent: Descent, k: int) -> None:
-        """Make the vertical axis logarithmic or linear, and draw on it.
-
-        The marks never hold a value that the scale they are on cannot show: what is drawn for a
-        logarithmic axis is fit for both, so it comes before that scale and goes after it.
-        """
-        self.log = log
-        self._limits = (np.inf, -np.inf)
-        if log:
-            self.draw(descent, k)
-            self._write_ghosts()
-        for mark in self._marks:
-            mark.scales = {**mark.scales, "y": self._log if log else self._linear}
-        if not log:
-            self.draw(descent, k)
-            self._write_ghosts()
-        axis = self._log_axis if log else self._linear_axis
-        axis.label = self._text()
-        self.figure.axes = [self._axis_x, axis]
-
-    def _text(self) -> str:
-        if self.log and self.floor:
-            return f"{self._label} − least {self._label}"
-        return self._label
-
-    def draw(self, descent: Descent, k: int) -> None:
-        """Draw the losses of all lanes up to step ``k``."""
-        loss, last = descent.loss, lane_steps(descent, k)
-        budget = max(16, self._points // descent.lanes)
-        picked = []
-        for lane, thinner in enumerate(self._thinners):
-            steps = thinner.indices(int(last[lane]) + 1, budget)
-            picked.append((steps, loss[steps, lane]))
-        self._widen(np.concatenate([values for _, values in picked]))
-        low, high = self._axis()
-        lines = [(s, figures.clean(self._above(v), low, high, floor=self.log)) for s, v in picked]
-        x, y = figures.ragged(lines)
-        figures.write(self.lines, x=x, y=y)
-        # Not the end of the line: one that has left the plot ends earlier.
-        now = self._above(loss[last, np.arange(descent.lanes)])
-        figures.put_crosses(self.present, last, np.clip(np.nan_to_num(now, nan=low), low, high))
-
-    def pin(
-        self, descent: Descent, lane: int, k: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return what a ghost of a lane up to step ``k`` needs."""
-        steps = Thinner(partial(lane_column, descent, lane)).indices(k + 1, 200)
-        return steps.astype(np.float32), descent.loss[steps, lane]
-
-    def show_ghosts(
         self,
-        pinned: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
-        letters: Sequence[str],
+        values: Series,
+        names: Sequence[str],
+        *,
+        end: int,
+        last: ArrayLike | Callable[[], NDArray[Any]] | None = None,
+        diverged: ArrayLike | Callable[[], NDArray[Any]] | None = None,
+        runs: Sequence[int] | None = None,
+        levels: Sequence[tuple[float, str]] = (),
+        theory: tuple[ArrayLike, ArrayLike] | None = None,
+        band: tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
+        points: tuple[ArrayLike, ArrayLike, int] | None = None,
+        title: str | None = None,
+        brief: bool = False,
     ) -> None:
-        """Show pinned losses as ghost curves, each with its letter at the end."""
-        self._pinned = list(pinned)
-        self._letters = list(letters)
-        self._write_ghosts()
+        """Show another run; `draw` must follow.
 
-    def _write_ghosts(self) -> None:
-        low, high = self._axis()
-        lines = [
-            (s, figures.clean(self._above(v), low, high, floor=self.log)) for s, v in self._pinned
+        Parameters
+        ----------
+        values
+            Float array (n, L), record k in row k, or a callable that gives those recorded so far.
+        names
+            L names, for the ends of the curves.
+        end
+            The last step of the axis, at least 1.
+        last
+            Each lane's last step (L,), or a callable of it; without it, the last record.
+        diverged
+            Whether each lane's last step is where it diverged, bool (L,), or a callable of it. A
+            lane with a value that is not finite has diverged anyway.
+        runs
+            Which of `palette.RUNS` each lane is; without it 0, 1, 2, …
+        levels
+            Horizontal lines: (value, text).
+        theory
+            One thin line: steps (m,) and values (m,).
+        band
+            A shaded band: steps (m,), lower and upper values (m,).
+        points
+            Faint points such as losses of mini-batches: steps (m,), values (m,), and the lane whose
+            colour they have; those beyond the cursor are covered.
+        title
+            Of the vertical axis, where it is another one now.
+        brief
+            Send fewer points: for a run that the next movement of a hand will replace.
+        """
+        self._read = values if callable(values) else lambda: values
+        self._last, self._diverged = _reader(last), _reader(diverged)
+        self._names = [str(name) for name in names]
+        self._runs = [palette.run(i) for i in (runs or range(len(self._names)))]
+        self._steps = Steps(max(1, int(end)), self.log_steps)
+        self._level_list = [(float(value), text) for value, text in levels]
+        self._theory = _arrays(theory)
+        self._band = _arrays(band)
+        self._points = None if points is None else (*_arrays(points[:2]), int(points[2]))
+        self.title = self.title if title is None else title
+        self._columns = BRIEF_COLUMNS if brief else COLUMNS
+        self._sent, self._leaving = -1, (-1,)
+        self._layout()
+
+    def extend(self, *, end: int | None = None) -> None:
+        """Show what has been recorded since, perhaps on a longer axis; `draw` must follow."""
+        if end is not None:
+            self._steps = Steps(max(1, int(end)), self.log_steps)
+        self._leaving = (-1,)
+        self._layout()
+
+    def show_ghosts(self, ghosts: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> None:
+        """Show kept runs as thin dashed curves: (steps (m,), values (m,), letter) of each."""
+        self._ghosts = [
+            (np.asarray(steps), np.asarray(values), letter) for steps, values, letter in ghosts
         ]
-        x, y = figures.joined(lines) if lines else (np.zeros(2), np.full(2, low))
-        figures.write(self.ghosts, x=x, y=y, visible=bool(lines))
-        ends = [(float(s[-1]), float(np.nan_to_num(v[-1], nan=high))) for s, v in lines] or [
-            (0, low)
+        self._draw_ghosts()
+
+    def use_log(self, log: bool) -> None:
+        """Make the axis of values logarithmic or linear."""
+        self._change(log=log)
+
+    def use_log_steps(self, log: bool) -> None:
+        """Make the axis of steps logarithmic, by log(1 + step), or linear."""
+        self._steps = Steps(self._steps.end, log)
+        self._change(log_steps=log)
+
+    def show_future(self, future: bool) -> None:
+        """Draw what lies beyond the cursor, or hide it."""
+        self._change(future=future)
+
+    def set_size(self, size: float, height: float | None = None) -> None:
+        """Make text, lines and markers ``size`` times the normal, and the height with them."""
+        self.size = float(size)
+        self.height = self.height if height is None else float(height)
+        self._resize()
+        self._change()
+
+    def _change(self, **settings: bool) -> None:
+        for name, value in settings.items():
+            setattr(self, name, value)
+        if self._runs:
+            self._leaving = (-1,)
+            self._layout()
+            self.draw(self._k, full=True)
+
+    # -- frames ------------------------------------------------------------------------------
+
+    def draw(self, k: int, *, full: bool = False) -> None:
+        """Draw the run with the cursor at step ``k``: at most two messages, unless ``full``.
+
+        Parameters
+        ----------
+        k
+            Number of updates applied.
+        full
+            Send what was recorded since at full resolution: on pause.
+        """
+        self._k = int(k)
+        recorded = len(self._read()) - 1
+        behind = recorded > self._sent
+        if (full and (behind or self._coarse)) or (behind and self._k > self._sent):
+            # Seldom, and in big strides: other axes are many messages.
+            if full or recorded > 1.25 * self._laid_out + 16:
+                self._layout()
+            else:
+                self._send_lines(brief=True)
+        # Nothing lies beyond the cursor of a run that is drawn as it grows: the sheet stays away.
+        edge = 1.0 if self._k >= self._sent else float(self._steps.place(self._k))
+        edge = min(edge, 1.0)
+        if self.cover.x[0] != np.float32(edge):
+            self.cover.x = np.array([edge, 1, 1, edge], np.float32)
+        x, y = np.zeros(len(self._lanes)), np.zeros(len(self._lanes))
+        for lane, of in enumerate(self._lanes):
+            step = min(self._k, len(of.values) - 1)
+            if step >= 0:
+                x[lane] = self._steps.place(step)
+                y[lane] = self._values.place(of.values[step])
+            if self._gone[lane] is not None and not 0 <= y[lane] <= 1:
+                # A lane that has left the plot waits at the edge, where it left.
+                x[lane], y[lane] = self._exits[lane]
+        write(
+            self.present,
+            x=np.clip(x, 0, 1).astype(np.float32),
+            y=np.clip(y, 0, 1).astype(np.float32),
+        )
+        leaves = tuple(
+            lane
+            for lane, left in enumerate(self._gone)
+            if left is not None and (self.future or self._k >= left)
+        )
+        if leaves != self._leaving:
+            self._show_leavers(leaves)
+
+    def _clicked(self, data: dict[str, float]) -> None:
+        found = self.nearest(float(data["click_x"]), float(data["click_y"]))
+        if self._on_click is not None and found is not None:
+            self._on_click(*found)
+
+    def nearest(self, x: float, y: float) -> tuple[int, int] | None:
+        """The lane and step drawn nearest to a place, parts of the plot's width and height."""
+        best: tuple[float, int, int] | None = None
+        for lane, picked in enumerate(self._picked):
+            at = self._steps.place(picked)
+            high = self._values.place(self._lanes[lane].values[picked])
+            # The plot is about half again as wide as high.
+            away = np.hypot(1.5 * (at - x), high - y)
+            near = int(away.argmin())
+            if best is None or away[near] < best[0]:
+                best = float(away[near]), lane, int(picked[near])
+        return None if best is None else best[1:]
+
+    def summary(self, k: int) -> str:
+        """What the figure shows with the cursor at ``k``, as text for those who do not see it."""
+        rows = [
+            (name, float(lane.values[min(k, len(lane.values) - 1)]), float(lane.values[0]), left)
+            for name, lane, left in zip(self._names, self._lanes, self._gone, strict=True)
+            if len(lane.values)
         ]
-        figures.write(
-            self.letters,
-            x=np.array([end[0] for end in ends], np.float32),
-            y=np.clip(np.array([end[1] for end in ends], np.float32), low, high),
-            text=np.array(self._letters or [""]),
-            visible=bool(lines),
+        return summary.curves(
+            self.title,
+            self.axis_x.label,
+            k,
+            end=self._steps.end,
+            lanes=rows,
+            levels=self._level_list,
+            log=self.log,
         )
 
-    def _above(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return values - np.float32(self.floor) if self.log else values
+    # -- sending -----------------------------------------------------------------------------
 
-    def _axis(self) -> tuple[float, float]:
-        return self._ends[self.log]
+    def _take(self) -> None:
+        """Read what has been recorded so far."""
+        values = np.asarray(self._read())
+        last = None if self._last is None else np.asarray(self._last())
+        diverged = None if self._diverged is None else np.asarray(self._diverged())
+        self._recorded = len(values) - 1
+        lanes = []
+        for lane in range(len(self._names)):
+            rows = len(values) if last is None else min(len(values), int(last[lane]) + 1)
+            column = values[:rows, lane]
+            bad = np.flatnonzero(~np.isfinite(column))
+            broken = int(bad[0]) if bad.size else None
+            ended = last is not None and rows == int(last[lane]) + 1
+            if broken is None and ended and diverged is not None and diverged[lane]:
+                lanes.append(Lane(column, rows - 1))
+            else:
+                lanes.append(Lane(column[:broken], broken))
+        self._lanes = lanes
 
-    def _widen(self, values: NDArray[np.float32]) -> None:
-        """Widen the vertical limits, seldom and in big strides, so that ``values`` fit."""
-        values = self._above(values[np.isfinite(values)])
-        if self.log:
-            values = values[values > 0]
-        if len(values) == 0:
+    def _layout(self) -> None:
+        """Choose the axes for all that is recorded, and send everything that stands still."""
+        self._take()
+        self._laid_out = max(len(lane.values) for lane in self._lanes)
+        gone = self._gone = leaving(self._lanes, log=self.log)
+        leavers = [lane for lane, left in enumerate(gone) if left is not None]
+        over = self.pixels(10 + 18 * min(len(leavers), 3) + (6 if leavers else 0))
+        room = (self.pixels(9), over)
+        span = log_values if self.log else linear_values
+        theory = [] if self._band is None else [*self._band[1], *self._band[2]]
+        levels = [value for value, _ in self._level_list] + [float(v) for v in theory]
+        self._values = span(self._lanes, levels, room)
+        self._exits = [self._exit(lane) for lane in range(len(self._lanes))]
+        self._send_lines(brief=False)
+        self._send_axes()
+        self._send_names(gone)
+        self._draw_static()
+        self._draw_ghosts()
+
+    def _send_lines(self, *, brief: bool) -> None:
+        """Send the curves: all of them, or as many points as fit a frame of a growing run."""
+        self._take()
+        colours = [run.colour for run in self._runs]
+        columns = self._columns
+        if brief:
+            columns = max(8, LIVE_BYTES // (16 * max(1, len(self._lanes))))
+        edges = self._steps.columns(columns)
+        lines, self._picked = [], []
+        for lane in self._lanes:
+            count = len(lane.values)
+            picked = column_extremes(lane.values, edges, count) if count else np.zeros(0, np.int64)
+            self._picked.append(picked)
+            x, y = self._steps.place(picked), self._values.place(lane.values[picked])
+            if lane.broken is not None and count:
+                # An infinite value lies above the plot: the curve leaves it on the way there.
+                x = np.append(x, self._steps.place(lane.broken))
+                y = np.append(y, max(2.0, 1.5 * y[-1]) if y[-1] > 0 else y[-1])
+            lines.append((x, y))
+        x, y = ragged(lines)
+        write(self.past, x=x, y=y, colors=colours, visible=True)
+        self._sent = self._recorded
+        self._coarse = brief
+        if not brief:
+            write(self.coming, x=x, y=y, colors=colours, visible=self.future)
+
+    def _send_axes(self) -> None:
+        most = max(2, int(self.plot_height / (42 * self.size)))
+        places, texts = self._values.ticks(most)
+        shown = (self._steps, tuple(places), tuple(texts))
+        if shown == self._shown:
             return
-        low = min(self._limits[0], float(values.min()))
-        # A lane that diverges leaves the plot: it must not press the others flat.
-        most = self._cap * (1e3 if self.log else 3.0)
-        high = max(self._limits[1], min(float(values.max()), most))
-        if (low, high) == self._limits:
-            return
-        self._limits = (low, high)
-        if self.log:
-            bottom, top = figures.decades(max(low, 1e-12), max(high, 1e-12))
-            of, axis, room = self._log, self._log_axis, (top / bottom) ** self._room
-            limits = bottom / room, top * room
+        self._shown = shown
+        self.put_ticks(self.axis_y, places, texts)
+        self.put_ticks(self.axis_x, *self._steps.ticks())
+        grid = [(np.array([0.0, 1.0]), np.array([place, place])) for place in places]
+        x, y = joined(grid)
+        write(self.grid, x=x, y=y, visible=True)
+
+    def _send_names(self, gone: Sequence[int | None]) -> None:
+        """Names at the ends of the curves, and at the upper edge those of lanes that leave."""
+        tags = [f"{run.glyph} {name}" for run, name in zip(self._runs, self._names, strict=True)]
+        stay = [
+            lane for lane, left in enumerate(gone) if left is None and len(self._lanes[lane].values)
+        ]
+        tags = [labels.shortened(tag, 130.0) for tag in tags]
+        wide = max((labels.width(tag) for tag in tags), default=0.0)
+        # In strides, so that the plot keeps its width when a name changes a little.
+        right = 24.0 if not any(self._names) else 16.0 * np.ceil((wide + 16) / 16)
+        self.margin["right"] = float(right)
+        self.place_margins()
+        gap, half = self.pixels(17), self.pixels(8)
+        if self.future:
+            ends = [float(self._values.place(self._lanes[lane].values[-1])) for lane in stay]
         else:
-            top = figures.round_up(high) if high > 0 else 0.0
-            bottom = -figures.round_up(-low) if low < 0 else 0.0
-            top = top if top > bottom else bottom + 1.0
-            of, axis, room = self._linear, self._linear_axis, (top - bottom) * self._room
-            limits = bottom - room, top + room
-        self._ends[self.log] = bottom, top
-        if (of.min, of.max) != limits:
-            figures.write(of, min=limits[0], max=limits[1])
-            axis.tick_values = figures.ticks(of, ends=(bottom, top))
-            self._write_ghosts()
+            # Places that tell nothing of where the curves will end.
+            ends = [1 - (i + 0.5) * gap for i, _ in enumerate(stay)]
+        places = labels.spread(np.clip(ends, 0, 1), gap, half, 1 - half)
+        self.put_texts(
+            self.names,
+            np.ones(len(stay)),
+            places,
+            [tags[lane] for lane in stay],
+            colors=[self._runs[lane].text for lane in stay] or [palette.INK],
+        )
+        write(
+            self.present,
+            text=np.array([run.glyph for run in self._runs]),
+            colors=[run.colour for run in self._runs],
+        )
+
+    def _show_leavers(self, lanes: tuple[int, ...]) -> None:
+        """Say at the upper edge which lanes leave the plot, and when."""
+        self._leaving = lanes
+        texts = []
+        for lane in lanes:
+            run, name = self._runs[lane], self._names[lane]
+            tag = labels.shortened(f"{run.glyph} {name}", 130.0)
+            diverges = self._lanes[lane].broken is not None
+            says = "diverges at" if diverges else "above the plot from"
+            texts.append(f"{tag} {says} {self.axis_x.label or 'step'} {self._gone[lane]:,}")
+        if len(texts) > 3:
+            texts = [*texts[:2], f"{len(texts) - 2} more leave the plot"]
+        shown = lanes[: len(texts)]
+        self.put_texts(
+            self.leavers,
+            [float(np.clip(self._exits[lane][0], 0.46, 0.58)) for lane in shown],
+            [1 - (i + 0.5) * self.pixels(18) for i, _ in enumerate(texts)],
+            texts,
+            colors=[self._runs[lane].text for lane in shown] or [palette.INK],
+        )
+
+    def _exit(self, lane: int) -> tuple[float, float]:
+        """Where a lane leaves the plot for good, as parts of its width and height."""
+        x = self._steps.place(np.arange(len(self._lanes[lane].values)))
+        y = self._values.place(self._lanes[lane].values)
+        inside = np.flatnonzero((y <= 1) & (y >= 0))
+        if not inside.size or inside[-1] + 1 >= len(y):
+            return (float(x[-1]), 1.0) if len(x) else (0.0, 1.0)
+        last = int(inside[-1])
+        edge = 1.0 if y[last + 1] > 1 else 0.0
+        part = (edge - y[last]) / (y[last + 1] - y[last])
+        return float(x[last] + part * (x[last + 1] - x[last])), edge
+
+    def _draw_static(self) -> None:
+        self.put_texts(self.heading, [0.0], [1 + self.pixels(14)], [self.title])
+        levels = [(value, text) for value, text in self._level_list]
+        across = np.array([0.0, 1.0])
+        at = [float(self._values.place(value)) for value, _ in levels]
+        _write_lines(self.levels, [(across, np.array([place, place])) for place in at])
+        named = [(place, text) for place, (_, text) in zip(at, levels, strict=True) if text]
+        self.put_texts(
+            self.level_names,
+            [0.012] * len(named),
+            [place for place, _ in named],
+            [text for _, text in named],
+        )
+        line = [] if self._theory is None else [self._placed(*self._theory)]
+        _write_lines(self.theory, line)
+        if self._band is not None:
+            steps, low, high = self._band
+            x = self._steps.place(steps).astype(np.float32)
+            y = np.stack([self._values.place(high), self._values.place(low)]).astype(np.float32)
+            write(self.band, x=np.stack([x, x]), y=y, visible=True)
+        else:
+            self.band.visible = False
+        if self._points is not None:
+            steps, values, lane = self._points
+            dots = np.stack(self._placed(steps, values), axis=1)
+            # A line of one point with round ends is a dot, and all dots are one path.
+            x = np.repeat(dots[:, 0], 2)
+            y = np.stack([dots[:, 1], np.full(len(dots), np.nan)], axis=1).ravel()
+            write(
+                self.points,
+                x=x[:-1].astype(np.float32),
+                y=y[:-1].astype(np.float32),
+                colors=[self._runs[lane].colour],
+                visible=True,
+            )
+        else:
+            self.points.visible = False
+
+    def _placed(
+        self, steps: NDArray[Any], values: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self._steps.place(steps), self._values.place(values)
+
+    def _draw_ghosts(self) -> None:
+        lines = [self._placed(steps, values) for steps, values, _ in self._ghosts]
+        _write_lines(self.ghosts, lines)
+        ends = [_last_inside(x, y) for x, y in lines]
+        self.put_texts(
+            self.letters,
+            [x for x, _ in ends],
+            labels.spread([y for _, y in ends], self.pixels(15), self.pixels(8), 1.0),
+            [letter for _, _, letter in self._ghosts],
+        )
+
+    def _resize(self) -> None:
+        size = self.size
+        for mark, width in (
+            (self.points, 3),
+            (self.past, 3),
+            (self.levels, 2),
+            (self.theory, 1.2),
+            (self.ghosts, 1.6),
+            (self.coming, 2.4),
+        ):
+            mark.stroke_width = width * size
+        for text, height in (
+            (self.level_names, 13),
+            (self.letters, 13),
+            (self.heading, 14),
+            (self.leavers, 13),
+            (self.names, 13),
+            (self.present, 18),
+        ):
+            text.default_size = height * size
+        self.names.x_offset = round(10 * size)
+        self.level_names.y_offset = -round(10 * size)
+        self._shown = ()
+        self.place_margins()
 
 
-def lane_column(descent: Descent, lane: int) -> NDArray[np.float32]:
-    """A lane's losses so far as a column, float32 (recorded + 1, 1), for a ``Thinner``."""
-    return descent.loss[:, lane : lane + 1]
+def _reader(
+    given: ArrayLike | Callable[[], NDArray[Any]] | None,
+) -> Callable[[], NDArray[Any]] | None:
+    """What gives an array, of an array or of what gives one; nothing of nothing."""
+    if given is None or callable(given):
+        return given
+    fixed = np.asarray(given)
+    return lambda: fixed
+
+
+def _arrays(series: Any) -> Any:
+    """A tuple of float64 arrays, or nothing of nothing."""
+    return None if series is None else tuple(np.asarray(part, np.float64) for part in series)
+
+
+def _write_lines(mark: bq.Lines, lines: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> None:
+    if not lines:
+        mark.visible = False
+        return
+    x, y = joined(lines)
+    write(mark, x=x, y=y, visible=True)
+
+
+def _last_inside(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
+    """Where a line last is on the plot, or its middle."""
+    inside = np.flatnonzero((y >= 0) & (y <= 1) & (x <= 1))
+    return (float(x[inside[-1]]), float(y[inside[-1]])) if inside.size else (0.5, 0.5)

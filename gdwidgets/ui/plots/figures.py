@@ -6,14 +6,15 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import bqplot as bq
 import numpy as np
 from ipywidgets import Image, Layout, Widget
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from gdwidgets.ui.plots import palette
+from gdwidgets.ui.plots.ticks import linear_ticks
 
 MARGIN = {"top": 12, "bottom": 40, "left": 52, "right": 12}
 """Pixels around the plotting area of every figure."""
@@ -75,8 +76,7 @@ def ticks(
         low, high = math.ceil(math.log10(first) - 1e-9), math.floor(math.log10(last) + 1e-9)
         powers = np.arange(low, high + 1, max(1, math.ceil((high - low) / most)))
         return np.asarray(10.0**powers, np.float64)
-    found = MaxNLocator(nbins=most, steps=[1, 2, 5, 10]).tick_values(first, last)
-    values = np.asarray(found, np.float64)
+    values = np.asarray(linear_ticks(first, last, most), np.float64)
     slack = 1e-9 * (last - first)
     return values[(values >= first - slack) & (values <= last + slack)]
 
@@ -140,12 +140,23 @@ def put_crosses(mark: bq.Scatter, x: NDArray[Any], y: NDArray[Any]) -> None:
     write(mark, x=x, y=y, rotation=np.full(len(x), 45.0, np.float32))
 
 
+_replaced: WeakKeyDictionary[bq.Image, tuple[Image, ...]] = WeakKeyDictionary()
+
+
+def replaced_images(mark: bq.Image) -> tuple[Image, ...]:
+    """Pictures that a mark has shown and that are still open, for closing them."""
+    return _replaced.pop(mark, ())
+
+
 def show_image(mark: bq.Image, png: bytes) -> None:
     """Show another picture in an image mark, which does not notice when its own one changes."""
     before = mark.image
     mark.image = Image(value=png, format="png")
-    before.layout.close()
-    before.close()
+    # The page may not have made a view of it yet: it is closed with the next.
+    for old in _replaced.pop(mark, ()):
+        old.layout.close()
+        old.close()
+    _replaced[mark] = (before,)
 
 
 def write(widget: Widget, **values: Any) -> None:

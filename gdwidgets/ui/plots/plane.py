@@ -1,281 +1,740 @@
-"""A plane that takes clicks: heat map, contours, paths, present points, next updates, starts."""
+"""A map of two parameters: heat map, contours, minima, basins, starts, and the lanes' paths.
+
+Everything stands on a square from 0 to `SIDE`; values are put there by the window that is shown, so
+the browser's scales never change, whatever surface or part of it is seen.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import bqplot as bq
+import contourpy
 import ipywidgets
 import numpy as np
-from ipywidgets import HTML, HBox, Layout
-from numpy.typing import NDArray
+from ipywidgets import HTML, Layout
+from numpy.typing import ArrayLike, NDArray
 
-from gdwidgets.core import Descent
-from gdwidgets.ui.plots import figures, palette
-from gdwidgets.ui.plots.shade import Shade, png
-from gdwidgets.ui.plots.thinning import Thinner
-from gdwidgets.ui.runs import lane_steps
+from gdwidgets.ui.plots import palette, shade, summary, ticks, trail
+from gdwidgets.ui.plots.figures import joined, show_image, write
+from gdwidgets.ui.plots.frame import Frame
+from gdwidgets.ui.plots.shade import Shade
 
-PATH_POINTS = 480
-"""Points of all paths together that are sent in a frame; a halo takes half of them."""
+SIDE = 4000.0
+"""Side of the map in the browser's units: whole ones are a tenth of a pixel."""
+
+PIXELS = 200
+"""Side of the heat map's picture."""
+
+PATH_POINTS = 1200
+"""Points of all paths together, at most; 400 a path."""
+
+FRAME_BYTES = 860
+"""Of the points in a frame: tails, arrows and markers of all lanes, 4 bytes a point."""
 
 MOST_HALOS = 3
-"""Lanes up to which paths have a halo; more would leave too few points for the paths."""
+"""Lanes up to which paths have a white halo."""
 
-ARROW = 0.1
-"""Length of the first update's arrow, as a share of the map's width."""
+REACH = 7.0
+"""Sides of the map beyond which a path is drawn shorter than it is: 16-bit numbers end there."""
+
+MARKER = 7.0
+"""Radius of a marker, in pixels."""
+
+HEAD = 9.0
+"""Length of an arrow's head, in pixels."""
+
+Point = tuple[float, float]
+Series = NDArray[Any] | Callable[[], NDArray[Any]]
+"""Points (n, L, 2) of n records and L lanes, or what gives those recorded so far."""
 
 
-class Plane:
+class Plane(Frame):
     """A figure of the plane of two parameters, and everything that moves on it.
 
     Parameters
     ----------
     height
-        Of the figure, in pixels; the map itself is nearly square.
+        Of the figure at size 1, in pixels; its width is the same, and the map a square.
     on_click
         Called with the point that was clicked, in the plane's units.
     on_drag
-        Called with (lane, point) when a start has been dragged somewhere.
+        Called with (lane, point, released) while a start is dragged, and once more, ``released``
+        true, when it is let go; the point lies on the map.
     names
         What the two parameters are called.
-    points
-        Points of all paths together that are sent in a frame.
-    most_halos
-        Lanes up to which paths have a halo; each frame it is a message more.
+    future
+        Whether what lies beyond the cursor is drawn, dotted.
+    size
+        1, or 1.4 for a projector.
+    bar
+        Whether there is a colour bar, `Plane.bar`, to be put beside the figure.
     """
+
+    # As much at the sides as above and below: a square figure then has a square map.
+    MARGIN: ClassVar[dict[str, float]] = {"top": 12.0, "right": 12.0, "bottom": 44.0, "left": 44.0}
+
+    factor: float = 1.0
+    """How many times longer than the next update its arrow is drawn."""
+
+    # Before anything is shown: no slope, no run.
+    _slope: float = 0.0
+    _sent: int = -1
+    _k: int = 0
+    _pieces: int = 1
+    _width: int = 17
+    _halos: bool = True
 
     def __init__(
         self,
-        height: int,
-        on_click: Callable[[tuple[float, float]], None],
-        on_drag: Callable[[int, tuple[float, float]], None],
+        height: float,
+        on_click: Callable[[Point], None] | None = None,
+        on_drag: Callable[[int, Point, bool], None] | None = None,
         *,
         names: tuple[str, str] = ("u", "v"),
-        points: int = PATH_POINTS,
-        most_halos: int = MOST_HALOS,
+        future: bool = True,
+        size: float = 1.0,
+        bar: bool = False,
     ) -> None:
-        self.x, self.y = figures.scale(0, 1), figures.scale(0, 1)
-        scales = {"x": self.x, "y": self.y}
-        clear = ipywidgets.Image(value=png(np.zeros((2, 2, 4))), format="png")
-        none = np.zeros(2, np.float32)
-        self.heat = bq.Image(image=ipywidgets.Image(format="png"), scales=scales, pixelated=False)
-        self.contours = bq.Lines(
-            x=none, y=none, scales=scales, colors=[palette.DARK], stroke_width=0.8, opacities=[0.35]
+        super().__init__(height, size, SIDE)
+        self.names, self.future = names, future
+        self._on_click, self._on_drag = on_click, on_drag
+        ends = np.array([0.0, SIDE])
+        self.heat = bq.Image(image=_clear(), x=ends, y=ends, scales=self.scales, pixelated=False)
+        self.contours = self.lines(colors=[palette.INK], stroke_width=0.9, opacities=[0.28])
+        self.basins = bq.Image(image=_clear(), x=ends, y=ends, scales=self.scales, visible=False)
+        self.valley = self.lines(
+            colors=[palette.HALO, palette.INK], stroke_width=2, line_style="dashed"
         )
-        self.ghosts = bq.Lines(
-            x=none,
-            y=none,
-            scales=scales,
-            colors=[palette.DARK],
-            line_style="dashed",
-            stroke_width=1.5,
-            opacities=[0.6],
-            visible=False,
+        self.minima = bq.Scatter(
+            x=np.zeros(0, np.float32),
+            y=np.zeros(0, np.float32),
+            scales=self.scales,
+            colors=["#FFFFFF"],
+            stroke=palette.INK,
+            stroke_width=1.4,
+            default_size=240,
         )
-        self.halo = bq.Lines(x=none, y=none, scales=scales, colors=[palette.HALO], stroke_width=5)
-        self.paths = bq.Lines(x=none, y=none, scales=scales, stroke_width=2.5)
-        self.arrows = bq.Lines(x=none, y=none, scales=scales, colors=[palette.DARK], stroke_width=2)
-        self.present = figures.crosses(scales)
-        self.glass = bq.Image(image=clear, scales=scales)
+        self.numbers = self.texts(colors=[palette.INK], align="middle")
+        self.ghosts = self.lines(line_style="dashed", stroke_width=1.8)
+        self.coming = self.lines(
+            line_style="dotted", stroke_width=2.6, opacities=[0.7] * len(palette.RUNS)
+        )
+        self.past = self.lines(stroke_width=3)
+        self.moving = self.lines(stroke_width=3, fill="inside")
+        self.letters = self.texts(colors=[palette.GHOST], align="middle")
+        self.titles = self.texts(colors=[palette.TITLE], font_weight="normal", align="middle")
+        self.factor_note = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
+        self.glass = self.click_layer()
         self.start = bq.Scatter(
-            x=none[:1],
-            y=none[:1],
-            scales=scales,
-            colors=[palette.START],
-            stroke=palette.DARK,
-            stroke_width=2,
-            default_size=110,
-            enable_move=True,
-            hovered_style={"cursor": "grab"},
+            x=np.zeros(1, np.float32),
+            y=np.zeros(1, np.float32),
+            scales=self.scales,
+            colors=["#FFFFFF"],
+            stroke=palette.INK,
+            stroke_width=3,
+            default_size=230,
+            enable_move=on_drag is not None,
+            update_on_move=True,
+            hovered_style={"cursor": "grab"} if on_drag is not None else {},
         )
-        self.glass.on_element_click(lambda _, event: on_click(_clicked(event["data"])))
-        self.start.on_drag_end(lambda _, event: on_drag(int(event["index"]), _moved(event)))
-        self._axes = (
-            figures.axis(self.x, names[0], grid_lines="none"),
-            figures.axis(self.y, names[1], vertical=True, grid_lines="none"),
-        )
-        self.figure = figures.figure(
+        self.build(
             [
                 self.heat,
+                self.basins,
                 self.contours,
+                self.valley,
+                self.minima,
+                self.numbers,
                 self.ghosts,
-                self.halo,
-                self.paths,
-                self.arrows,
-                self.present,
+                self.coming,
+                self.past,
+                self.moving,
+                self.letters,
+                self.titles,
+                self.factor_note,
                 self.glass,
                 self.start,
             ],
-            self._axes,
-            height=height,
+            "gdw-plane",
             min_aspect_ratio=1.0,
-            max_aspect_ratio=1.2,
+            max_aspect_ratio=1.0,
         )
-        self.bar = HTML(layout=Layout(width="76px", flex="0 0 auto", height=f"{height}px"))
-        self._height = height
-        self._points = points
-        self._most_halos = most_halos
-        self._thinners: list[Thinner] = []
-        self._magnify = 1.0
-        self.view = HBox(
-            [self.figure, self.bar],
-            layout=Layout(flex="0 1 470px", min_width="320px", width="auto"),
-        )
+        self.bar: HTML | None = HTML(layout=Layout(width="76px", flex="0 0 auto")) if bar else None
+        self.glass.on_element_click(lambda _, event: self._clicked(event["data"]))
+        self.start.observe(self._dragged, ["x", "y"])
+        self.start.on_drag_end(lambda _, event: self._released(event))
+        self._values: Callable[[NDArray[np.float32]], NDArray[Any]] | None = None
+        self._least: float | None = None
+        self._bounds = np.array([[0.0, 1.0], [0.0, 1.0]])
+        self._window = self._bounds.copy()
+        self._zooms: list[NDArray[np.float64]] = []
+        self.shade: Shade | None = None
+        self._minima: list[Point] = []
+        self._valley: tuple[NDArray[Any], NDArray[Any]] | None = None
+        self._basins: tuple[NDArray[Any], int, int] | None = None
+        self._ghosts: list[tuple[NDArray[Any], str]] = []
+        self._read: Callable[[], NDArray[Any]] = lambda: np.zeros((1, 1, 2), np.float32)
+        self._last: Callable[[], NDArray[Any]] | None = None
+        self._runs: list[palette.Run] = []
+        self._lane_names: list[str] = []
+        self._trails: list[trail.Trail] = []
+        self._starts = np.zeros((1, 2))
+        self._start_lanes = [0]
+        self._markers: list[NDArray[np.float64]] = []
+        self._put = self._starts
+        self._resize()
 
-    def insert(self, mark: bq.Mark, above: bq.Mark) -> None:
-        """Add a mark to the figure, right above another one."""
-        marks = list(self.figure.marks)
-        marks.insert(marks.index(above) + 1, mark)
-        self.figure.marks = marks
+    # -- the ground --------------------------------------------------------------------------
 
-    def show_window(self, low: tuple[float, float], high: tuple[float, float]) -> None:
-        """Show the rectangle between two corners."""
-        for of, axis, least, most in zip((self.x, self.y), self._axes, low, high, strict=True):
-            figures.write(of, min=least, max=most)
-            axis.tick_values = figures.ticks(of, 7)
-        for image in (self.heat, self.glass):
-            figures.write(image, x=np.array([low[0], high[0]]), y=np.array([low[1], high[1]]))
-
-    def show_heat(
+    def show_surface(
         self,
-        shade: Shade,
-        values: NDArray[np.float32],
-        contours: Sequence[tuple[Any, Any]],
+        values: Callable[[NDArray[np.float32]], NDArray[Any]],
+        bounds: tuple[tuple[float, float], tuple[float, float]],
+        *,
+        least: float | None = None,
+        minima: Sequence[Point] = (),
+        valley: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> None:
-        """Draw the values at the pixels, rows from low to high, and lines of equal value."""
-        figures.show_image(self.heat, png(shade.colours(values)))
-        x, y = figures.joined(contours)
-        figures.write(self.contours, x=x, y=y)
-        self.bar.value = shade.bar(self._height)
+        """Show another surface, whole; basins and ghosts of the one before are taken away.
 
-    def show_run(self, descent: Descent, colours: Sequence[str]) -> None:
-        """Prepare for a new run: its starts, its lanes' colours, how long arrows are drawn."""
-        self._thinners = [
-            Thinner(partial(_lane_params, descent, lane)) for lane in range(descent.lanes)
-        ]
-        self.paths.colors = list(colours)
-        self.halo.visible = descent.lanes <= self._most_halos
-        self.put_starts(descent)
-        descent.advance_to(1)
-        width = self.x.max - self.x.min
-        first = 0.0
-        if descent.recorded >= 1:
-            first = float(np.abs(descent.params[1] - descent.params[0]).max())
-        aim = ARROW * width / first if 0 < first < math.inf else 1.0
-        self._magnify = max(1.0, figures.round_up(aim)) if math.isfinite(aim) else 1.0
+        Parameters
+        ----------
+        values
+            Gives the values (M,) at points (M, 2), float32; asked again when the map is zoomed.
+        bounds
+            (low, high) of either parameter.
+        least
+            The least value anywhere, where it is known.
+        minima
+            Points to be numbered, from 1.
+        valley
+            A line of minima, where they are no points: its u (m,) and v (m,).
+        """
+        self._values, self._least = values, least
+        self._bounds = np.asarray(bounds, np.float64)
+        self._zooms.clear()
+        self._minima = [(float(u), float(v)) for u, v in minima]
+        self._valley = None if valley is None else (np.asarray(valley[0]), np.asarray(valley[1]))
+        self._basins = None
+        self._ghosts = []
+        self._show_window(self._bounds)
 
-    def put_starts(self, descent: Descent) -> None:
-        """Put the start circles where the run's starts are, wherever they were dragged."""
-        starts = np.asarray(descent.start, np.float32)
-        unique = np.unique(starts, axis=0)
-        shown = starts if len(unique) == len(starts) else starts[:1]
-        figures.write(self.start, x=shown[:, 0], y=shown[:, 1])
-        self.start.send_state(["x", "y"])
+    def show_minima(self, minima: Sequence[Point]) -> None:
+        """Number other minima, from 1: those a search for basins found as well."""
+        self._minima = [(float(u), float(v)) for u, v in minima]
+        self._draw_minima()
+
+    def show_basins(
+        self, labels: NDArray[np.integer] | None, *, diverged: int = -1, unsettled: int = -2
+    ) -> None:
+        """Colour every start by the minimum it reaches; ``None`` takes the colours away.
+
+        Parameters
+        ----------
+        labels
+            (n, n) over the surface's bounds, row by row of v from low to high: indices of minima,
+            or the two numbers that follow.
+        diverged, unsettled
+            What stands for a start whose run diverges (hatched), and for one that ends nowhere.
+        """
+        self._basins = None if labels is None else (np.asarray(labels), diverged, unsettled)
+        self._draw_basins()
+
+    def zoom(self, point: Point, factor: float) -> None:
+        """Show the part of the map around a point, ``factor`` times as large; `draw` is called."""
+        size = (self._window[:, 1] - self._window[:, 0]) / float(factor)
+        low = np.asarray(point, np.float64) - size / 2
+        low = np.clip(low, self._bounds[:, 0], self._bounds[:, 1] - size)
+        self._zooms.append(self._window)
+        self._show_window(np.stack([low, low + size], axis=1))
+        self.draw(self._k, full=True)
+
+    def zoom_out(self) -> None:
+        """Show what was seen before the last `zoom`; `draw` is called."""
+        if self._zooms:
+            self._show_window(self._zooms.pop())
+            self.draw(self._k, full=True)
 
     @property
-    def magnification(self) -> float:
-        """How many times longer than the update itself its arrow is drawn."""
-        return self._magnify
+    def zoomed(self) -> bool:
+        """Whether only a part of the map is seen."""
+        return bool(self._zooms)
 
-    def draw(self, descent: Descent, k: int) -> None:
-        """Draw paths, present points and next updates with the cursor at ``k``.
+    def set_size(self, size: float, height: float | None = None) -> None:
+        """Make text, lines and markers ``size`` times the normal, and the height with them."""
+        self.size = float(size)
+        self.height = self.height if height is None else float(height)
+        self._resize()
+        if self._runs:
+            self._style()
+        self._show_window(self._window)
+        self._note_factor()
+        self.draw(self._k, full=True)
 
-        A point that has left the map is shown on the edge where it left.
-        """
-        halo = descent.lanes <= self._most_halos
-        budget = self._points // descent.lanes // (2 if halo else 1)
-        params = descent.params
-        steps = lane_steps(descent, k)
-        lines = []
-        for lane, thinner in enumerate(self._thinners):
-            picked = thinner.indices(int(steps[lane]) + 1, budget)
-            lines.append(self._on_map(params[picked, lane]))
-        x, y = figures.ragged(lines)
-        if halo:
-            figures.write(self.halo, x=x, y=y)
-        figures.write(self.paths, x=x, y=y)
-        here = params[steps, np.arange(descent.lanes)]
-        shown = self._inside(here)
-        seen = self.within(here, params[0])
-        figures.put_crosses(self.present, seen[:, 0], seen[:, 1])
-        after = np.minimum(steps + 1, descent.recorded)
-        self._draw_arrows(here, params[after, np.arange(descent.lanes)] - here, shown)
+    def show_future(self, future: bool) -> None:
+        """Draw what lies beyond the cursor, or hide it."""
+        self.future = future
+        self.coming.visible = future and bool(self._trails)
 
-    def within(
+    # -- runs --------------------------------------------------------------------------------
+
+    def show_run(
         self,
-        points: NDArray[np.float32],
-        starts: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Where to show the present points (L, 2) of runs from ``starts``: on the map, always."""
-        return np.clip(points, [self.x.min, self.y.min], [self.x.max, self.y.max])
-
-    def _inside(self, points: NDArray[np.float32]) -> NDArray[np.bool_]:
-        low, high = [self.x.min, self.y.min], [self.x.max, self.y.max]
-        return np.asarray(((points >= low) & (points <= high)).all(axis=1))
-
-    def _on_map(
-        self, points: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        # Towards the start, not each coordinate by itself, which would bend a straight path.
-        points = points.astype(np.float64)
-        away = points - points[0]
-        reach = 20 * np.array([self.x.max - self.x.min, self.y.max - self.y.min])
-        points = points[0] + away / np.maximum(1.0, np.abs(away / reach).max(axis=1))[:, None]
-        return np.nan_to_num(points[:, 0]).astype(np.float32), points[:, 1].astype(np.float32)
-
-    def _draw_arrows(
-        self,
-        tails: NDArray[np.float32],
-        updates: NDArray[np.float32],
-        shown: NDArray[np.bool_],
+        params: Series,
+        *,
+        names: Sequence[str] = (),
+        last: ArrayLike | Callable[[], NDArray[Any]] | None = None,
+        runs: Sequence[int] | None = None,
+        factor: float | None = None,
     ) -> None:
-        """Arrows in the shares of the map, so that their heads look alike on any surface."""
-        size = np.array([self.x.max - self.x.min, self.y.max - self.y.min])
-        shaft = np.nan_to_num(updates / size * self._magnify)
-        length = np.linalg.norm(shaft, axis=1, keepdims=True)
-        shaft *= np.minimum(1.0, 0.3 / np.maximum(length, 1e-12))
-        visible = shown[:, None] & (np.linalg.norm(shaft, axis=1, keepdims=True) > 0.004)
-        shaft = np.where(visible, shaft, 0.0)
-        head = np.minimum(0.03, 0.5 * np.linalg.norm(shaft, axis=1, keepdims=True))
-        along = shaft / np.maximum(np.linalg.norm(shaft, axis=1, keepdims=True), 1e-12) * head
-        across = np.stack((-along[:, 1], along[:, 0]), axis=1) * 0.6
-        tail = np.where(shown[:, None], tails, [[self.x.min, self.y.min]])
-        tip = shaft
-        corners = (0 * tip, tip, tip - along + across, tip, tip - along - across)
-        points = tail[:, None, :] + np.stack(corners, axis=1) * size
-        figures.write(
-            self.arrows,
-            x=points[:, :, 0].astype(np.float32),
-            y=points[:, :, 1].astype(np.float32),
-            visible=bool(visible.any()),
+        """Show another run; `draw` must follow.
+
+        Parameters
+        ----------
+        params
+            Float array (n, L, 2), record k in row k, or a callable that gives those recorded so
+            far. Row 0 holds the starts.
+        names
+            L names, for the text alternative.
+        last
+            Each lane's last step (L,), or a callable of it; without it, the last record.
+        runs
+            Which of `palette.RUNS` each lane is; without it 0, 1, 2, …
+        factor
+            How many times longer than the next update its arrow is drawn; without it, a round
+            number that follows from the surface and the starts alone.
+        """
+        self._read = params if callable(params) else lambda: params
+        if last is None or callable(last):
+            self._last = last
+        else:
+            fixed = np.asarray(last)
+            self._last = lambda: fixed
+        lanes = self._read().shape[1]
+        self._runs = [palette.run(i) for i in (runs or range(lanes))]
+        self._lane_names = [str(name) for name in names] or [""] * lanes
+        self._starts = np.asarray(self._read()[0], np.float64)
+        self.factor = self._arrow_factor() if factor is None else float(factor)
+        halos = lanes <= MOST_HALOS
+        rows = lanes * (3 if halos else 2)
+        # A marker has up to 17 corners; an arrow takes five points of a row.
+        self._width = int(np.clip(FRAME_BYTES // (4 * rows), 17, 40))
+        self._halos = halos
+        self._style()
+        self.put_starts()
+        self._note_factor()
+        self._send_paths()
+
+    def extend(self) -> None:
+        """Show what has been recorded since; `draw` must follow."""
+        self._send_paths()
+
+    def put_starts(self) -> None:
+        """Put the start circles where the run's starts are, wherever they were dragged."""
+        _, first = np.unique(self._starts, axis=0, return_index=True)
+        self._start_lanes = sorted(int(lane) for lane in first)
+        self._put = self.to_map(self._starts[self._start_lanes])
+        x, y = self._put.T.astype(np.float32)
+        same = np.array_equal(self.start.x, x) and np.array_equal(self.start.y, y)
+        with self.start.hold_trait_notifications():
+            write(self.start, x=x, y=y)
+        if same:
+            # The browser may have moved a circle to where the kernel knows it already.
+            self.start.send_state(["x", "y"])
+
+    def show_ghosts(self, ghosts: Sequence[tuple[ArrayLike, str]]) -> None:
+        """Show kept runs as thin dashed paths: (points (m, 2), letter) of each."""
+        self._ghosts = [(np.asarray(points, np.float64), letter) for points, letter in ghosts]
+        self._draw_ghosts()
+
+    def draw(self, k: int, *, full: bool = False, updates: ArrayLike | None = None) -> None:
+        """Draw the run with the cursor at step ``k``: at most two messages, unless ``full``.
+
+        Parameters
+        ----------
+        k
+            Number of updates applied.
+        full
+            Send what was recorded since at full resolution: on pause.
+        updates
+            The next update of each lane (L, 2), where it is not the next record's.
+        """
+        self._k = int(k)
+        if not self._trails:
+            return
+        params = self._read()
+        recorded = len(params) - 1
+        ahead = self._k - self._sent
+        if recorded > self._sent and (full or ahead > max(self._width - 6, self._sent // 4)):
+            self._send_paths()
+        last = self._lasts(recorded)
+        shown, lines, markers = [], [], []
+        for lane, path in enumerate(self._trails):
+            step = int(min(self._k, last[lane]))
+            whole, steps = path.at(step)
+            shown += [lane * self._pieces + piece for piece in range(whole)]
+            most = self._width - 5
+            if len(steps) > most:
+                steps = steps[np.unique(np.linspace(0, len(steps) - 1, most).astype(int))]
+            here = self.to_map(params[steps, lane])
+            place = here[-1] if on_map(here[-1]) else self._exit(params, lane, step)
+            tail = trail.inside(here, REACH, SIDE)
+            if updates is not None:
+                update = np.asarray(updates, np.float64)[lane]
+            elif step < last[lane]:
+                with np.errstate(invalid="ignore"):
+                    update = params[step + 1, lane].astype(np.float64) - params[step, lane]
+            else:
+                update = np.zeros(2)
+            lines.append(np.concatenate((tail, self._arrow(params[step, lane], update))))
+            markers.append(place + self._markers[lane])
+        if self._halos:
+            count = len(self._trails) * self._pieces
+            shown = [row for piece in shown for row in (piece, count + piece)]
+            shown.sort()
+        # A row that does not exist: an empty list would show them all.
+        subset = [*shown, 2 * max(1, self._pieces) * len(self._trails)]
+        if self.past.curves_subset != subset:
+            self.past.curves_subset = subset
+        rows = trail.filled([*(lines if self._halos else []), *lines, *markers], self._width)
+        limit = 32767
+        rows = np.clip(np.nan_to_num(rows), -limit, limit).round().astype(np.int16)
+        write(self.moving, x=rows[:, :, 0], y=rows[:, :, 1])
+
+    def _exit(self, params: NDArray[Any], lane: int, step: int) -> NDArray[np.float64]:
+        """Where a lane's path left the map last before a step (2,)."""
+        first, count = step, 16
+        while first > 0:
+            first, count = max(0, step - count), 4 * count
+            path = self.to_map(params[first : step + 1, lane])
+            inside = np.flatnonzero(((path >= 0) & (path <= SIDE)).all(axis=1))
+            if inside.size:
+                return trail.crossing(path[inside[-1]], path[inside[-1] + 1], SIDE)
+        here = self.to_map(params[step, lane])
+        return np.clip(np.nan_to_num(here, nan=SIDE / 2), 0.0, SIDE)
+
+    def summary(self, k: int) -> str:
+        """What the figure shows with the cursor at ``k``, as text for those who do not see it."""
+        params = self._read()
+        last = self._lasts(len(params) - 1)
+        lanes = []
+        for lane, name in enumerate(self._lane_names[: len(self._trails)]):
+            u, v = params[min(k, int(last[lane])), lane]
+            start = self._starts[lane]
+            lanes.append((name, (float(u), float(v)), (float(start[0]), float(start[1]))))
+        (u0, u1), (v0, v1) = self._window.tolist()
+        return summary.plane(self.names, ((u0, u1), (v0, v1)), k, lanes, self._minima)
+
+    def to_map(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Points (n, 2) in the plane's units as places on the square of the browser's scales."""
+        low, high = self._window[:, 0], self._window[:, 1]
+        return (np.asarray(points, np.float64) - low) / (high - low) * SIDE
+
+    def from_map(self, place: ArrayLike) -> Point:
+        """A place on the square as a point in the plane's units, moved onto the map."""
+        part = np.clip(np.asarray(place, np.float64) / SIDE, 0.0, 1.0)
+        u, v = self._window[:, 0] + part * (self._window[:, 1] - self._window[:, 0])
+        return float(u), float(v)
+
+    def close(self) -> None:
+        """Close the figure with all its parts, and the colour bar."""
+        super().close()
+        if self.bar is not None:
+            self.bar.layout.close()
+            self.bar.style.close()
+            self.bar.close()
+
+    # -- events ------------------------------------------------------------------------------
+
+    def _clicked(self, data: dict[str, float]) -> None:
+        if self._on_click is not None:
+            self._on_click(self.from_map((data["click_x"], data["click_y"])))
+
+    def _dragged(self, change: Any) -> None:
+        """One of x and y has come from the browser: tell which circle is where now."""
+        now = (
+            np.stack([np.asarray(self.start.x, float), np.asarray(self.start.y, float)], axis=1)
+            if len(self.start.x) == len(self.start.y)
+            else self._put
+        )
+        if self._on_drag is None or now.shape != self._put.shape:
+            return
+        moved = np.abs(now - self._put).max(axis=1)
+        index = int(moved.argmax())
+        if moved[index] > 1e-3:
+            self._put = now
+            self._on_drag(self._start_lanes[index], self.from_map(now[index]), False)
+
+    def _released(self, event: dict[str, Any]) -> None:
+        index = int(event["index"])
+        if self._on_drag is not None and index < len(self._start_lanes):
+            point = self.from_map((event["point"]["x"], event["point"]["y"]))
+            self._on_drag(self._start_lanes[index], point, True)
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    def _show_window(self, window: NDArray[np.float64]) -> None:
+        self._window = np.asarray(window, np.float64)
+        for axis, (low, high) in zip((self.axis_x, self.axis_y), self._window, strict=True):
+            at = ticks.linear_ticks(low, high, 6)
+            places = (np.array(at) - low) / (high - low) * SIDE
+            self.put_ticks(axis, places.round().tolist(), ticks.linear_texts(at))
+        away = SIDE / self.plot_height * self.size
+        self.put_texts(
+            self.titles,
+            [SIDE / 2, -34 * away],
+            [-36 * away, SIDE / 2],
+            list(self.names),
+        )
+        if self._values is not None:
+            self._draw_heat(self._values)
+        self._draw_minima()
+        self._draw_basins()
+        self._draw_ghosts()
+        if self._trails:
+            self.put_starts()
+            self._send_paths()
+
+    def _draw_heat(self, values_at: Callable[[NDArray[np.float32]], NDArray[Any]]) -> None:
+        (u0, u1), (v0, v1) = self._window
+        at = (np.arange(PIXELS) + 0.5) / PIXELS
+        u, v = u0 + (u1 - u0) * at, v0 + (v1 - v0) * at
+        points = np.stack([np.tile(u, PIXELS), np.repeat(v, PIXELS)], axis=1).astype(np.float32)
+        values = np.asarray(values_at(points), np.float64).reshape(PIXELS, PIXELS)
+        if self.shade is None or not self._zooms:
+            self.shade = Shade(values, self._least)
+            # The typical slope of the whole surface over the map: see `_arrow_factor`.
+            slope = np.hypot(*np.gradient(values)) * PIXELS
+            finite = slope[np.isfinite(slope)]
+            self._slope = float(np.median(finite)) if finite.size else 0.0
+        show_image(self.heat, self.shade.picture(values))
+        part = values[::2, ::2] if _smooth(values) else values
+        place = at[::2] if _smooth(values) else at
+        masked = np.ma.masked_invalid(part)
+        tracer = contourpy.contour_generator(
+            place * SIDE, place * SIDE, masked, line_type=contourpy.LineType.Separate
+        )
+        found: list[Any] = [line for level in self.shade.levels() for line in tracer.lines(level)]
+        x, y = joined([(line[:, 0], line[:, 1]) for line in found])
+        write(self.contours, x=x, y=y, visible=bool(found))
+        if self.bar is not None:
+            height = round(self.size * self.height)
+            top, bottom = (round(self.size * self.margin[side]) for side in ("top", "bottom"))
+            self.bar.value = self.shade.bar(height, top, bottom)
+
+    def _draw_minima(self) -> None:
+        points = self.to_map(np.array(self._minima).reshape(-1, 2))
+        on = np.flatnonzero(((points >= 0) & (points <= SIDE)).all(axis=1))
+        write(
+            self.minima,
+            x=points[on, 0].astype(np.float32),
+            y=points[on, 1].astype(np.float32),
+            visible=bool(len(on)),
+        )
+        self.put_texts(self.numbers, points[on, 0], points[on, 1], [str(i + 1) for i in on])
+        if self._valley is None:
+            self.valley.visible = False
+            return
+        line = trail.inside(self.to_map(np.stack(self._valley, axis=1)), REACH, SIDE)
+        write(
+            self.valley,
+            x=np.stack([line[:, 0]] * 2).astype(np.float32),
+            y=np.stack([line[:, 1]] * 2).astype(np.float32),
+            visible=True,
         )
 
-    def pin(
-        self, descent: Descent, lane: int, k: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return what a ghost of a lane's path up to step ``k`` needs."""
-        steps = Thinner(partial(_lane_params, descent, lane)).indices(k + 1, 200)
-        return self._on_map(descent.params[steps, lane])
+    def _draw_basins(self) -> None:
+        if self._basins is None:
+            self.basins.visible = False
+            return
+        labels, diverged, unsettled = self._basins
+        corners = self.to_map(self._bounds.T)
+        show_image(self.basins, shade.png(basin_picture(labels, diverged, unsettled)))
+        write(self.basins, x=corners[:, 0].copy(), y=corners[:, 1].copy(), visible=True)
 
-    def show_ghosts(
-        self, pinned: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]
-    ) -> None:
-        """Show pinned paths as ghosts."""
-        x, y = figures.joined(pinned)
-        figures.write(self.ghosts, x=x, y=y, visible=bool(pinned))
+    def _draw_ghosts(self) -> None:
+        lines, ends = [], []
+        for points, _ in self._ghosts:
+            line = trail.inside(self.to_map(points), 20.0, SIDE)
+            lines.append(line[trail.thinned(line, 200)])
+            ends.append(np.clip(line[-1], 0.02 * SIDE, 0.96 * SIDE))
+        if not lines:
+            self.ghosts.visible = self.letters.visible = False
+            return
+        x, y = joined([(line[:, 0], line[:, 1]) for line in lines])
+        write(
+            self.ghosts,
+            x=np.stack([x, x]),
+            y=np.stack([y, y]),
+            colors=[palette.HALO, palette.GHOST],
+            opacities=[0.6, 1.0],
+            visible=True,
+        )
+        above = 12 * self.size * SIDE / self.plot_height
+        self.put_texts(
+            self.letters,
+            [end[0] for end in ends],
+            [end[1] + above for end in ends],
+            [letter for _, letter in self._ghosts],
+        )
+
+    def _lasts(self, recorded: int) -> NDArray[np.int64]:
+        lanes = len(self._runs)
+        if self._last is None:
+            return np.full(lanes, recorded)
+        return np.minimum(np.asarray(self._last(), np.int64), recorded)
+
+    def _send_paths(self) -> None:
+        """Send the paths as far as they are recorded: their pieces, and the dotted whole."""
+        params = self._read()
+        last = self._lasts(len(params) - 1)
+        lanes = len(self._runs)
+        piece = self._width - 6
+        most = int(np.clip(PATH_POINTS // max(1, lanes), 100, 400))
+        self._trails = []
+        for lane in range(lanes):
+            path = params[: int(last[lane]) + 1, lane]
+            bad = np.flatnonzero(~np.isfinite(path).all(axis=1))
+            path = path[: max(1, int(bad[0]))] if bad.size else path
+            steps = trail.thinned(path, most)
+            points = trail.inside(self.to_map(path[steps]), 20.0, SIDE)
+            self._trails.append(trail.Trail(steps[: len(points)], points, piece))
+        self._pieces = max(1, *(path.pieces for path in self._trails))
+        rows = np.concatenate([path.rows(self._pieces) for path in self._trails])
+        if self._halos:
+            rows = np.concatenate((rows, rows))
+        rows = rows.astype(np.float32)
+        colours = [run.colour for run in self._runs for _ in range(self._pieces)]
+        write(
+            self.past,
+            x=rows[:, :, 0],
+            y=rows[:, :, 1],
+            colors=([palette.HALO] * len(colours) if self._halos else []) + colours,
+            visible=True,
+        )
+        width = max(2, *(len(path.points) for path in self._trails))
+        whole = trail.filled([path.points for path in self._trails], width).astype(np.float32)
+        write(self.coming, x=whole[:, :, 0], y=whole[:, :, 1], visible=self.future)
+        self._sent = len(params) - 1
+
+    def _style(self) -> None:
+        """Colours of what moves, by lane."""
+        colours = [run.colour for run in self._runs]
+        halos = [palette.HALO] * len(colours) if self._halos else []
+        lines = halos + colours
+        write(
+            self.moving,
+            colors=[*lines, *([palette.OUTLINE] * len(colours))],
+            fill_colors=[*lines, *colours],
+            fill_opacities=[0.0] * len(lines) + [1.0] * len(colours),
+            visible=True,
+        )
+        self.coming.colors = colours
+        pixel = SIDE / self.plot_height
+        self._markers = [np.array(run.corners) * MARKER * self.size * pixel for run in self._runs]
+
+    def _arrow_factor(self) -> float:
+        """How many times longer than the update an arrow is drawn; never from the learning rate.
+
+        Of a learning rate at which the typical slope of the surface moves a point by a fiftieth of
+        the map, the first arrow is a tenth of the map long.
+        """
+        if self._values is None or not self._slope:
+            return 1.0
+        size = self._bounds[:, 1] - self._bounds[:, 0]
+        starts = np.unique(self._starts, axis=0)
+        steps = 0.005 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]]) * size
+        around = (starts[:, None] + steps).reshape(-1, 2).astype(np.float32)
+        values = np.asarray(self._values(around), np.float64).reshape(-1, 4)
+        slopes = np.hypot(values[:, 0] - values[:, 1], values[:, 2] - values[:, 3]) / 0.01
+        slopes = slopes[np.isfinite(slopes)]
+        slope = float(np.median(slopes)) if slopes.size else 0.0
+        if slope <= 0:
+            return 1.0
+        wanted = float(np.clip(5 * self._slope / slope, 1.0, 100.0))
+        exponent = math.floor(math.log10(wanted))
+        return max(d * 10.0**exponent for d in (1, 2, 5) if d * 10.0**exponent <= wanted * 1.001)
+
+    def _note_factor(self) -> None:
+        text = f"arrow ×{ticks.number(self.factor)}" if self.factor != 1 else ""
+        away = SIDE / self.plot_height * self.size
+        self.put_texts(self.factor_note, [SIDE], [-36 * away], [text] if text else [])
+
+    def _arrow(self, point: NDArray[Any], update: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The arrow of an update from a point: its shaft and head (5, 2), or nothing (0, 2).
+
+        Nothing where it would be shorter than a pixel or begin outside of the map.
+        """
+        tail = self.to_map(point)
+        window = self._window[:, 1] - self._window[:, 0]
+        shaft = self.factor * update / window * SIDE
+        length = float(np.linalg.norm(shaft))
+        pixel = SIDE / self.plot_height
+        if not on_map(tail) or not math.isfinite(length) or length < pixel:
+            return np.empty((0, 2))
+        far = REACH * SIDE / max(length, REACH * SIDE)
+        tip = tail + shaft * far
+        along = shaft / length * min(HEAD * self.size * pixel, 0.6 * length)
+        across = 0.55 * np.array([-along[1], along[0]])
+        return np.stack([tail, tip, tip - along + across, tip, tip - along - across])
+
+    def _resize(self) -> None:
+        size = self.size
+        for mark, width in (
+            (self.valley, 2),
+            (self.ghosts, 1.8),
+            (self.coming, 2.6),
+            (self.past, 3),
+            (self.moving, 3),
+        ):
+            mark.stroke_width = width * size
+        for text, height in (
+            (self.numbers, 13),
+            (self.letters, 13),
+            (self.titles, 14),
+            (self.factor_note, 13),
+        ):
+            text.default_size = height * size
+        self.minima.default_size = round(240 * size**2)
+        self.start.default_size = round(230 * size**2)
+        self.place_margins()
+        wide = f"{round(size * self.height)}px"
+        if self.figure.layout.max_width != wide:
+            self.figure.layout.max_width = wide
+        if self.bar is not None:
+            self.bar.layout.width = f"{round(76 * size)}px"
 
 
-def _lane_params(descent: Descent, lane: int) -> NDArray[np.float32]:
-    return descent.params[:, lane]
+def basin_picture(labels: NDArray[np.integer], diverged: int, unsettled: int) -> NDArray[np.uint8]:
+    """A map of basins as RGBA, several pixels a start so that diverging ones can be hatched."""
+    fine = max(1, 400 // len(labels))
+    fine_labels = np.kron(labels, np.ones((fine, fine), np.int64))
+    rgba = np.zeros((*fine_labels.shape, 4), np.uint8)
+    for index in np.unique(labels[labels >= 0]):
+        rgba[fine_labels == index] = [*palette.rgb(palette.tint(int(index))), 205]
+    rgba[fine_labels == unsettled] = [*palette.rgb(palette.UNSETTLED), 215]
+    rgba[fine_labels == diverged] = [*palette.rgb("#FFFFFF"), 230]
+    rows, columns = np.indices(fine_labels.shape)
+    hatch = ((rows + columns) // 4 % 2 == 0) & (fine_labels == diverged)
+    rgba[hatch] = [*palette.rgb(palette.DIVERGED), 235]
+    return rgba
 
 
-def _clicked(data: dict[str, float]) -> tuple[float, float]:
-    return float(data["click_x"]), float(data["click_y"])
+def on_map(place: NDArray[np.float64]) -> bool:
+    """Whether a place (2,) is finite and on the map."""
+    return bool(0 <= place[0] <= SIDE and 0 <= place[1] <= SIDE)
 
 
-def _moved(event: dict[str, dict[str, float]]) -> tuple[float, float]:
-    return float(event["point"]["x"]), float(event["point"]["y"])
+def _smooth(values: NDArray[np.floating]) -> bool:
+    """Whether a grid of half as many points a side shows the same contours."""
+    inner = values[1:-1, 1:-1]
+    bend = np.abs(values[2:, 1:-1] + values[:-2, 1:-1] - 2 * inner)
+    spread = np.nanstd(values)
+    return bool(np.nanmean(bend) < 0.004 * spread) if spread > 0 else True
+
+
+def _clear() -> ipywidgets.Image:
+    return ipywidgets.Image(value=shade.png(np.zeros((2, 2, 4), np.uint8)), format="png")

@@ -103,6 +103,36 @@ class Thinner:
         return where[np.concatenate((low.argmin(axis=0), high.argmax(axis=0)))]
 
 
+def column_extremes(
+    values: NDArray[np.floating], edges: NDArray[np.integer], count: int
+) -> NDArray[np.int64]:
+    """Which of the first ``count`` records to draw so that each column of a plot keeps its range.
+
+    Parameters
+    ----------
+    values
+        Shape (n,), n at least ``count``; what is not finite is never picked as an extreme.
+    edges
+        Increasing record numbers, the first 0: where columns begin.
+    count
+        Number of records that are to be shown, at least 1.
+
+    Returns
+    -------
+    Increasing record numbers, the smallest and the largest value of each column, the first and the
+    last record among them.
+    """
+    edges = edges[edges < count]
+    low, high = _finite(values[:count])
+    sizes = np.diff(np.append(edges, count))
+    picked = [np.array([0, count - 1], np.int64)]
+    for of, reduce in ((low, np.minimum), (high, np.maximum)):
+        hits = np.flatnonzero(of == np.repeat(reduce.reduceat(of, edges), sizes))
+        columns = np.searchsorted(edges, hits, side="right")
+        picked.append(hits[np.flatnonzero(np.diff(columns, prepend=-1))])
+    return np.unique(np.concatenate(picked))
+
+
 def _evenly(size: int, count: int) -> NDArray[np.int64]:
     """At most ``count`` of the records of a bucket, evenly spread and away from its ends."""
     count = min(size, count)

@@ -1,0 +1,201 @@
+"""The two loops side by side: the line that runs, and accumulated + this step = ``.grad``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from gdwidgets.explorers.accumulation.given import SAMPLES
+from gdwidgets.explorers.accumulation.loop import Array, Moment
+from gdwidgets.ui import text
+from gdwidgets.ui.plots import palette
+
+NAMES = ("a", "b")
+
+STYLE = """
+.gda { display: grid; gap: 8px 24px; margin: 0 0 8px 0;
+  grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); }
+.gda > section { border-top: 4px solid var(--c); }
+.gda h5 { margin: 0; font-size: calc(15px * var(--gdw-size)); font-weight: 700; display: flex;
+  line-height: calc(28px * var(--gdw-size)); justify-content: space-between; gap: 8px;
+  white-space: nowrap; color: var(--t); }
+.gda h5 .gda-w { font-weight: 400; }
+.gda h5 span + span { color: var(--gdw-ink); font-variant-numeric: tabular-nums; }
+.gda pre { margin: 0; background: none; color: var(--gdw-ink); overflow: hidden;
+  font: calc(14px * var(--gdw-size))/calc(20px * var(--gdw-size))
+  var(--jp-code-font-family, monospace); }
+.gda pre div { padding: 0 0 0 4px; border-left: 4px solid transparent; white-space: pre;
+  height: calc(20px * var(--gdw-size)); box-sizing: border-box; }
+.gda pre .on { border-left-color: var(--gdw-blue); background: var(--gdw-blue-pale);
+  font-weight: 600; }
+.gda pre .no { display: inline-block; border: 2px solid var(--c); border-radius: 4px;
+  padding: 0 6px 0 4px; line-height: calc(16px * var(--gdw-size)); color: var(--t);
+  background: color-mix(in srgb, var(--c) 12%, transparent); text-decoration: line-through;
+  text-decoration-thickness: 2px; font-weight: 700; }
+.gda pre .clears { font-weight: 700; }
+.gda-b { display: grid; grid-template-columns: 14ch 1fr 11ch; gap: 0 8px; align-items: center;
+  font-size: calc(14px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
+  white-space: nowrap; margin-top: 4px; }
+.gda-b tt { font: inherit; text-align: right; font-variant-numeric: tabular-nums; }
+.gda-b u { position: relative; height: calc(12px * var(--gdw-size)); text-decoration: none;
+  overflow: hidden; background: linear-gradient(90deg, transparent calc(50% - .5px),
+  var(--gdw-quiet) 0, transparent calc(50% + .5px)); }
+.gda-b u i { position: absolute; top: 0; bottom: 0; border-radius: 2px; }
+.gda-b b { font-weight: 700; }
+.gda-t { display: flex; flex-wrap: wrap; gap: 8px 24px; }
+.gda-t pre { margin: 0; background: none; color: var(--gdw-ink);
+  font: calc(13px * var(--gdw-size))/calc(20px * var(--gdw-size))
+  var(--jp-code-font-family, monospace); }
+.gda-t mark { background: var(--gdw-blue-pale); color: inherit; }
+"""
+"""Style sheet of the loops and the step tables; ``--c`` is the lane's colour."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What one lane's loop looks like."""
+
+    lane: int
+    title: str
+    clear_every: int | None
+    parts: int | None
+    learning_rate: float
+
+    def code(self, at: Moment) -> list[tuple[str, str, str]]:
+        """The loop's lines: text, which line of ``LINES`` it is, and how the clearing stands."""
+        rate = f"{self.learning_rate:g}"
+        update = [
+            ("with torch.no_grad():", "", ""),
+            (f"    a -= {rate} * a.grad;  b -= {rate} * b.grad", "update", ""),
+        ]
+        clear = "a.grad = b.grad = None"
+        if self.parts is not None:
+            if self.lane:
+                first = [
+                    (f"loss = squares(all).sum() / {SAMPLES}", "forward", ""),
+                    ("loss.backward()", "backward", ""),
+                ]
+            else:
+                first = [
+                    (f"loss = squares(part).sum() / {SAMPLES}", "forward", ""),
+                    (f"loss.backward()           # {self.parts} parts", "backward", ""),
+                ]
+            return [*first, *update, (clear, "clear", "clears")]
+        head = [
+            ("loss = (a * x + b - y)**2", "forward", ""),
+            ("loss.backward()", "backward", ""),
+            *update,
+        ]
+        if self.clear_every is None:
+            return [*head, (clear, "clear", "no")]
+        if self.clear_every == 1:
+            return [*head, (clear, "clear", "clears")]
+        hit = at.step > 0 and at.step % self.clear_every == 0
+        line = f"if step % {self.clear_every} == 0: {clear}"
+        return [*head, (line, "clear", "clears" if hit else "")]
+
+
+def lane_titles(clear_every: int | None, parts: int | None) -> tuple[str, str]:
+    """What the two lanes are called."""
+    if parts is not None:
+        return f"in {parts} micro-batches", "the whole batch at once"
+    if clear_every is None:
+        return "without clearing", "with clearing"
+    if clear_every == 1:
+        return "with clearing", "with clearing, again"
+    return f"clearing every {clear_every}", "clearing every step"
+
+
+def lane_names(clear_every: int | None, parts: int | None) -> tuple[str, str]:
+    """The same in a word or two, for the ends of curves."""
+    if parts is not None:
+        return f"{parts} parts", "at once"
+    return ("without" if clear_every is None else f"every {clear_every}"), "with"
+
+
+def panel(sides: Sequence[tuple[Loop, Moment, str]], shown: int, expected: float) -> str:
+    """Both loops as HTML.
+
+    Parameters
+    ----------
+    sides
+        The loop, what it holds now, and how its lane ended (empty while it runs).
+    shown
+        The parameter whose buffer is shown: 0 for a, 1 for b.
+    expected
+        The gradient whose bar reaches from the middle to the edge, on both sides, as long as no
+        larger one has to be shown.
+    """
+    return f"<div class=gda>{''.join(_side(side, shown, expected) for side in sides)}</div>"
+
+
+def _side(side: tuple[Loop, Moment, str], shown: int, expected: float) -> str:
+    loop, at, ending = side
+    run = palette.run(loop.lane)
+    scale = _scale(expected, (at.accumulated, at.step_grad, at.grad))
+    code = "".join(_line(*line, at.line) for line in loop.code(at))
+    loss = "" if at.loss is None else f"loss = {text.fixed(at.loss, 6)}"
+    return (
+        f"<section style='--c:{run.colour};--t:{run.text}'><h5><span>{run.glyph} "
+        f"{escape(loop.title)}</span><span class=gda-w>{escape(_where(loop, at, shown))}</span>"
+        f"<span>{escape(ending or loss)}</span></h5>"
+        f"<pre>{code}</pre><div class=gda-b>{_rows(loop, at, shown, scale)}</div></section>"
+    )
+
+
+def _line(code: str, kind: str, clearing: str, running: str) -> str:
+    classes = [clearing] if clearing else []
+    if kind and kind == running and clearing != "no":
+        classes.append("on")
+    attribute = f" class='{' '.join(classes)}'" if classes else ""
+    return f"<div{attribute}>{escape(code)}</div>"
+
+
+def _rows(loop: Loop, at: Moment, shown: int, scale: float) -> str:
+    name, colour = NAMES[shown], palette.run(loop.lane).colour
+    before = None if at.accumulated is None else float(at.accumulated[shown])
+    own = None if at.step_grad is None else float(at.step_grad[shown])
+    whole = None if at.grad is None else float(at.grad[shown])
+    known = at.line in {"forward", "backward"} or (not at.line and at.step_grad is not None)
+    waits = loop.parts is not None and loop.lane == 1 and not at.line and at.loss is None
+    return (
+        _row("accumulated", before, "None" if known else "", (0.0, f"{colour}77", scale))
+        + _row("+ this step", own, "waits" if waits else "", (before or 0.0, f"{colour}bb", scale))
+        + _row(f"<b>= {name}.grad</b>", whole, "None", (0.0, colour, scale))
+    )
+
+
+def _row(label: str, value: float | None, absent: str, bar: tuple[float, str, float]) -> str:
+    """A label, a bar (from where, colour, scale), and a number or what stands for none."""
+    if value is None:
+        return f"<span>{label}</span><u></u><tt>{absent}</tt>"
+    base, colour, scale = bar
+    ends = [50 + 50 * min(max(v / scale, -1.0), 1.0) for v in (base, base + value)]
+    low, wide = min(ends), abs(ends[1] - ends[0])
+    fill = f"<i style='left:{low:.1f}%;width:{wide:.1f}%;background:{colour}'></i>" if wide else ""
+    return f"<span>{label}</span><u>{fill}</u><tt>{text.fixed(value)}</tt>"
+
+
+def _where(loop: Loop, at: Moment, shown: int) -> str:
+    """The parameter, and what the update makes or has made of it."""
+    name = NAMES[shown]
+    if at.update is not None:
+        before, after = (text.fixed(float(point[shown])) for point in at.update)
+        return f"{name}: {before} → {after}"
+    if loop.parts is not None and loop.lane == 0 and at.line in {"forward", "backward"}:
+        return f"part {at.step % loop.parts + 1} of {loop.parts}"
+    return f"{name} = {text.fixed(float(at.point[shown]))}"
+
+
+def _scale(expected: float, grads: Sequence[Array | None]) -> float:
+    """The gradient that fills a bar: the largest expected, or more where one is larger."""
+    known = [float(np.abs(grad).max()) for grad in grads if grad is not None]
+    present = max((value for value in known if math.isfinite(value)), default=0.0)
+    if present <= expected:
+        return max(expected, 1e-12)
+    power = 10.0 ** math.floor(math.log10(present))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= present * (1 - 1e-9))

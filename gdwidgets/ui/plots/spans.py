@@ -1,0 +1,251 @@
+"""What the axes of curves show: from where to where, and where on the plot a value stands.
+
+All figures of curves draw on a plot area of 1 by 1, and values are put there by these classes: the
+browser's scales never change, and so nothing is ever drawn on a scale that is not yet, or no more,
+its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gdwidgets.ui.plots import ticks
+
+FAR = 1e4
+"""Heights of the plot beyond which nothing is drawn: larger numbers break an SVG path."""
+
+DECADES = 16
+"""Decades below the first value that a logarithmic axis shows; float32 has about 7 digits."""
+
+LEAVES = 1e3
+"""A lane that ends this many times above the first value leaves a logarithmic plot."""
+
+ZERO_ROOM = 0.09
+"""Part of a logarithmic axis between its lowest power and zero."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The axis of steps, from 0 to ``end``, linear or by log(1 + step).
+
+    Attributes
+    ----------
+    end
+        Last step, at least 1.
+    log
+        Whether steps are placed by log(1 + step).
+    """
+
+    end: int
+    log: bool = False
+
+    def place(self, steps: ArrayLike) -> NDArray[np.float64]:
+        """Where steps stand, 0 at the left edge and 1 at the right."""
+        exact = np.asarray(steps, np.float64)
+        return np.log1p(exact) / math.log1p(self.end) if self.log else exact / self.end
+
+    def step_at(self, place: float) -> float:
+        """The step, a fraction perhaps, that stands at a place."""
+        return math.expm1(place * math.log1p(self.end)) if self.log else place * self.end
+
+    def columns(self, count: int) -> NDArray[np.int64]:
+        """First steps of ``count`` columns of equal width, increasing, fewer where steps are."""
+        at = np.linspace(0, 1, count + 1)[:-1]
+        exact = np.expm1(at * math.log1p(self.end)) if self.log else at * self.end
+        return np.unique(np.ceil(exact - 1e-9).astype(np.int64))
+
+    def ticks(self) -> tuple[list[float], list[str]]:
+        """Places of ticks and what is written at them."""
+        steps = ticks.step_ticks(self.end, log=self.log)
+        return self.place(steps).tolist(), [f"{step:,}" for step in steps]
+
+
+@dataclass(frozen=True)
+class Values:
+    """The axis of values.
+
+    Attributes
+    ----------
+    low, high
+        The lowest and the highest value with a place of its own; positive where ``log``.
+    log
+        Whether it is logarithmic.
+    below
+        On a logarithmic axis, what is written at the lower end for values below ``low``, or
+        nothing where there are none: ``0``, ``≤ 0`` or ``<10⁻¹⁵``.
+    room
+        Parts of the plot's height left free below and above.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    below: str = ""
+    room: tuple[float, float] = (0.0, 0.0)
+
+    def place(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Where values stand, 0 at the lower edge and 1 at the upper; NaN stays NaN."""
+        exact = np.asarray(values, np.float64)
+        with np.errstate(all="ignore"):
+            if self.log:
+                decades = math.log10(self.high / self.low)
+                base = ZERO_ROOM if self.below else 0.0
+                at = base + (1 - base) * np.log10(exact / self.low) / decades
+                # What is below the axis stands at its lower end, where the tick says so.
+                at = np.where(exact < self.low, 0.0 if self.below else at, at)
+                at = np.where((exact <= 0) & (not self.below), -FAR, at)
+            else:
+                at = (exact - self.low) / (self.high - self.low)
+        under, over = self.room
+        return np.clip(under + (1 - under - over) * at, -FAR, FAR)
+
+    def ticks(self, most: int) -> tuple[list[float], list[str]]:
+        """Places of ticks and what is written at them; about ``most`` at most."""
+        if self.log:
+            values = ticks.log_ticks(self.low, self.high, most)
+            texts = ticks.log_texts(values)
+        else:
+            values = ticks.linear_ticks(self.low, self.high, most)
+            texts = ticks.linear_texts(values)
+        places = self.place(values).tolist()
+        if self.below:
+            places, texts = [self.room[0], *places], [self.below, *texts]
+        return places, texts
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One lane's values as far as they are to be drawn.
+
+    Attributes
+    ----------
+    values
+        float32 (m,), finite, records 0 to m − 1.
+    broken
+        The update with which the run diverged, or ``None``: no finite value follows.
+    """
+
+    values: NDArray[np.floating]
+    broken: int | None = None
+
+
+def leaving(lanes: Sequence[Lane], *, log: bool) -> list[int | None]:
+    """For each lane the update at which it leaves the plot for good, ``None`` where it stays.
+
+    A lane leaves when it ends non-finite, or far above what the others and the first values are.
+    """
+    first = [abs(float(lane.values[0])) for lane in lanes if len(lane.values)]
+    # Of 64 bits: a multiple of a float32 need not be one.
+    limit = np.float64((LEAVES if log else 30.0) * (max(first, default=1.0) or 1.0))
+    found: list[int | None] = []
+    for lane in lanes:
+        inside = np.flatnonzero(np.abs(lane.values) <= limit)
+        last = int(inside[-1]) if len(inside) else -1
+        if lane.broken is not None:
+            found.append(lane.broken)
+        else:
+            found.append(last + 1 if last + 1 < len(lane.values) else None)
+    return found
+
+
+def linear_values(
+    lanes: Sequence[Lane], levels: Sequence[float], room: tuple[float, float]
+) -> Values:
+    """A linear axis on which all lanes that stay can be seen, and how the others leave.
+
+    Parameters
+    ----------
+    lanes
+        What is drawn, or will be: the whole run.
+    levels
+        Values that must be on it.
+    room
+        As in `Values`.
+    """
+    gone = leaving(lanes, log=False)
+    stay = [
+        lane.values
+        for lane, left in zip(lanes, gone, strict=True)
+        if left is None and lane.values.size
+    ]
+    go = [lane.values for lane, left in zip(lanes, gone, strict=True) if left is not None]
+    shown = np.array([v for values in stay for v in (values.min(), values.max())], np.float64)
+    shown = np.append(shown, np.asarray(levels, np.float64))
+    shown = np.append(shown, [float(values[0]) for values in go if values.size])
+    if not shown.size:
+        shown = np.zeros(1)
+    low, high = float(shown.min()), float(shown.max())
+    if go:
+        reach = (high - low) or abs(high) or 1.0
+        more = 0.5 * reach if stay else 4.0 * reach
+        ends = np.float64(low - more), np.float64(high + more)
+        near = [np.clip(values, *ends) for values in go if values.size]
+        low = min([low, *(float(values.min()) for values in near)])
+        high = max([high, *(float(values.max()) for values in near)])
+    if 0 <= low < 0.4 * high:
+        low = 0.0
+    if high - low <= 1e-6 * max(abs(low), abs(high)):
+        pad = 0.5 * abs(high) or 0.5
+        low, high = low - pad, high + pad
+    step = ticks.round_step(high - low, 6)
+    low, high = (math.floor(low / step + 1e-6) * step, math.ceil(high / step - 1e-6) * step)
+    return Values(low, high, room=room)
+
+
+def log_values(lanes: Sequence[Lane], levels: Sequence[float], room: tuple[float, float]) -> Values:
+    """A logarithmic axis on which all lanes that stay can be seen, and how the others leave.
+
+    Parameters as in `linear_values`; values that are not positive, or too small, stand at its
+    lower end, where they are written as what they are.
+    """
+    gone = leaving(lanes, log=True)
+    every = [lane.values for lane in lanes if lane.values.size]
+    stay = [
+        lane.values
+        for lane, left in zip(lanes, gone, strict=True)
+        if left is None and lane.values.size
+    ]
+    positive = [values[values > 0] for values in (stay or every)]
+    positive = [values for values in positive if values.size]
+    firsts = [float(values[0]) for values in every if values[0] > 0]
+    lows = [float(values.min()) for values in positive] + [v for v in levels if v > 0]
+    highs = [float(values.max()) for values in positive] if stay else []
+    first = max(firsts, default=max(highs, default=1.0))
+    high = max([first, *highs, *(v for v in levels if v > 0)])
+    if any(left is not None for left in gone):
+        high = max(high, first * (6.0 if stay else LEAVES))
+    high = min(high, first * 1e6)
+    least = first * 10.0**-DECADES
+    low = max(min(lows, default=high / 10), least)
+    everything = np.concatenate(stay or every) if every else np.ones(1)
+    small = everything[everything < np.float64(low)]
+    below = ""
+    if small.size:
+        below = "0" if (small == 0).all() else "≤ 0" if (small <= 0).all() else "tiny"
+    if math.log10(high / low) > 2.5:
+        low = float(f"1e{math.floor(math.log10(low) + 1e-9)}")
+        high = float(f"1e{math.ceil(math.log10(high) - 1e-9)}")
+    else:
+        low, high = _round_down(low), _round_up(max(high, 1.5 * low))
+    if below == "tiny":
+        below = "<" + ticks.number(low, 1)
+    return Values(low, high, log=True, below=below, room=room)
+
+
+def _round_down(value: float) -> float:
+    """The next of 1, 2, 5 × a power of ten that is not above a positive value."""
+    exponent = math.floor(math.log10(value))
+    fits = [float(f"{digit}e{exponent}") for digit in (1, 2, 5)]
+    return max((fit for fit in fits if fit <= value * (1 + 1e-9)), default=fits[0])
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 5 × a power of ten that is not below a positive value."""
+    exponent = math.floor(math.log10(value))
+    fits = [float(f"{digit}e{exponent}") for digit in (1, 2, 5, 10)]
+    return min(fit for fit in fits if fit >= value * (1 - 1e-9))

@@ -1,0 +1,112 @@
+"""Round values for axes, and how they are written."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+MINUS = "−"
+
+
+def power(exponent: int) -> str:
+    """A power of ten as it is written on paper: ``10⁻³``."""
+    return "10" + str(exponent).translate(SUPERSCRIPTS)
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number of at most ``digits`` significant digits, with a true minus and powers as ×10ⁿ."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else MINUS + "∞"
+    if value == 0:
+        return "0"
+    head, _, tail = f"{abs(value):.{digits - 1}e}".partition("e")
+    exponent = int(tail)
+    if -5 < exponent < 6:
+        decimals = max(0, digits - 1 - exponent)
+        text = f"{abs(value):,.{decimals}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        head = head.rstrip("0").rstrip(".")
+        text = power(exponent) if head == "1" else f"{head}×{power(exponent)}"
+    return MINUS + text if value < 0 else text
+
+
+def round_step(span: float, most: int) -> float:
+    """The least of 1, 2, 5 × a power of ten that cuts a positive ``span`` in at most ``most``."""
+    least = span / most
+    exponent = math.floor(math.log10(least))
+    for digit in (1, 2, 5, 10):
+        step = float(f"{digit}e{exponent}")
+        if step >= least * (1 - 1e-9):
+            return step
+    return float(f"1e{exponent + 1}")
+
+
+def linear_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Multiples of a round step from ``low`` to ``high``, ``most`` + 1 of them at most."""
+    step = round_step(high - low, most)
+    first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
+    # From text, so that 3 × 0.1 is 0.3.
+    digits = 0 if step >= 1 else max(0, -math.floor(math.log10(step)))
+    return [round(i * step, digits) for i in range(first, last + 1)]
+
+
+def linear_texts(ticks: Sequence[float]) -> list[str]:
+    """How the values of a linear axis are written: equally many decimals, or one power of ten."""
+    largest = max((abs(tick) for tick in ticks), default=0.0)
+    gaps = [b - a for a, b in itertools.pairwise(ticks)]
+    step = min(gaps, default=largest or 1.0)
+    if largest >= 1e6 or (largest > 0 and step < 1e-4):
+        return [number(tick, 6) for tick in ticks]
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
+    texts = [f"{abs(tick):,.{decimals}f}" for tick in ticks]
+    return [
+        MINUS + text if tick < 0 and float(text.replace(",", "")) else text
+        for tick, text in zip(ticks, texts, strict=True)
+    ]
+
+
+def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round values from ``low`` to ``high`` of a logarithmic axis.
+
+    Digits 1, 2 and 5, or 1 and 5, of each decade where they fit; else every n-th power of ten.
+    """
+    first, last = math.floor(math.log10(low) + 1e-9), math.floor(math.log10(high) + 1e-9)
+
+    def within(digits: Sequence[int], powers: range) -> list[float]:
+        values = (float(f"{digit}e{power}") for power in powers for digit in digits)
+        return [v for v in values if low * (1 - 1e-9) <= v <= high * (1 + 1e-9)]
+
+    for digits in ((1, 2, 5), (1, 5)):
+        values = within(digits, range(first, last + 1))
+        if 2 <= len(values) <= most + 1:
+            return values
+    if high < 10 * low:
+        return linear_ticks(low, high, most)
+    decades = last - math.ceil(math.log10(low) - 1e-9)
+    stride = next(s for s in (1, 2, 3, 4, 5, 10, 20) if decades // s + 1 <= most)
+    return within((1,), range(-stride * (-first // stride), last + 1, stride))
+
+
+def log_texts(ticks: Sequence[float]) -> list[str]:
+    """How the values of a logarithmic axis are written: numbers near 1, else powers of ten."""
+    plain = all(1e-3 <= tick <= 1e4 for tick in ticks) and max(ticks) < 1e3 * min(ticks) * 1.001
+    if plain or any(float(f"{tick:e}".partition("e")[0]) != 1 for tick in ticks):
+        return [number(tick) for tick in ticks]
+    return [power(round(math.log10(tick))) for tick in ticks]
+
+
+def step_ticks(end: int, *, log: bool, most: int = 6) -> list[int]:
+    """Steps to write on an axis from 0 to ``end``; on a logarithmic one 0, 10, 100, … and the end.
+
+    A power of ten that would touch the end's number is left out.
+    """
+    if not log:
+        return [int(tick) for tick in linear_ticks(0, end, most) if tick == int(tick)]
+    powers = [10**p for p in range(1, 1 + int(math.log10(max(end, 1))))]
+    room = 0.11 * math.log1p(end)
+    powers = [p for p in powers if math.log1p(end) - math.log1p(p) > room]
+    return [0, *powers[:: max(1, math.ceil(len(powers) / most))], end]

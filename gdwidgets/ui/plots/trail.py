@@ -1,0 +1,107 @@
+"""Paths that are sent once and shown as far as the cursor.
+
+A path is cut into pieces of a few points. All pieces are rows of one mark, of which bqplot shows
+those that a list names; the points since the last whole piece are a short tail, sent in each frame.
+So a frame of any path at full resolution is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gdwidgets.ui.plots.thinning import column_extremes
+
+Path = NDArray[np.floating]
+
+
+def thinned(path: Path, most: int) -> NDArray[np.int64]:
+    """Which points (n, 2) of a path to draw, ``most`` at most: all, or the extremes of each part.
+
+    The first and the last point are among them.
+    """
+    count = len(path)
+    if count <= most:
+        return np.arange(count)
+    # Of each part at most two extremes in either direction.
+    edges = np.unique(np.linspace(0, count, max(1, (most - 2) // 4) + 1).astype(np.int64)[:-1])
+    picked = [column_extremes(path[:, i], edges, count) for i in range(2)]
+    return np.union1d(*picked)
+
+
+@dataclass(frozen=True)
+class Trail:
+    """One lane's path, thinned and cut.
+
+    Attributes
+    ----------
+    steps
+        Increasing step numbers (m,) of the points that are drawn, 0 first.
+    points
+        Their places (m, 2).
+    piece
+        Intervals in a piece: it has one point more, and shares its ends with its neighbours.
+    """
+
+    steps: NDArray[np.int64]
+    points: Path
+    piece: int
+
+    @property
+    def pieces(self) -> int:
+        """Number of whole pieces."""
+        return (len(self.steps) - 1) // self.piece
+
+    def rows(self, count: int) -> Path:
+        """The pieces as rows (count, piece + 1, 2); what there is not is a point."""
+        whole = self.pieces
+        rows = np.repeat(self.points[:1][None], count, axis=0).repeat(self.piece + 1, axis=1)
+        for i in range(whole):
+            rows[i] = self.points[i * self.piece : (i + 1) * self.piece + 1]
+        return rows
+
+    def at(self, step: int) -> tuple[int, NDArray[np.int64]]:
+        """How many whole pieces lie before a step, and the steps of the tail that ends there."""
+        drawn = int(np.searchsorted(self.steps, step, side="right")) - 1
+        whole = min(max(drawn, 0) // self.piece, self.pieces)
+        tail = self.steps[whole * self.piece : drawn + 1]
+        return whole, tail if len(tail) and tail[-1] == step else np.append(tail, step)
+
+
+def filled(lines: Sequence[Path], width: int) -> Path:
+    """Lines (m, 2) of up to ``width`` points as one array (L, width, 2): the last point repeats."""
+    rows = np.empty((len(lines), width, 2))
+    for row, line in zip(rows, lines, strict=True):
+        row[: len(line)] = line
+        row[len(line) :] = line[-1]
+    return rows
+
+
+def inside(points: Path, reach: float, side: float) -> Path:
+    """Points (n, 2) of a path so that no number breaks an SVG path, drawn up to the first bad one.
+
+    A point farther than ``reach`` sides from the map, a square from 0 to ``side``, is moved towards
+    the first point of the path, not each coordinate by itself, which would bend a straight path.
+    """
+    bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    points = points[: bad[0]] if bad.size else points
+    if not len(points):
+        return np.full((1, 2), side / 2)
+    first = points[0]
+    away = points - first
+    limit = reach * side
+    with np.errstate(over="ignore"):
+        far = np.maximum(1.0, np.abs(away).max(axis=1) / limit)
+    return first + away / far[:, None]
+
+
+def crossing(start: Path, end: Path, side: float) -> NDArray[np.float64]:
+    """Where a segment from a point on a square from 0 to ``side`` to one outside leaves it (2,)."""
+    away = np.nan_to_num(np.asarray(end, np.float64) - start, nan=0.0, posinf=1e30, neginf=-1e30)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = np.where(away > 0, (side - start) / away, -start / away)
+    part = np.where(away == 0, 1.0, parts).min()
+    return np.clip(start + away * np.clip(part, 0.0, 1.0), 0.0, side)
