@@ -76,7 +76,8 @@ def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
         if active and products.get(edge.source) and not edge.turns:
             middle = line[len(line) // 2] if len(line) > 2 else line.mean(axis=0)
             axes.text(
-                *middle,
+                float(middle[0]),
+                float(middle[1]),
                 products[edge.source],
                 ha="center",
                 va="center",
