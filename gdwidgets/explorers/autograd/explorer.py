@@ -29,6 +29,7 @@ from gdwidgets.explorers.autograd.controls import LeafSliders, LeafSwitches, Twi
 from gdwidgets.explorers.autograd.expression import OWN, chosen_preset
 from gdwidgets.explorers.autograd.lines import executed, html_lines, program
 from gdwidgets.explorers.autograd.plots import HEIGHT, PANEL, GraphPicture
+from gdwidgets.explorers.autograd.print import printed
 from gdwidgets.explorers.autograd.tables import check_html, walk_frame, walk_html, walk_text
 from gdwidgets.explorers.autograd.text import PANEL_STYLE, Words
 from gdwidgets.explorers.autograd.why import chain_rule, depth_words, layer_sizes
@@ -637,6 +638,5 @@ class AutogradExplorer(Explorer):
 
     def picture(self, kind: str) -> bytes:
         """Draw the graph at the present step for print: ``"png"``, ``"svg"`` or ``"pdf"``."""
-        from gdwidgets.explorers.autograd.print import printed  # noqa: PLC0415 - brings matplotlib
-
-        return printed(self.words, self.step, text.plain(self.sentence(self.step)), kind)
+        said = text.plain(self.sentence(self.step))
+        return printed(self.words, self.step, said, self.drawing.products, kind)

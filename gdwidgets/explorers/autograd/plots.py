@@ -559,6 +559,15 @@ class GraphPicture:
         if texts != list(self.gradients.text) or not np.array_equal(x, self.gradients.x):
             _write(self.gradients, x=x, y=y, text=texts)
 
+    @property
+    def products(self) -> list[tuple[float, float, str]]:
+        """What is printed on the active lines, and where, in columns and rows."""
+        mark, first = self.gradients, len(self._graph.nodes)
+        return [
+            (float(x), float(y), str(text).removeprefix("◀ "))
+            for x, y, text in zip(mark.x[first:], mark.y[first:], mark.text[first:], strict=True)
+        ]
+
     def _spots(
         self, gradients: Sequence[str], shown: Sequence[tuple[Edge, str]]
     ) -> list[tuple[float, float]]:

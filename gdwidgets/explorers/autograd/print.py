@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
-
-from matplotlib.figure import Figure
-from matplotlib.patches import Ellipse, FancyBboxPatch
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gdwidgets.core.autograd.nodes import AutogradGraph, Node
-from gdwidgets.explorers.autograd.layout import curve, place
+from gdwidgets.explorers.autograd.layout import Placed, curve, place
 from gdwidgets.explorers.autograd.numbers import fitting
 from gdwidgets.explorers.autograd.text import Words
+from gdwidgets.ui import printed as shared
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 GRADIENT = "#B34700"
 ACTIVE = {"forward": "#1976D2", "backward": "#D55E00", "refused": "#D55E00"}
@@ -21,14 +23,13 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     "operation": ("#E6F0FB", "#1976D2"),
     "plain": ("#F1F2F4", "#8592A6"),
 }
+Product = tuple[float, float, str]
+
 ACROSS, DOWN = 1.2, 1.1
 """Inches that a node takes."""
 
-PIXELS = 200
-"""Per inch, of a PNG."""
 
-
-def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
+def printed(words: Words, k: int, sentence: str, products: Sequence[Product], kind: str) -> bytes:
     """Draw a graph.
 
     Parameters
@@ -39,6 +40,8 @@ def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
         The step of the walk.
     sentence
         What is written above it.
+    products
+        What is written on the active lines, and where: x, y in columns and rows.
     kind
         ``"png"``, ``"svg"`` or ``"pdf"``.
 
@@ -46,10 +49,28 @@ def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
     -------
     The file's content.
     """
-    graph = words.graph
-    placed = place(graph)
+    placed = place(words.graph)
     width, height = max(placed.columns * ACROSS, 5.0), placed.height * DOWN + 0.6
-    figure = Figure(figsize=(width, height))
+    return shared.printed(
+        kind,
+        lambda figure: _draw(figure, words, k, placed, sentence=sentence, products=products),
+        width=width,
+        height=height,
+    )
+
+
+def _draw(
+    figure: Figure,
+    words: Words,
+    k: int,
+    placed: Placed,
+    *,
+    sentence: str,
+    products: Sequence[Product],
+) -> None:
+    graph = words.graph
+    width, height = figure.get_size_inches()
+    figure.set_layout_engine("none")
     axes = figure.add_axes((0.0, 0.0, 1.0, (height - 0.6) / height))
     axes.set_xlim(*_centred(placed.columns, width / ACROSS))
     axes.set_ylim(placed.height, 0.0)
@@ -57,7 +78,6 @@ def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
     step = graph.steps[k - 1] if k else None
     passed = {name for name, _ in step.grad_inputs} if step else set()
     phase = step.phase if step else ""
-    products = dict(words.passed(step, graph.nodes[step.node])) if step else {}
     for edge in placed.edges:
         port = 0.0 if len(graph.nodes[edge.target].inputs) < 2 else 0.09 * edge.port
         line = curve(edge, port)
@@ -73,20 +93,6 @@ def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
             linestyle="-" if tracked else (0, (4, 3)),
             zorder=1,
         )
-        if active and products.get(edge.source) and not edge.turns:
-            middle = line[len(line) // 2] if len(line) > 2 else line.mean(axis=0)
-            axes.text(
-                float(middle[0]),
-                float(middle[1]),
-                products[edge.source],
-                ha="center",
-                va="center",
-                fontsize=8.5,
-                weight="bold",
-                color=GRADIENT,
-                bbox={"facecolor": "#FFF4EC", "edgecolor": colour, "boxstyle": "round"},
-                zorder=4,
-            )
         head = (line[-1][0] - 0.3, line[-1][1])
         axes.annotate(
             "",
@@ -95,13 +101,23 @@ def printed(words: Words, k: int, sentence: str, kind: str) -> bytes:
             arrowprops={"arrowstyle": "-|>", "color": colour, "shrinkA": 0, "shrinkB": 0},
         )
     _nodes(axes, words, k, placed.points)
+    for x, y, product in products:
+        axes.text(
+            x,
+            y,
+            product,
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            weight="bold",
+            color=GRADIENT,
+            bbox={"facecolor": "#FFF4EC", "edgecolor": ACTIVE["backward"], "boxstyle": "round"},
+            zorder=4,
+        )
     for target, sources in placed.tags.items():
         x, y = placed.points[target]
         axes.text(x - 0.3, y - 0.12, ", ".join(map(words.name, sources)), ha="right", fontsize=8)
     figure.text(0.5, 1 - 0.3 / height, sentence, ha="center", va="center", fontsize=9, wrap=True)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=PIXELS, facecolor="white")
-    return buffer.getvalue()
 
 
 def _centred(columns: int, room: float) -> tuple[float, float]:
@@ -109,7 +125,9 @@ def _centred(columns: int, room: float) -> tuple[float, float]:
     return -0.5 - spare, columns - 0.5 + spare
 
 
-def _nodes(axes: object, words: Words, k: int, points: Mapping[str, tuple[float, float]]) -> None:
+def _nodes(axes: Axes, words: Words, k: int, points: Mapping[str, tuple[float, float]]) -> None:
+    from matplotlib.patches import Ellipse, FancyBboxPatch  # noqa: PLC0415 - for print only
+
     graph: AutogradGraph = words.graph
     seen = graph.steps[:k]
     computed = {s.node for s in seen if s.phase == "forward"}
@@ -127,9 +145,9 @@ def _nodes(axes: object, words: Words, k: int, points: Mapping[str, tuple[float,
             else Ellipse((x, y), wide, high)
         )
         shape.set(facecolor=fill, edgecolor=outline, linewidth=1.5, zorder=2)
-        axes.add_patch(shape)  # type: ignore[attr-defined]
-        write = axes.text  # type: ignore[attr-defined]
-        centred = {"ha": "center", "va": "center", "zorder": 3}
+        axes.add_patch(shape)
+        write = axes.text
+        centred: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 3}
         sign = words.sign(node)
         write(x, y - (0.1 if box else 0), sign, fontsize=10, weight="bold", **centred)
         if box or node.name in computed:
