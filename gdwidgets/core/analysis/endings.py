@@ -31,7 +31,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 TAIL = 32
 """Records that are looked at."""
 
-LOOK_AHEAD = 2000
+LOOK_AHEAD = 1000
 """Updates a look ahead takes."""
 
 _GLANCE = 250
