@@ -328,7 +328,7 @@ BAD = [
     ({"learning_rate": float("inf")}, "finite"),
     ({"learning_rate": True}, "must be numbers"),
     ({"learning_rate": "0.1"}, "must be numbers"),
-    ({"learning_rate": []}, "a number or one per lane"),
+    ({"learning_rate": []}, "a schedule, or one of these per lane"),
     ({"learning_rate": (1, 2, 3), "start": [(1, 1), (2, 2)]}, "start must be one for all 3"),
     ({"rule": "adm"}, "did you mean 'adam'"),
     ({"rule": 3}, "rule must be one of"),

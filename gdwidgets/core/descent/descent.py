@@ -9,19 +9,21 @@ gradient stays in the buffer and the next ``backward()`` adds to it.
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gdwidgets.core import checks
 from gdwidgets.core.descent.engine import Clearing, Engine, Evaluated
+from gdwidgets.core.descent.rates import Rates
 from gdwidgets.core.descent.recording import Array, Block, Endings, Recording
 from gdwidgets.core.descent.settings import Settings, given_settings
 from gdwidgets.core.objectives.protocol import Objective, SteppedObjective
-from gdwidgets.core.rules.protocol import Rule, State, same_rule
+from gdwidgets.core.rules.protocol import Rule, State, rate_dtype, same_rule
+from gdwidgets.core.rules.schedules import Schedule
 from gdwidgets.core.session import own_torch_state
 
 _CHUNK_STEPS = 256
@@ -43,9 +45,11 @@ class Descent:
     start
         P numbers, or (L, P). One start serves all lanes.
     learning_rate
-        A positive number, or L of them.
+        A positive number; a schedule, that is a callable of the number of the update, counted from
+        0, such as `Exponential`; or L of these, one per lane.
     rule
-        A name from `RULES`, a rule object, or one of these per lane.
+        A name from `RULES`, a rule object, a class of ``torch.optim`` or a function that makes such
+        an optimizer (see `OptimizerRule`), or one of these per lane.
     clear_every
         Clear the gradient buffer after every n-th update; ``None`` for never; or one per lane.
     loss_tol
@@ -60,7 +64,7 @@ class Descent:
     start
         float32 (L, P).
     learning_rates
-        float64 (L,), as given; float32 where they are used.
+        Those of the first update, float64 (L,); float32 where they are used. See `rate_at`.
     rule, clear_every, loss_tol, max_steps, lanes
         The settings; ``clear_every`` a tuple of L.
 
@@ -104,7 +108,7 @@ class Descent:
                 )
             )
             self._rule_from = 0
-            self._rates_from: tuple[tuple[int, Tensor], ...] = ((0, self._rates),)
+            self._rates_since: tuple[tuple[int, Rates], ...] = ((0, self._rates),)
             accumulates = not self._clearing.always
             self._point = torch.from_numpy(self.start.copy())
             self._engine = Engine(objective, self._point, accumulates=accumulates)
@@ -133,12 +137,30 @@ class Descent:
 
     @property
     def rates_from(self) -> tuple[tuple[int, Array], ...]:
-        """The learning-rate schedule under the present rule: pairs (k, rates), float32 (L,).
+        """When which learning rates began under the present rule: pairs (k, rates), float32 (L,).
 
         The update from record k to k + 1 is the first under these rates. A descent that is no fork
-        has one pair, with k = 0.
+        has one pair, with k = 0. Of a schedule these are the rates at k, see `schedules_from`.
         """
-        return tuple((k, rates[:, 0].numpy().copy()) for k, rates in self._rates_from)
+        with np.errstate(over="ignore"):
+            return tuple(
+                (k, rates.at(k).astype(np.float32)) for k, rates in self._under_present_rule()
+            )
+
+    @property
+    def schedules_from(self) -> tuple[tuple[int, tuple[Schedule, ...]], ...]:
+        """The same with the L schedules in place of their rates; a number is a `ConstantRate`."""
+        return tuple((k, rates.schedules) for k, rates in self._under_present_rule())
+
+    def rate_at(self, k: int) -> Array:
+        """Learning rates of the update from record k to k + 1: float64 (L,).
+
+        Raises
+        ------
+        ValueError
+            When k is no whole number from 0 on, or a schedule returns no learning rate.
+        """
+        return self._rates_in_force(checks.integer(k, "k", 0)).at(k)
 
     @property
     def record(self) -> bool:
@@ -249,7 +271,7 @@ class Descent:
             raise ValueError("fork needs all records: make the descent with record=True")
         k = checks.integer(k, "k", 0, self._recorded)
         known = {
-            "learning_rate": self.learning_rates,
+            "learning_rate": list(self._rates.schedules),
             "rule": self.rule,
             "clear_every": self.clear_every,
             "loss_tol": self.loss_tol,
@@ -279,16 +301,15 @@ class Descent:
         self.objective = settings.objective
         self.start = settings.start.numpy()
         self.start.flags.writeable = False
-        self.learning_rates = settings.learning_rates
+        self._rates = settings.rates
+        self.learning_rates = self._rates.at(0)
         self.learning_rates.flags.writeable = False
         self.rule = settings.rule
         self.clear_every = settings.clear_every
         self.loss_tol = settings.loss_tol
         self.max_steps = settings.max_steps
         self.lanes = len(self.start)
-        with np.errstate(over="ignore"):
-            rates = self.learning_rates.astype(np.float32)
-        self._rates = torch.from_numpy(rates)[:, None]
+        self._rate_dtype = rate_dtype(self.rule)
         self._clearing = Clearing(self.clear_every)
 
     def _continue(self, parent: Descent, k: int) -> None:
@@ -299,15 +320,17 @@ class Descent:
         self._recorded = k
         self._endings = Endings(self.lanes, self.loss_tol, self.max_steps)
         self._endings.resume(parent._endings, k, parent.loss)
-        rates = [*((at, rate) for at, rate in parent._rates_from if at < k), (k, self._rates)]
+        self._rates_since = tuple(pair for pair in parent._rates_since if pair[0] < k)
+        if not self._rates_since or self._rates_since[-1][1] != self._rates:
+            self._rates_since += ((k, self._rates),)
         self._point, self._grad = block["params"][k].clone(), block["grad"][k].clone()
         self._engine = Engine(self.objective, self._point, accumulates=accumulates)
         if same_rule(self.rule, parent.rule):
-            self._rule_from, self._rates_from = parent._rule_from, tuple(rates)
+            self._rule_from = parent._rule_from
             self._states = {at: state for at, state in parent._states.items() if at <= k}
             self._state = self._state_at(k, block)
         else:
-            self._rule_from, self._rates_from = k, ((k, self._rates),)
+            self._rule_from = k
             self._state = self.rule.init(self._point)
             self._states = {k: self._state}
 
@@ -321,13 +344,21 @@ class Descent:
         state = self._states[nearest]
         if not state:
             return state
-        changes = dict(self._rates_from)
-        rate = changes[max(at for at in changes if at <= nearest)]
         for j in range(nearest, k):
-            rate = changes.get(j, rate)
+            rates = self._rates_in_force(j).tensor(j, self._rate_dtype)
             params, grad = block["params"][j], block["grad"][j]
-            _, state = self.rule.update(params, grad, state, rate, j - self._rule_from)
+            _, state = self.rule.update(params, grad, state, rates, j - self._rule_from)
         return state
+
+    def _rates_in_force(self, k: int) -> Rates:
+        return max(((at, rates) for at, rates in self._rates_since if at <= k), key=itemgetter(0))[
+            1
+        ]
+
+    def _under_present_rule(self) -> list[tuple[int, Rates]]:
+        start = self._rule_from
+        later = [(at, rates) for at, rates in self._rates_since if at > start]
+        return [(start, self._rates_in_force(start)), *later]
 
     def _begin_step(self, k: int) -> None:
         if isinstance(self.objective, SteppedObjective):
@@ -348,7 +379,8 @@ class Descent:
 
     def _run(self, steps: int, deadline: float) -> None:
         """Compute up to ``steps`` records more, then find out which lanes they end."""
-        engine, rates, clearing = self._engine, self._rates, self._clearing
+        engine, clearing = self._engine, self._clearing
+        rates, dtype = self._rates, self._rate_dtype
         update, rule_from = self.rule.update, self._rule_from + 1
         params, grad, state = self._point, self._grad, self._state
         stepped = isinstance(self.objective, SteppedObjective)
@@ -359,7 +391,8 @@ class Descent:
         step = first
         try:
             for step in range(first, first + steps):
-                params, state = update(params, grad, state, rates, step - rule_from)
+                rate = rates.tensor(step - 1, dtype)
+                params, state = update(params, grad, state, rate, step - rule_from)
                 if stepped:
                     self._begin_step(step)
                 evaluated = engine.evaluate(params, clearing.accumulated(step, grad))

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from gdwidgets.core import checks
-from gdwidgets.core.rules.protocol import Rule, State, same_rule
+from gdwidgets.core.rules.constants import Constants, whole
+from gdwidgets.core.rules.protocol import Rule, State, rate_dtype, same_rule
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class PerLane:
         """The labels of the rules, each once."""
         return ", ".join(dict.fromkeys(rule.label for rule in self.rules))
 
+    @property
+    def rate_dtype(self) -> torch.dtype:
+        """float64 where one of the rules asks for it."""
+        asked = {rate_dtype(rule) for rule, _ in self._groups}
+        return torch.float64 if torch.float64 in asked else torch.float32
+
     def init(self, params: Tensor) -> State:
         """The states of the groups of equal rules; empty where all of them are."""
         states = tuple(rule.init(params[where]) for rule, where in self._groups)
@@ -61,25 +68,20 @@ class PerLane:
         for (rule, where), own in zip(
             self._groups, state or ((),) * len(self._groups), strict=True
         ):
-            new[where], after = rule.update(
-                params[where], grad[where], own, learning_rate[where], step
-            )
+            rates = learning_rate[where].to(rate_dtype(rule))
+            new[where], after = rule.update(params[where], grad[where], own, rates, step)
             states.append(after)
         return new, tuple(states) if state else ()
 
 
 @dataclass(frozen=True)
-class EveryNth:
+class EveryNth(Constants):
     """Plain gradient descent that updates after every n-th ``backward()`` only."""
 
-    n: int = 1
-    """Backward passes to an update, at least 1."""
+    n: int = whole(1, "n", "Backward passes to an update.", 1, 2**31)
 
     name: ClassVar[str] = "every nth"
     label: ClassVar[str] = "gradient descent, every n-th step"
-
-    def __post_init__(self) -> None:
-        checks.integer(self.n, "n", 1, 2**31)
 
     def init(self, params: Tensor) -> State:  # noqa: ARG002 - no state to shape
         """No state."""
