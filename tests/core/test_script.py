@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from torch import cos
 
@@ -39,6 +39,7 @@ from gdwidgets.core.analysis.accumulation import micro_batch_descent
 from gdwidgets.core.objectives.micro_batches import MicroBatches
 from gdwidgets.core.rules.schedules import Cosine, Exponential, InverseTime, StepDecay, WarmUp
 from gdwidgets.core.rules.torch_optim import OptimizerRule
+from gdwidgets.core.rules.wrappers import EveryNth
 from gdwidgets.core.scripts.descent import descent_script, lane_names
 from gdwidgets.core.scripts.source import function_source
 from gdwidgets.core.scripts.update_rules import _EACH_NUMBER_BY_ITSELF
@@ -124,6 +125,9 @@ torch_rules = st.builds(
     OptimizerRule, st.sampled_from(FACTORIES), st.sampled_from(SCHEDULERS), st.booleans()
 )
 any_rule = rules | torch_rules
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+"""A failing example of so many parts says enough as it is; to make it small takes minutes."""
+
 schedules = (
     st.builds(StepDecay, learning_rates, st.sampled_from([1e-5, 0.5, 1.0]), st.integers(1, 9))
     | st.builds(Exponential, learning_rates, st.sampled_from([1e-3, 0.9, 0.99]))
@@ -161,11 +165,13 @@ def descents(draw):
     def for_each(strategy):
         return draw(strategy) if draw(st.booleans()) else [draw(strategy) for _ in range(lanes)]
 
+    rule = for_each(any_rule)
+    own = [getattr(one, "scheduler", None) for one in (rule if isinstance(rule, list) else [rule])]
     return Descent(
         objective,
         [[draw(single) for _ in range(count)] for _ in range(lanes)],
-        for_each(any_rate),
-        rule=for_each(any_rule),
+        for_each(learning_rates if any(own) else any_rate),  # a scheduler changes them itself
+        rule=rule,
         clear_every=for_each(clearing),
         loss_tol=draw(st.none() | st.sampled_from([1e-6, 1e-3, 0.1])),
         max_steps=draw(st.integers(1, 50)),
@@ -173,6 +179,7 @@ def descents(draw):
 
 
 @given(descent=descents())
+@settings(phases=NO_SHRINKING)
 def test_a_script_gives_the_recording_s_bits(descent):
     with redirect_stdout(io.StringIO()):
         assert_same(descent, run(descent), exact=True)
@@ -266,6 +273,15 @@ def test_micro_batches_in_parts_and_at_once(parts, steps, rate, start):
     assert at_once.parameters == descent.params[-1, 1].tolist()
     assert in_parts.losses == descent.loss[: updates * parts, 0].tolist()
     assert at_once.losses == descent.loss[parts - 1 : updates * parts : parts, 1].tolist()
+
+
+def test_micro_batches_of_other_settings_have_no_script():
+    batch = MicroBatches(*training_pairs(8), 4)
+    for settings_ in ({"rule": "gd"}, {"learning_rate": Exponential(0.1)}, {"clear_every": 2}):
+        given_settings = {"learning_rate": 0.1, "rule": EveryNth(4), "clear_every": 4} | settings_
+        descent = Descent(batch, [(0, 0)] * 2, **given_settings, max_steps=8)
+        with pytest.raises(ValueError, match="micro-batches whose lanes have one learning rate"):
+            descent_script(descent)
 
 
 def test_many_samples_give_the_same_numbers_to_rounding():
@@ -490,8 +506,10 @@ def test_a_rate_that_changes_under_a_scheduler_has_no_script():
     rule = OptimizerRule(torch.optim.SGD, SCHEDULERS[2])
     descent = Descent(HIMMELBLAU, (1, 1), 5e-4, rule=rule, max_steps=20)
     descent.advance_to(5)
-    with pytest.raises(ValueError, match="changed a learning rate that a scheduler"):
-        descent_script(descent.fork(5, learning_rate=1e-4))
+    scheduled = Descent(HIMMELBLAU, (1, 1), Exponential(5e-4), rule=rule, max_steps=20)
+    for changing in (descent.fork(5, learning_rate=1e-4), scheduled):
+        with pytest.raises(ValueError, match=r"scheduler of torch.optim sets the learning rate"):
+            descent_script(changing)
 
 
 def test_other_objectives_have_no_script():

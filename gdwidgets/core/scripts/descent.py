@@ -16,6 +16,7 @@ from gdwidgets.core.objectives.micro_batches import MicroBatches
 from gdwidgets.core.objectives.neuron import LinearNeuron
 from gdwidgets.core.objectives.surface import Surface
 from gdwidgets.core.rules.protocol import Rule
+from gdwidgets.core.rules.schedules import ConstantRate
 from gdwidgets.core.rules.wrappers import PerLane
 from gdwidgets.core.scripts import literals
 from gdwidgets.core.scripts.carried import definitions, import_block
@@ -145,9 +146,11 @@ class Lane:
         names = descent.objective.parameter_names
         update = written_rule(rule, names, taken, indent=0 if descent.lanes == 1 else 4)
         since = [(k, schedules[lane]) for k, schedules in descent.schedules_from]
-        if update.new_rate is None and len(since) > 1:
+        changes = len(since) > 1 or not isinstance(since[0][1], ConstantRate)
+        if changes and update.new_rate is None:
             raise ValueError(
-                "no script: this fork changed a learning rate that a scheduler of torch.optim sets"
+                "no script: a scheduler of torch.optim sets the learning rate, and this descent "
+                "changes it too"
             )
         return cls(
             start=tuple(map(literals.float32, descent.start[lane])),

@@ -116,7 +116,7 @@ def _final_point(names: Sequence[str], indent: int) -> list[str]:
 def _tried(surface: Surface, start: Sequence[float]) -> tuple[tuple[str, ...], bool]:
     """Which parameters get no gradient, and whether parameters must have a dimension."""
     names = surface.parameter_names
-    with own_torch_state(), torch.autograd.set_detect_anomaly(False):  # noqa: FBT003
+    with own_torch_state(), torch.autograd.set_detect_anomaly(False):
         for shape in ((), (1,)):
             leaves = [
                 torch.full(shape, float(value), dtype=torch.float32, device="cpu").requires_grad_()

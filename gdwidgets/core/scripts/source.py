@@ -252,7 +252,7 @@ def _fitted(rows: list[str]) -> list[str]:
 
 
 def _narrow(row: str) -> list[str]:
-    """A line of source in lines of at most `WIDTH`, where a sum is what is wide."""
+    """A line of source in lines of at most `WIDTH`, where a sum or a call is what is wide."""
     indent = row[: len(row) - len(row.lstrip())]
     if len(row) <= WIDTH:
         return [row]
@@ -262,29 +262,32 @@ def _narrow(row: str) -> list[str]:
         )
     except SyntaxError:  # part of a longer statement
         return [row]
-    cuts, begin, depth, operand = [], 0, 0, False
-    for token in _tokens(row.strip()):
+    stripped = row.strip()
+    cuts, commas, begin, depth, operand, bracket = [], [], 0, 0, False, 0
+    for token in _tokens(stripped):
         text, column = token.string, token.start[1]
         if not begin and depth == 0 and text in {"return", "="}:
             begin = token.end[1]
         elif depth == 0 and operand and text in {"+", "-"}:
             cuts.append(column)
+        elif depth == 1 and text == ",":
+            commas.append(token.end[1])
+        if depth == 0 and text == "(":
+            bracket, commas = token.end[1], []
         depth += (text in {"(", "[", "{"}) - (text in {")", "]", "}"})
         operand = (
             token.type == tokenize.NUMBER
             or text in {")", "]", "}"}
             or (token.type == tokenize.NAME and not keyword.iskeyword(text))
         )
-    if not begin or not cuts:
+    if begin and cuts:
+        head, tail, ends = f"{stripped[:begin]} (", ")", [begin, *cuts, len(stripped)]
+    elif bracket and commas and stripped.endswith(")"):
+        head, tail, ends = stripped[:bracket], ")", [bracket, *commas, len(stripped) - 1]
+    else:
         return [row]
-    stripped = row.strip()
-    ends = [begin, *cuts, len(stripped)]
-    terms = [stripped[a:b].strip() for a, b in pairwise(ends)]
-    return [
-        f"{indent}{stripped[:begin]} (",
-        *(f"{indent}    {term}" for term in terms),
-        f"{indent})",
-    ]
+    parts = [stripped[a:b].strip() for a, b in pairwise(ends)]
+    return [f"{indent}{head}", *(f"{indent}    {part}" for part in parts), f"{indent}{tail}"]
 
 
 def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:

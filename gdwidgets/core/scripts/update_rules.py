@@ -139,9 +139,19 @@ def _grads_to_none(names: Names) -> tuple[str, ...]:
 
 # -- optimizers of torch.optim ---------------------------------------------------------------------
 
-_EACH_NUMBER_BY_ITSELF = (
-    "SGD Adam AdamW Adamax NAdam RAdam RMSprop Rprop Adagrad Adadelta ASGD".split()
-)
+_EACH_NUMBER_BY_ITSELF = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "Adagrad",
+    "Adadelta",
+    "ASGD",
+]
 """Optimizers that do the same to numbers in one tensor, as a recording has them, and in several,
 as a script has them."""
 
@@ -199,7 +209,7 @@ def _any_optimizer(rule: OptimizerRule, names: Names, taken: AbstractSet[str]) -
         update,
         setup=(*update.setup, f"scheduler = {made.called}(optimizer)"),
         step=(*update.step, "scheduler.step()"),
-        new_rate=None,
+        new_rate=() if rule.own_rate else None,
         carried=(*update.carried, made),
     )
 
