@@ -226,7 +226,7 @@ def test_another_rule_is_taken_along():
         ((HIMMELBLAU, 0), {}, "learning_rate must be greater than 0"),
         ((HIMMELBLAU, 0.1), {"resolution": 1}, "resolution must be a whole number from 2 to 500"),
         ((HIMMELBLAU, 0.1), {"max_steps": 0}, "max_steps"),
-        ((HIMMELBLAU, 0.1), {"rule": "sgd"}, "unknown update rule"),
+        ((HIMMELBLAU, 0.1), {"rule": "sgd"}, "rule must be one of"),
         ((HIMMELBLAU, 0.1), {"loss_tol": -1}, "loss_tol must be greater than 0"),
     ],
 )
