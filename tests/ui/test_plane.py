@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from messages import recorded_messages
 
 from gdwidgets.core import SURFACES, Descent
 from gdwidgets.ui.plots import trail
 from gdwidgets.ui.plots.plane import SIDE, Plane
+from messages import recorded_messages
 
 HIMMELBLAU = SURFACES["himmelblau"]
 
@@ -230,6 +230,10 @@ def test_a_drag_is_told_while_it_lasts_and_when_it_ends_and_stays_on_the_map():
     plane.start._handle_custom_msg(
         {"event": "drag_end", "index": 1, "point": {"x": -50.0, "y": 0.0}}, []
     )
+    assert told[-1] == (1, (-6.0, -6.0), True)
+    # The circle's place arrives once more, later than the release.
+    places[1] = [-50.0, 0.0]
+    plane.start.set_state({"x": places[:, 0].tolist(), "y": places[:, 1].tolist()})
     assert told[-1] == (1, (-6.0, -6.0), True)
 
 

@@ -455,23 +455,26 @@ class Plane(Frame):
 
     def _dragged(self, change: Any) -> None:
         """One of x and y has come from the browser: tell which circle is where now."""
-        now = (
-            np.stack([np.asarray(self.start.x, float), np.asarray(self.start.y, float)], axis=1)
-            if len(self.start.x) == len(self.start.y)
-            else self._put
-        )
-        if self._on_drag is None or now.shape != self._put.shape:
+        if self._on_drag is None or len(self.start.x) != len(self.start.y):
             return
-        moved = np.abs(now - self._put).max(axis=1)
+        now = np.stack([self.start.x, self.start.y], axis=1).astype(np.float64)
+        if now.shape != self._put.shape:
+            return
+        # On the map, as what was told of it: what arrives after the release is the same point.
+        now = np.clip(now, 0.0, SIDE)
+        moved = np.abs(now - np.clip(self._put, 0.0, SIDE)).max(axis=1)
         index = int(moved.argmax())
-        if moved[index] > 1e-3:
+        if moved[index] > 0.5:
             self._put = now
             self._on_drag(self._start_lanes[index], self.from_map(now[index]), False)
 
     def _released(self, event: dict[str, Any]) -> None:
         index = int(event["index"])
         if self._on_drag is not None and index < len(self._start_lanes):
-            point = self.from_map((event["point"]["x"], event["point"]["y"]))
+            place = np.array([event["point"]["x"], event["point"]["y"]])
+            point = self.from_map(place)
+            self._put = self._put.copy()
+            self._put[index] = place
             self._on_drag(self._start_lanes[index], point, True)
 
     # -- drawing -----------------------------------------------------------------------------
