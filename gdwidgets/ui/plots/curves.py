@@ -115,11 +115,11 @@ class Curves(Frame):
         self.glass = self.click_layer()
         self.build(
             [
-                self.band,
                 self.points,
                 self.past,
                 self.cover,
                 self.grid,
+                self.band,
                 self.levels,
                 self.theory,
                 self.ghosts,

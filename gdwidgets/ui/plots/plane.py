@@ -126,6 +126,7 @@ class Plane(Frame):
         self.moving = self.lines(stroke_width=3, fill="inside")
         self.letters = self.texts(colors=[palette.GHOST], align="middle")
         self.titles = self.texts(colors=[palette.TITLE], font_weight="normal", align="middle")
+        self.upright = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
         self.factor_note = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
         self.glass = self.click_layer()
         self.start = bq.Scatter(
@@ -154,6 +155,7 @@ class Plane(Frame):
                 self.moving,
                 self.letters,
                 self.titles,
+                self.upright,
                 self.factor_note,
                 self.glass,
                 self.start,
@@ -485,13 +487,13 @@ class Plane(Frame):
             at = ticks.linear_ticks(low, high, 6)
             places = (np.array(at) - low) / (high - low) * SIDE
             self.put_ticks(axis, places.round().tolist(), ticks.linear_texts(at))
-        away = SIDE / self.plot_height * self.size
-        self.put_texts(
-            self.titles,
-            [SIDE / 2, -34 * away],
-            [-36 * away, SIDE / 2],
-            list(self.names),
-        )
+        pixel = self.size * SIDE / self.plot_height
+        self.put_texts(self.titles, [SIDE / 2], [-36 * pixel], [self.names[0]])
+        # Between two ticks, where no number is, however wide the numbers are.
+        rows = np.asarray(self.axis_y.tick_values)
+        nearest = min(int(np.abs(rows - SIDE / 2).argmin()), max(0, len(rows) - 2))
+        beside = rows[nearest : nearest + 2]
+        self.put_texts(self.upright, [-10 * pixel], [float(beside.mean())], [self.names[1]])
         if self._values is not None:
             self._draw_heat(self._values)
         self._draw_minima()
@@ -698,6 +700,7 @@ class Plane(Frame):
             (self.numbers, 13),
             (self.letters, 13),
             (self.titles, 14),
+            (self.upright, 14),
             (self.factor_note, 13),
         ):
             text.default_size = height * size
