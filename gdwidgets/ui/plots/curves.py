@@ -383,7 +383,9 @@ class Curves(Frame):
         theory = [] if self._band is None else [*self._band[1], *self._band[2]]
         levels = [value for value, _ in self._level_list] + [float(v) for v in theory]
         self._values = span(self._lanes, levels, room)
-        self._exits = [self._exit(lane) for lane in range(len(self._lanes))]
+        self._exits = [
+            (0.0, 1.0) if left is None else self._exit(lane) for lane, left in enumerate(gone)
+        ]
         self._send_lines(brief=False)
         self._send_axes()
         self._send_names(gone)
