@@ -242,7 +242,7 @@ class Descent:
         return self._recorded
 
     def fork(self, k: int, **changes: Any) -> Descent:
-        """A new descent that shares records 0 to k and goes on with other settings.
+        """A new descent that has records 0 to k of this one and goes on with other settings.
 
         The update from k to k + 1 is the first under the new settings; it uses the gradient buffer
         as recorded. A rule that stays keeps its state, another one starts from its ``init``. Lanes
