@@ -1,0 +1,199 @@
+"""A loop beside its reference: where it begins, how far it goes, why it stops, how far they part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from gdwidgets.core.data import initial_parameters
+from gdwidgets.core.descent.descent import Descent
+from gdwidgets.core.diagnosis.moves import Moves
+from gdwidgets.core.diagnosis.records import FLOAT32_EPS, Array, LoopRecord, Reference
+from gdwidgets.core.session import own_torch_state
+
+_SEEDS = 50
+
+
+def same_start(record: LoopRecord, reference: Reference) -> bool:
+    """Whether the loop begins where the reference does, but for rounding to float32."""
+    start = np.array(reference.start)
+    close = np.abs(record.params[0] - start) <= 4 * FLOAT32_EPS * np.abs(start) + 1e-44
+    return bool(close.all())
+
+
+def seed_of(point: Array) -> int | None:
+    """The seed, 0 to 49, whose first normal draws a point is: one call each, or one for all."""
+    values = point.astype(np.float32)
+    for seed in range(_SEEDS):
+        with own_torch_state():
+            generator = torch.Generator(device="cpu").manual_seed(seed)
+            at_once = torch.randn(
+                len(values), generator=generator, dtype=torch.float32, device="cpu"
+            )
+        drawn = (initial_parameters(len(values), seed).numpy(), at_once.numpy())
+        if any(np.array_equal(values, numbers) for numbers in drawn):
+            return seed
+    return None
+
+
+def made_by(moves: Moves, reference: Reference) -> bool:
+    """Whether the reference's rule and rate make every recorded update of its recorded gradients."""
+    rows = min(moves.head, 20_000)
+    if not rows:
+        return True
+    rule = reference.rule
+    eps = max(moves.eps, FLOAT32_EPS)
+    with own_torch_state(), torch.no_grad(), np.errstate(over="ignore", invalid="ignore"):
+        rate = torch.tensor([[reference.learning_rate]], dtype=torch.float32, device="cpu")
+        points = torch.from_numpy(moves.params[:rows].astype(np.float32))
+        grads = torch.from_numpy(moves.buffer[:rows].astype(np.float32))
+        state = rule.init(points[:1])
+        following = []
+        for step in range(rows):
+            after, state = rule.update(
+                points[step : step + 1], grads[step : step + 1], state, rate, step
+            )
+            following.append(after[0])
+        expected = (torch.stack(following) - points).double().numpy()
+        delta = moves.delta[:rows]
+        slack = 2 * moves.tol[:rows] + 2 * eps * np.abs(moves.params[:rows])
+        slack += 256 * eps * np.maximum.accumulate(np.abs(expected))
+        return bool((np.abs(delta - expected) <= slack).all())
+
+
+@dataclass(frozen=True)
+class Stop:
+    """How a loop stopped, beside how the reference would have."""
+
+    kind: str
+    """``"same"``, ``"unknown"``, ``"length"`` (more or fewer updates), or, with a ``loss_tol``:
+    ``"loss"``, ``"after update"``, ``"gradient"``, ``"parameters"``, ``"no abs"``, ``"relative"``,
+    ``"never"``, ``"other"``."""
+    updates: int = 0
+    """Updates that the loop made."""
+    expected: int = 0
+    """Updates that it should have made."""
+
+
+def stop_of(record: LoopRecord, reference: Reference, moves: Moves) -> Stop:
+    """Compare the loop's length with the reference's settings, applied to the loop's own losses."""
+    passes, most = record.total, reference.max_steps
+    if not record.ended or not passes:
+        return Stop("unknown")
+    last_moves = _last_update_seen(record, moves, reference)
+    updates = passes if last_moves or last_moves is None else passes - 1
+    tol = reference.loss_tol
+    early = (
+        None if tol is None or record.thinned else _first_small(_changes(record), tol, record.loss)
+    )
+    if tol is None or record.thinned:
+        if passes == most and (last_moves is None or last_moves):
+            return Stop("same", updates, most)
+        return Stop("length", updates, most)
+    if early is None or early[0] >= most:
+        if passes == most and last_moves is not False:
+            return Stop("same", updates, most)
+        return Stop(_other_test(record, moves, tol, passes, most), updates, most)
+    first, last = early
+    if first <= passes - 1 <= last:
+        if last_moves:
+            return Stop("after update", updates, passes - 1)
+        return Stop("same", updates, passes - 1)
+    if passes >= most:
+        return Stop("never", updates, first)
+    return Stop(_other_test(record, moves, tol, passes, most), updates, first)
+
+
+def _last_update_seen(record: LoopRecord, moves: Moves, reference: Reference) -> bool | None:
+    """Whether an update followed the last backward pass; ``None`` where that cannot be seen."""
+    if record.final is None:
+        return None
+    last = record.params[-1]
+    if not np.array_equal(last, record.final):
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = reference.learning_rate * np.abs(record.grad[-1])
+        seen = size > 4 * record.eps * np.abs(last) + 1e-40
+    if not np.isfinite(last).all() or not seen.any():
+        return None  # an update too small to be seen, or of nothing but NaN
+    # Nothing moves at all: then the last update is not what is missing.
+    return None if moves.count and not moves.delta.any() else False
+
+
+def _changes(record: LoopRecord) -> Array:
+    """|loss − loss before| at each record, NaN at the first."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.concatenate([[np.nan], np.abs(np.diff(record.loss))])
+
+
+def _first_small(values: Array, tol: float, scale: Array) -> tuple[int, int] | None:
+    """The first record below ``tol``: the earliest and the latest that rounding allows."""
+    with np.errstate(invalid="ignore"):
+        slack = 4 * FLOAT32_EPS * np.abs(scale)
+        earliest, latest = (
+            np.flatnonzero(values < tol + slack),
+            np.flatnonzero(values < tol - slack),
+        )
+    if not len(earliest):
+        return None
+    return int(earliest[0]), int(latest[0]) if len(latest) else len(values)
+
+
+def _other_test(record: LoopRecord, moves: Moves, tol: float, passes: int, most: int) -> str:
+    """Which other test would have stopped the loop where it stopped."""
+    if passes > most:
+        return "length"
+    changes = _changes(record)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        signed = np.concatenate([[np.nan], np.diff(record.loss)])
+        tests: list[tuple[str, Any]] = [
+            ("loss", np.abs(record.loss)),
+            ("no abs", signed),
+            ("gradient", np.linalg.norm(record.grad, axis=1)),
+            ("parameters", np.abs(moves.delta).max(axis=1)),
+            ("relative", changes / np.abs(record.loss)),
+        ]
+        for name, values in tests:
+            below = np.flatnonzero(values < tol)
+            # After the test the loop may still make an update and another pass, or none.
+            if len(below) and int(below[0]) == passes - 1:
+                return name
+    return "other"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How close a loop's parameters are to its reference's, record by record."""
+
+    updates: int
+    """Updates compared."""
+    bits: bool
+    """Whether all are equal to the last bit."""
+    difference: float
+    """The largest difference."""
+    step: int
+    """The record where that is."""
+
+
+def agreement(record: LoopRecord, reference: Reference) -> tuple[Agreement, Descent]:
+    """Run the reference as far as the loop, and compare."""
+    run = reference.descent()
+    run.advance_to(min(reference.max_steps, record.total))
+    mine, number = record.params, record.number
+    if record.final is not None and not record.thinned:
+        mine = np.concatenate([mine, record.final[None]])
+        number = np.append(number, record.total)
+    rows = (number <= run.last_step[0]) & np.isfinite(mine).all(axis=1)
+    with np.errstate(over="ignore"):
+        narrow = mine[rows].astype(np.float32)
+    other = run.params[number[rows], 0]
+    difference = np.abs(mine[rows] - other).max(axis=1) if rows.any() else np.zeros(1)
+    bits = bool(np.array_equal(narrow, other)) and record.eps > 1e-8
+    worst = int(difference.argmax())
+    updates = int(number[rows][-1]) if rows.any() else 0
+    return Agreement(
+        updates, bits, float(difference[worst]), int(number[rows][worst]) if rows.any() else 0
+    ), run
