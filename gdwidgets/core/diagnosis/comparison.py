@@ -176,6 +176,8 @@ class Agreement:
     """The largest difference."""
     step: int
     """The record where that is."""
+    begins: bool
+    """Whether the first update is the same but for rounding."""
 
 
 def agreement(record: LoopRecord, reference: Reference) -> tuple[Agreement, Descent]:
@@ -192,8 +194,16 @@ def agreement(record: LoopRecord, reference: Reference) -> tuple[Agreement, Desc
     other = run.params[number[rows], 0]
     difference = np.abs(mine[rows] - other).max(axis=1) if rows.any() else np.zeros(1)
     bits = bool(np.array_equal(narrow, other)) and record.eps > 1e-8
+    if not rows.any():
+        return Agreement(0, bits, 0.0, 0, begins=True), run
+    first = slice(0, 2)
+    size = np.abs(mine[rows][first]).max() + np.abs(run.grad[:1, 0]).max() * reference.learning_rate
     worst = int(difference.argmax())
-    updates = int(number[rows][-1]) if rows.any() else 0
-    return Agreement(
-        updates, bits, float(difference[worst]), int(number[rows][worst]) if rows.any() else 0
-    ), run
+    how = Agreement(
+        int(number[rows][-1]),
+        bits,
+        float(difference[worst]),
+        int(number[rows][worst]),
+        begins=bool(difference[first].max() <= 1e-4 * size),
+    )
+    return how, run

@@ -43,7 +43,7 @@ def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Fi
     found = [say.refused(refusal) for refusal in record.refusals]
     if not record.count:
         return sorted_findings(found or [say.nothing_recorded()])
-    if any(refusal.kind == "lost_leaf" and not refusal.message for refusal in record.refusals):
+    if any(refusal.kind == "lost_leaf" for refusal in record.refusals) and record.count > 1:
         return sorted_findings(found)  # the loop's parameters are no longer what was recorded
     if not record.names:
         return sorted_findings(
@@ -275,10 +275,10 @@ class _Case:
             and update.high > 0
         ):
             found += self._other_rate(update.rate(self.rate), reference.learning_rate)
-        if not before:
+        if not before and self.relation.kind != "stale":
             stop = stop_of(self.record, reference, self.moves)
             if stop.kind == "length":
-                found.append(say.other_length(stop, self.record))
+                found.append(say.other_length(stop))
             elif stop.kind not in {"same", "unknown"}:
                 found.append(say.other_stop(stop, self.record, reference))
         return found
@@ -312,7 +312,7 @@ class _Case:
         ):
             return []
         how, run = agreement(self.record, reference)
-        if not how.updates:
+        if not how.updates or not how.begins:
             return []
         return [say.agrees(how, self.record, str(run.outcomes[0]))]
 

@@ -51,9 +51,8 @@ def evaluated(objective: Objective, params: Array, number: Array | None = None) 
     """
     with own_torch_state(), np.errstate(over="ignore", invalid="ignore"):
         points = params.astype(np.float32)
-        scale = np.abs(points)
         # A parameter that is just passing 0 has the rounding errors of its neighbours.
-        scale = np.maximum(scale, 1e-3 * np.nanmax(np.where(np.isfinite(scale), scale, 0), axis=0))
+        scale = _widest(np.abs(points), 8)
         moves = _moves(params.shape[1]).astype(np.float32) * np.float32(FLOAT32_EPS)
         tried = points[None] + moves[:, None, :] * scale[None]
         begin_step = getattr(objective, "begin_step", None)
@@ -109,12 +108,13 @@ def _with_noise(loss: Array, grad: Array) -> Evaluated:
     return Evaluated(loss[0], grad[0], _widest(loss_noise), _widest(grad_noise))
 
 
-def _widest(noise: Array, reach: int = 4) -> Array:
-    """The largest of each number's neighbours in time: a single estimate may be 0 by chance."""
-    widest = noise.copy()
-    for shift in range(1, reach + 1):
-        if shift >= len(noise):
-            break
-        widest[shift:] = np.fmax(widest[shift:], noise[:-shift])
-        widest[:-shift] = np.fmax(widest[:-shift], noise[shift:])
-    return widest
+def _widest(values: Array, reach: int = 4) -> Array:
+    """Each number, or its neighbours in time where these are larger both before and after.
+
+    A single estimate may be 0 by chance. Of a run that grows only the past counts.
+    """
+    earlier, later = values.copy(), values.copy()
+    for shift in range(1, min(reach + 1, len(values))):
+        earlier[shift:] = np.fmax(earlier[shift:], values[:-shift])
+        later[:-shift] = np.fmax(later[:-shift], values[shift:])
+    return np.fmin(earlier, later)

@@ -62,9 +62,10 @@ def moves_of(record: LoopRecord, computed: Evaluated | None) -> Moves:
     doubt = np.zeros_like(grad)
     if computed is not None and np.isnan(grad).all():
         grad, doubt = computed.grad, 16 * computed.grad_noise
-    following = np.concatenate([params[1:], params[:0]])
+    following = params[1:]
     gap_free = np.diff(number) == 1
-    if record.final is not None and record.count:
+    # A loop may end between a backward pass and its update: no move then.
+    if record.final is not None and not np.array_equal(record.final, params[-1:].ravel()):
         following = np.concatenate([params[1:], record.final[None]])
         gap_free = np.append(gap_free, True)
     count = len(following)

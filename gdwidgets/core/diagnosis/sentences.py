@@ -263,8 +263,8 @@ def rate_not_applied(names: Sequence[str], expected: float, step: int) -> Findin
     verb = "moves" if len(names) == 1 else "move"
     return Finding(
         "rate_not_applied",
-        f"The learning rate is not applied: {listed(names)} {verb} by the whole gradient, "
-        f"{_from(step)}; the reference multiplies it by {number(expected)}.",
+        f"The learning rate is not applied, or is 1: {listed(names)} {verb} by the whole gradient, "
+        f"{_from(step)}. The reference multiplies it by {number(expected)}.",
         step,
         {"rate": 1.0, "expected": expected},
         _look(step, _UPDATE_LINE),
@@ -540,7 +540,7 @@ def other_start(record: LoopRecord, reference: Reference, seed: int | None) -> F
     )
 
 
-def other_length(stop: Stop, record: LoopRecord) -> Finding:
+def other_length(stop: Stop) -> Finding:
     """Too many or too few updates."""
     difference = stop.updates - stop.expected
     how = {1: "one too many", -1: "one too few"}.get(difference, "")
@@ -548,7 +548,7 @@ def other_length(stop: Stop, record: LoopRecord) -> Finding:
     return Finding(
         "other_length",
         f"Your loop makes {steps_text(stop.updates, 'update')}, the reference {stop.expected:,}{after}.",
-        max(min(stop.updates, stop.expected, record.total - 1), 0),
+        min(stop.updates, stop.expected),
         {"updates": stop.updates, "expected": stop.expected},
         "Look at where the loop ends: its range, and its last step.",
         "`range(n)` gives n steps, 0 to n − 1; `range(1, n)` gives n − 1.",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from time import perf_counter
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -579,6 +580,11 @@ class Watch:
         )
         if noted is not None and len(self._refusals) < _MOST_REFUSALS:
             self._refused.append(error)
+            if noted.kind == "lost_leaf":  # seen before it was refused
+                known = [one for one in self._refusals if one.kind == "lost_leaf"]
+                self._refusals = [one for one in self._refusals if one.kind != "lost_leaf"]
+                lost = [name for one in (*known, noted) for name in one.names]
+                noted = replace(noted, names=tuple(dict.fromkeys(lost)))
             self._refusals.append(noted)
 
     def _grad_read(self, tensor: Tensor, grad: Tensor | None) -> None:
