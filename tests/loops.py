@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import torch
 
-from gdwidgets.core import SURFACES, LinearNeuron, PolynomialRegression, training_pairs
+from gdwidgets.core import SURFACES, LinearNeuron, PolynomialRegression, initial_parameters, training_pairs
 from gdwidgets.core.diagnosis.records import Reference
 from gdwidgets.core.watching.watch import Watch
 
 X, Y = training_pairs()
-FIRST = (0.6613521575927734, 0.2669240832328796, 0.061677396297454834)
-"""The course's draws of a, b and c: ``torch.manual_seed(1)``, then ``torch.randn(())`` each."""
+FIRST = tuple(initial_parameters().tolist())
+"""The course's draws of a, b and c."""
 
 
 def himmelblau_reference(start=(1.0, 1.0), rate=5e-4, **more):

@@ -16,7 +16,8 @@ class Clearing:
     ``kind`` is one of: ``"unknown"`` (no gradients, or all 0), ``"always"`` (cleared before every
     backward pass), ``"never"``, ``"every"`` (after every n-th pass), ``"some"`` (of some
     parameters only), ``"decays"`` (multiplied by β: momentum kept in the buffer), ``"between"``
-    (kept until an update is made), ``"irregular"``.
+    (kept until an update is made), ``"irregular"`` (now cleared, now kept), ``"other"`` (neither:
+    something else is written there).
     """
 
     kind: str
@@ -59,7 +60,7 @@ def clearing_of(record: LoopRecord) -> Clearing:
         beta = _decay(before, after, known)
         if beta is not None:
             return Clearing("decays", beta=beta, **common)
-        return Clearing("irregular", **common)
+        return Clearing("other", **common)
     if None not in pattern or any(value is not None for value in pattern):
         between = _only_between_updates(record, pattern)
         if between:
@@ -81,7 +82,7 @@ def same_clearing(found: Clearing, expected: tuple[bool, ...]) -> bool:
     """Whether a clearing is the expected one wherever that can be seen."""
     if found.kind == "unknown":
         return True
-    if found.kind in {"some", "decays", "irregular"}:
+    if found.kind in {"some", "decays", "other"}:
         return False
     return all(
         seen is None or seen == due for seen, due in zip(found.cleared, expected, strict=False)

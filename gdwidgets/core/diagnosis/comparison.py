@@ -78,12 +78,17 @@ class Stop:
     """Updates that it should have made."""
 
 
-def stop_of(record: LoopRecord, reference: Reference, moves: Moves) -> Stop:
-    """Compare the loop's length with the reference's settings, applied to the loop's own losses."""
+def stop_of(record: LoopRecord, reference: Reference, moves: Moves, *, known: bool) -> Stop:
+    """Compare the loop's length with the reference's settings, applied to the loop's own losses.
+
+    ``known`` says whether the rule is: only then does a point that stays mean that no update came.
+    """
     passes, most = record.total, reference.max_steps
     if not record.ended or not passes:
         return Stop("unknown")
     last_moves = _last_update_seen(record, moves, reference)
+    if last_moves is False and not known:
+        last_moves = None
     updates = passes if last_moves or last_moves is None else passes - 1
     tol = reference.loss_tol
     early = (

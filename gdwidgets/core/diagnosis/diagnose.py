@@ -78,7 +78,7 @@ class _Case:
         self.update = Update("none")
         # Without gradients of its own, a loop with another loss has none that are known.
         if not self.by_hand or self.relation.kind in {"same", "factor"}:
-            self.update = identify(self.moves, rule, self.rate)
+            self.update = self._references_own() or identify(self.moves, rule, self.rate)
         self.same_rule = self._same_rule()
 
     # -- what it is ------------------------------------------------------------------------
@@ -87,6 +87,21 @@ class _Case:
     def factor(self) -> float:
         """How many times the reference's gradient the loop's own is."""
         return self.relation.factor if self.relation.kind in {"factor", "gradient factor"} else 1.0
+
+    def _references_own(self) -> Update | None:
+        """The reference's rule and rate, if they make every update; plain descent is tested later."""
+        reference = self.reference
+        if reference is None or reference.rule.name == "gd" or not self.moves.delta.any():
+            return None
+        if self.clearing.kind == "decays" or not made_by(self.moves, reference):
+            return None
+        name, rate = str(reference.rule.name), reference.learning_rate
+        constants = {
+            key: float(getattr(reference.rule, key))
+            for key in ("beta", "alpha", "beta1", "beta2")
+            if isinstance(getattr(reference.rule, key, None), (int, float))
+        }
+        return Update(name if name in _RULES else "reference", rate, rate, constants=constants)
 
     def _same_rule(self) -> bool:
         """Whether the rule is the reference's, whatever its rate."""
@@ -97,7 +112,7 @@ class _Case:
         beta = self.clearing.beta if self.clearing.kind == "decays" else 0.0
         if name == "gd":
             return update.kind in {"plain", "none"} and not beta
-        if update.kind == "none":
+        if update.kind in {"none", "reference"}:
             return True
         if update.kind == "plain" and beta and name == "momentum":
             return abs(beta - reference.rule.beta) < 1e-4
@@ -110,7 +125,7 @@ class _Case:
                 )
                 and update.constants.get("corrected", 1.0) == 1.0
             )
-        return made_by(self.moves, reference)
+        return False
 
     @property
     def same_rate(self) -> bool:
@@ -118,8 +133,8 @@ class _Case:
         if self.reference is None or not self.same_rule or self.rate is None:
             return False
         kind = self.update.kind
-        if kind == "none" or (kind != self.reference.rule.name and kind != "plain"):
-            return True  # `made_by` has found both the same
+        if kind in {"none", "reference"}:
+            return True
         return holds(self.update.low, self.update.high, self.rate)
 
     # -- what is said ----------------------------------------------------------------------
@@ -276,7 +291,8 @@ class _Case:
         ):
             found += self._other_rate(update.rate(self.rate), reference.learning_rate)
         if not before and self.relation.kind != "stale":
-            stop = stop_of(self.record, reference, self.moves)
+            known = update.kind not in {"unknown", "few"}
+            stop = stop_of(self.record, reference, self.moves, known=known)
             if stop.kind == "length":
                 found.append(say.other_length(stop))
             elif stop.kind not in {"same", "unknown"}:
@@ -327,6 +343,8 @@ class _Case:
             "stale",
             "every_n",
             "unknown",
+            "few",
+            "reference",
         }:
             return []
         differs = reference is not None and not self.same_rule

@@ -645,7 +645,7 @@ def rule(
     kind, constants = update.kind, dict(update.constants)
     if kind == "plain" and clearing.kind == "decays":
         kind, constants = "momentum", {"beta": clearing.beta}
-    corrected = constants.pop("corrected", 1.0)
+    corrected = constants.get("corrected", 1.0)
     parts = [
         f"{_SYMBOLS[key]} = {number(value, 6)}"
         for key, value in constants.items()
@@ -680,7 +680,7 @@ def rule(
         {"plain": "plain_descent"}.get(kind, kind),
         text,
         update.step,
-        {**constants, "rate": rate, "segments": update.segments, "differs": bool(other)},
+        {**constants, "rate": rate, "bounds": update.bounds, "segments": update.segments, "differs": bool(other)},
         _look(update.step, _UPDATE_LINE),
         _WHY_RULE[kind],
     )

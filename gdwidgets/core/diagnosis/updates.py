@@ -31,7 +31,8 @@ class Update:
     ``kind`` is one of: ``"none"`` (the gradients say nothing), ``"still"`` (nothing moves),
     ``"plain"``, ``"per_parameter"`` (plain, with a rate for each number), ``"swapped"``,
     ``"stale"``, ``"every_n"``, ``"momentum"``, ``"nesterov"``, ``"rmsprop"``, ``"adam"``,
-    ``"adagrad"``, ``"schedule"``, ``"clipped"``, ``"normalised"``, ``"unknown"``.
+    ``"adagrad"``, ``"schedule"``, ``"clipped"``, ``"normalised"``, ``"reference"`` (the
+    reference's own rule, which has none of these names), ``"few"`` (too few to say), ``"unknown"``.
     """
 
     kind: str
@@ -129,12 +130,15 @@ def _of_moving(moves: Moves, rule: Any, rate: float | None) -> Update:
     update = _plain(low, high)
     if update is None:
         update = _swapped(moves, rate, low, high)
-    if update is None:
-        update = _per_parameter(low, high)
     # Momentum before stale gradients: where all gradients are parallel some momentum looks stale,
     # but its first update does not.
     update = update or _every_n(moves) or _with_memory(moves) or _stale(moves)
-    update = update or _adaptive(moves, rule, rate) or _schedule(moves, low, high)
+    # A rate for each number is the weakest of guesses: where steps are short, RMSprop and Adam look
+    # like that to rounding.
+    update = update or _adaptive(moves, rule, rate) or _per_parameter(low, high)
+    update = update or _schedule(moves, low, high)
+    if update is None and moves.count < _FEWEST:
+        return Update("few")
     return update or Update("unknown", step=_first_misfit(moves, low, high))
 
 
@@ -227,7 +231,7 @@ def _with_memory(moves: Moves) -> Update | None:
     slack += 16 * moves.eps * (np.abs(delta) + np.abs(last_delta))
     doubt = moves.doubt[:rows]
     doubt = doubt + np.concatenate([doubt[:1] * 0, doubt[:-1]])
-    weight = 1 / (slack + np.abs(delta).max() * 1e-12)
+    weight = 1 / slack
     for name, terms in (
         ("momentum", (last_delta, grad)),
         ("nesterov", (last_delta, grad, last_grad)),
@@ -315,13 +319,19 @@ def _adaptive(moves: Moves, rule: Any, rate: float | None) -> Update | None:
         if not fits:
             return None
     fits.sort(key=lambda fit: not (rate is not None and holds(fit[1], fit[2], rate)))
-    scaling, low, high = fits[0]
-    constants = {"rmsprop": {"alpha": scaling.square}, "adagrad": {}}.get(
-        scaling.kind, {"beta1": scaling.mean, "beta2": scaling.square}
-    )
-    if scaling.kind == "adam":
-        constants["corrected"] = float(scaling.corrected)
-    return Update(scaling.kind, low, high, constants=constants)
+    alike = [fit for fit in fits if fit[0].kind == fits[0][0].kind]
+    bounds = min(low for _, low, _ in alike), max(high for _, _, high in alike)
+    return Update(fits[0][0].kind, *bounds, constants=_shared([one for one, _, _ in alike]))
+
+
+def _shared(scalings: list[_Scaling]) -> dict[str, float]:
+    """The constants on which all that fit agree: short runs leave some open."""
+    keys = {
+        "rmsprop": {"alpha": "square"},
+        "adam": {"beta1": "mean", "beta2": "square", "corrected": "corrected"},
+    }.get(scalings[0].kind, {})
+    values = {key: {float(getattr(one, name)) for one in scalings} for key, name in keys.items()}
+    return {key: found.pop() for key, found in values.items() if len(found) == 1}
 
 
 def _directions(scalings: list[_Scaling], grads: Array, eps: float) -> tuple[Array, Array]:
@@ -445,5 +455,5 @@ def _first_misfit(moves: Moves, low: Array, high: Array) -> int:
     """The first update that no rate fits together with those before it."""
     bottom = np.maximum.accumulate(low.max(axis=1))
     top = np.minimum.accumulate(high.min(axis=1))
-    wrong = np.flatnonzero(bottom > top + 1e-6 * np.abs(top))
+    wrong = np.flatnonzero(bottom > top + 1e-6 * np.abs(np.nan_to_num(top, posinf=0, neginf=0)))
     return int(moves.number[wrong[0]]) if len(wrong) else 0
