@@ -129,7 +129,7 @@ class WatchedRun:
             and count == loop.count
             and count
             and np.isfinite(final).all()
-            and not np.array_equal(final, params[-1])
+            and self._moved_on(final)
         ):
             steps = np.append(steps, steps[-1] + 1)
             params = np.concatenate([params, final[None]])
@@ -143,6 +143,13 @@ class WatchedRun:
         for part in lanes:
             part.flags.writeable = False
         return steps, lanes[0], lanes[1], lanes[2], lanes[3]
+
+    def _moved_on(self, final: Array) -> bool:
+        """Whether an update followed the last backward pass: it may be one too small to be seen."""
+        params = self.loop.params
+        if not np.array_equal(final, params[-1]):
+            return True
+        return len(params) > 1 and np.array_equal(params[-1], params[-2])
 
     def _at_the_end(self, final: Array) -> tuple[float, Array]:
         """Loss and gradient at the final point, where the objective is the loop's own."""

@@ -100,10 +100,10 @@ class Slot:
 class Tape:
     """The records of one loop."""
 
-    def __init__(self, most_numbers: int = MOST_NUMBERS) -> None:
+    def __init__(self) -> None:
         self.slots: list[Slot] = []
         self.by_id: dict[int, Slot] = {}
-        self.store = Store(1, most_numbers)
+        self.store = Store(1, MOST_NUMBERS)
         self.steady = 0
         """Records in a row that were made by the same tensors."""
         self.update_tried = False
