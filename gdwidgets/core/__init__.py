@@ -10,6 +10,9 @@ from gdwidgets.core.analysis.basins import DIVERGED, UNSETTLED, BasinMap, BasinS
 from gdwidgets.core.analysis.curvature import condition_number, hessian, learning_rate_limit
 from gdwidgets.core.data import initial_parameters, training_pairs
 from gdwidgets.core.descent.descent import Descent
+from gdwidgets.core.diagnosis.diagnose import diagnose
+from gdwidgets.core.diagnosis.findings import Finding
+from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 from gdwidgets.core.objectives.batches import MiniBatches
 from gdwidgets.core.objectives.named_surfaces import SURFACES
 from gdwidgets.core.objectives.neuron import LinearNeuron
@@ -22,6 +25,8 @@ from gdwidgets.core.rules.names import RULES, as_rule
 from gdwidgets.core.rules.protocol import Rule
 from gdwidgets.core.rules.wrappers import PerLane
 from gdwidgets.core.session import own_torch_state
+from gdwidgets.core.watching.run import WatchedRun
+from gdwidgets.core.watching.watch import Watch, watch
 
 __all__ = [
     "DIVERGED",
@@ -32,8 +37,10 @@ __all__ = [
     "BasinMap",
     "BasinSearch",
     "Descent",
+    "Finding",
     "GradientDescent",
     "LinearNeuron",
+    "LoopRecord",
     "MiniBatches",
     "Momentum",
     "Nesterov",
@@ -41,14 +48,19 @@ __all__ = [
     "PerLane",
     "PolynomialRegression",
     "RMSprop",
+    "Reference",
     "Rule",
     "Surface",
+    "Watch",
+    "WatchedRun",
     "as_rule",
     "basins",
     "condition_number",
+    "diagnose",
     "hessian",
     "initial_parameters",
     "learning_rate_limit",
     "own_torch_state",
     "training_pairs",
+    "watch",
 ]

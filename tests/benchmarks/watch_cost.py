@@ -49,9 +49,10 @@ def rows() -> list[Row]:
 
 def _loop_rows() -> list[Row]:
     regression = PolynomialRegression(*training_pairs())
+    x, y = regression.x, regression.y
     loops: list[tuple[str, Callable[[], object], int, str]] = [
         ("Himmelblau", lambda: plain_himmelblau(STEPS), STEPS, "≤ 2.00"),
-        ("polynomial", lambda: plain_polynomial(regression.x, regression.y, 1e-2, STEPS), STEPS, "≤ 2.00"),
+        ("polynomial", lambda: plain_polynomial(x, y, 1e-2, STEPS), STEPS, "≤ 2.00"),
         ("network of 6,337 parameters, Adam", network, 60, "≤ 2.00"),
     ]  # fmt: skip
     found = []
@@ -91,4 +92,6 @@ def _diagnosis_row() -> list[Row]:
     reference = Reference(SURFACES["himmelblau"], (1, 1), 5e-4)
     record = watch(plain_himmelblau, STEPS).loop
     (taken,) = medians(lambda: diagnose(record, reference), repeats=REPEATS)
-    return [("diagnosis of 300 steps, the reference's run included", f"{taken * 1e3:.0f} ms", "≤ 50")]
+    return [
+        ("diagnosis of 300 steps, the reference's run included", f"{taken * 1e3:.0f} ms", "≤ 50")
+    ]

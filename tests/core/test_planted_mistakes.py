@@ -29,7 +29,7 @@ def planted(reference, expected, step=0, /, also=(), **evidence):
 
     def register(function):
         case = (function, reference, expected, step, set(also), evidence)
-        PLANTED.append(pytest.param(*case, id=function.__name__))
+        PLANTED.append(pytest.param(case, id=function.__name__))
         return function
 
     return register
@@ -553,7 +553,7 @@ def sum_of_squares():
         loss.backward()
         with torch.no_grad():
             for p in (a, b, c):
-                p -= 1e-2 * p.grad
+                p -= 1e-2 * p.grad  # noqa: PLW2901 - as students write it
                 p.grad = None
 
 
@@ -565,7 +565,7 @@ def sum_of_squares_and_a_rate_that_makes_up_for_it():
         loss.backward()
         with torch.no_grad():
             for p in (a, b, c):
-                p -= 1e-4 * p.grad
+                p -= 1e-4 * p.grad  # noqa: PLW2901 - as students write it
                 p.grad = None
 
 
@@ -577,7 +577,7 @@ def mean_of_absolute_errors():
         loss.backward()
         with torch.no_grad():
             for p in (a, b, c):
-                p -= 1e-2 * p.grad
+                p -= 1e-2 * p.grad  # noqa: PLW2901 - as students write it
                 p.grad = None
 
 
@@ -590,7 +590,7 @@ def another_seed():
         loss.backward()
         with torch.no_grad():
             for p in (a, b, c):
-                p -= 1e-2 * p.grad
+                p -= 1e-2 * p.grad  # noqa: PLW2901 - as students write it
                 p.grad = None
 
 
@@ -664,7 +664,9 @@ def a_linear_layer_without_zero_grad():
         optimizer.step()
 
 
-@planted(regression_reference(rate=0.1, steps=100), "other_rate", also=RULE | {"diverged"}, rate=0.9)
+@planted(
+    regression_reference(rate=0.1, steps=100), "other_rate", also=RULE | {"diverged"}, rate=0.9
+)
 def a_diverging_rate():
     a, b, c = scalars(*FIRST)
     for _ in range(100):
@@ -672,7 +674,7 @@ def a_diverging_rate():
         loss.backward()
         with torch.no_grad():
             for p in (a, b, c):
-                p -= 0.9 * p.grad
+                p -= 0.9 * p.grad  # noqa: PLW2901 - as students write it
                 p.grad = None
 
 
@@ -804,8 +806,9 @@ def test_a_gradient_by_hand_is_diagnosed_from_its_updates(loop, expected):
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")
-@pytest.mark.parametrize(("function", "reference", "expected", "step", "also", "evidence"), PLANTED)
-def test_a_planted_mistake_is_found(function, reference, expected, step, also, evidence):
+@pytest.mark.parametrize("case", PLANTED)
+def test_a_planted_mistake_is_found(case):
+    function, reference, expected, step, also, evidence = case
     mine = watched(function, reference)
     first = mine.findings[0]
     assert first.name == expected, mine.report()

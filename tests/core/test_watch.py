@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-
 import tracemalloc
 
 import numpy as np
@@ -77,14 +76,19 @@ def test_a_watched_loop_computes_the_same_bits(loop):
 
 
 @given(
-    st.floats(-5, 5, width=32), st.floats(-5, 5, width=32), st.floats(1e-6, 1e-2), st.integers(1, 30)
+    st.floats(-5, 5, width=32),
+    st.floats(-5, 5, width=32),
+    st.floats(1e-6, 1e-2),
+    st.integers(1, 30),
 )
 @settings(max_examples=40)
 def test_records_are_what_a_descent_records(u, v, rate, steps):
     """The same recording in two ways: computed, and watched."""
     descent = Descent(SURFACES["himmelblau"], (u, v), rate, max_steps=steps)
     descent.advance_to(steps)
-    mine = watched(lambda: optimize_himmelblau(u, v, rate, steps), himmelblau_reference((u, v), rate))
+    mine = watched(
+        lambda: optimize_himmelblau(u, v, rate, steps), himmelblau_reference((u, v), rate)
+    )
     count = int(descent.last_step[0])
     run = mine.run
     assert run.recorded >= count
@@ -172,7 +176,13 @@ def test_names_come_from_the_loops_variables():
         bias = torch.zeros((), requires_grad=True)
         (weight.sum() + bias).backward()
 
-    assert watched(loop).names == ("weight[0, 0]", "weight[0, 1]", "weight[1, 0]", "weight[1, 1]", "bias")
+    assert watched(loop).names == (
+        "weight[0, 0]",
+        "weight[0, 1]",
+        "weight[1, 0]",
+        "weight[1, 1]",
+        "bias",
+    )
 
 
 def test_names_come_from_module_parameters():
@@ -232,7 +242,9 @@ def test_loops_one_after_another_are_told_apart():
 
 
 def test_a_function_is_called_and_recorded():
-    mine = watch(optimize_himmelblau, 1.0, 1.0, steps=30, reference=himmelblau_reference(max_steps=30))
+    mine = watch(
+        optimize_himmelblau, 1.0, 1.0, steps=30, reference=himmelblau_reference(max_steps=30)
+    )
     assert names(mine) == ["agrees", "plain_descent"]
     assert mine.result[0] == mine.final[0]
     with pytest.raises(ValueError, match="callable"):
@@ -292,18 +304,24 @@ def test_hooks_modes_and_buffers_are_left_alone():
     assert torch.overrides._get_current_function_mode_stack() == modes
 
 
+def stopped_at(step, error, rate=5e-4):
+    """A loop that raises after an update."""
+    u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
+    for k in range(300):
+        himmelblau(u, v).backward()
+        with torch.no_grad():
+            u -= rate * u.grad
+            v -= rate * v.grad
+        u.grad = v.grad = None
+        if k == step:
+            raise error
+
+
 def test_exceptions_pass_through_and_the_records_stay():
     error = KeyError("mine")
     mine = watch()
-    with pytest.raises(KeyError) as caught, mine:
-        u = torch.tensor(1.0, requires_grad=True)
-        for step in range(10):
-            (u**2).backward()
-            with torch.no_grad():
-                u -= 0.1 * u.grad
-            u.grad = None
-            if step == 6:
-                raise error
+    with pytest.raises(KeyError) as caught:
+        mine.call(stopped_at, 6, error)
     assert caught.value is error is mine.error
     assert len(mine.loss) == 7
     assert names(mine) == ["interrupted", "plain_descent"]
@@ -312,16 +330,8 @@ def test_exceptions_pass_through_and_the_records_stay():
 
 def test_an_interrupted_loop_agrees_so_far():
     mine = watch(reference=himmelblau_reference())
-    with pytest.raises(KeyboardInterrupt), mine:
-        u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
-        for step in range(300):
-            himmelblau(u, v).backward()
-            with torch.no_grad():
-                u -= 5e-4 * u.grad
-                v -= 5e-4 * v.grad
-            u.grad = v.grad = None
-            if step == 49:
-                raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        mine.call(stopped_at, 49, KeyboardInterrupt())
     assert names(mine) == ["interrupted", "agrees", "plain_descent"]
     assert mine.findings[1].evidence["steps"] == 50
 

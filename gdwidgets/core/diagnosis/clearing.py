@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,35 +40,25 @@ def clearing_of(record: LoopRecord) -> Clearing:
     known = consecutive[:, None] & np.isfinite(after) & np.isfinite(before) & (after != 0)
     if not known.any():
         return Clearing("unknown")
-    empty = before == 0
-    kept = before == after
-    step = int(record.number[1:][(~empty & known).any(axis=1)][0]) if (~empty & known).any() else 0
-    if not (~empty & known).any():
-        return Clearing("always", cleared=_tristate(known, empty, kept))
-    each_kept = [
-        bool(kept[known[:, j], j].all() and known[:, j].any()) for j in range(after.shape[1])
-    ]
-    each_empty = [bool(empty[known[:, j], j].all()) for j in range(after.shape[1])]
+    empty, kept = before == 0, before == after
+    full = (~empty & known).any(axis=1)
     pattern = _tristate(known, empty, kept)
-    places = tuple(j for j, always in enumerate(each_empty) if not always)
-    common = {"places": places, "step": step, "cleared": pattern}
-    if all(is_kept or not known[:, j].any() for j, is_kept in enumerate(each_kept)):
-        return Clearing("never", **common)
-    if all(each_kept[j] for j in places):
-        return Clearing("some", **common)
+    if not full.any():
+        return Clearing("always", cleared=pattern)
+    places = tuple(int(j) for j in np.flatnonzero((~empty & known).any(axis=0)))
+    found = Clearing(
+        "irregular", places=places, step=int(record.number[1:][full][0]), cleared=pattern
+    )
+    never = [bool((kept | ~known)[:, j].all()) for j in range(after.shape[1])]
+    if all(never[j] for j in places):
+        return replace(found, kind="never" if all(never) else "some")
     if not (empty | kept)[known].all():
         beta = _decay(before, after, known)
-        if beta is not None:
-            return Clearing("decays", beta=beta, **common)
-        return Clearing("other", **common)
-    if None not in pattern or any(value is not None for value in pattern):
-        between = _only_between_updates(record, pattern)
-        if between:
-            return Clearing("between", **common)
-        n = _period(pattern)
-        if n is not None:
-            return Clearing("every", n=n, **common)
-    return Clearing("irregular", **common)
+        return replace(found, kind="other" if beta is None else "decays", beta=beta or 0.0)
+    if _only_between_updates(record, pattern):
+        return replace(found, kind="between")
+    n = _period(pattern)
+    return found if n is None else replace(found, kind="every", n=n)
 
 
 def expected_clearing(count: int, clear_every: int | None) -> tuple[bool, ...]:

@@ -1,4 +1,4 @@
-"""A loop beside its reference: where it begins, how far it goes, why it stops, how far they part."""
+"""A loop beside its reference: where it begins, how far it goes, and how far the two differ."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def seed_of(point: Array) -> int | None:
 
 
 def made_by(moves: Moves, reference: Reference) -> bool:
-    """Whether the reference's rule and rate make every recorded update of its recorded gradients."""
+    """Whether the reference's rule and rate make every recorded update."""
     rows = min(moves.head, 20_000)
     if not rows:
         return True
@@ -83,33 +83,24 @@ def stop_of(record: LoopRecord, reference: Reference, moves: Moves, *, known: bo
 
     ``known`` says whether the rule is: only then does a point that stays mean that no update came.
     """
-    passes, most = record.total, reference.max_steps
-    if not record.ended or not passes:
+    passes, most, tol = record.total, reference.max_steps, reference.loss_tol
+    if not record.ended or not passes or (tol is not None and record.thinned):
         return Stop("unknown")
-    last_moves = _last_update_seen(record, moves, reference)
-    if last_moves is False and not known:
-        last_moves = None
-    updates = passes if last_moves or last_moves is None else passes - 1
-    tol = reference.loss_tol
-    early = (
-        None if tol is None or record.thinned else _first_small(_changes(record), tol, record.loss)
-    )
-    if tol is None or record.thinned:
-        if passes == most and (last_moves is None or last_moves):
-            return Stop("same", updates, most)
-        return Stop("length", updates, most)
+    followed = _last_update_seen(record, moves, reference)
+    if followed is False and not known:
+        followed = None
+    updates = passes - 1 if followed is False else passes
+    whole = passes == most and followed is not False
+    if tol is None:
+        return Stop("same" if whole else "length", updates, most)
+    early = _first_small(_changes(record), tol, record.loss)
+    if early is not None and early[0] <= passes - 1 <= early[1] and early[0] < most:
+        return Stop("after update" if followed else "same", updates, passes - 1)
     if early is None or early[0] >= most:
-        if passes == most and last_moves is not False:
-            return Stop("same", updates, most)
-        return Stop(_other_test(record, moves, tol, passes, most), updates, most)
-    first, last = early
-    if first <= passes - 1 <= last:
-        if last_moves:
-            return Stop("after update", updates, passes - 1)
-        return Stop("same", updates, passes - 1)
-    if passes >= most:
-        return Stop("never", updates, first)
-    return Stop(_other_test(record, moves, tol, passes, most), updates, first)
+        kind = "same" if whole else _other_test(record, moves, tol, most)
+        return Stop(kind, updates, most)
+    kind = "never" if passes >= most else _other_test(record, moves, tol, most)
+    return Stop(kind, updates, early[0])
 
 
 def _last_update_seen(record: LoopRecord, moves: Moves, reference: Reference) -> bool | None:
@@ -147,8 +138,9 @@ def _first_small(values: Array, tol: float, scale: Array) -> tuple[int, int] | N
     return int(earliest[0]), int(latest[0]) if len(latest) else len(values)
 
 
-def _other_test(record: LoopRecord, moves: Moves, tol: float, passes: int, most: int) -> str:
+def _other_test(record: LoopRecord, moves: Moves, tol: float, most: int) -> str:
     """Which other test would have stopped the loop where it stopped."""
+    passes = record.total
     if passes > most:
         return "length"
     changes = _changes(record)

@@ -75,11 +75,11 @@ def _cause(
     for where in points:
         limit = _limit(reference, where) / abs(factor)
         if rate > limit:
-            return (
+            text = (
                 f" The learning rate {number(rate)} is larger than the largest stable one near "
-                f"{point(where)}, {number(limit)}.",
-                {"rate": rate, "limit": limit},
+                f"{point(where)}, {number(limit)}."
             )
+            return text, {"rate": rate, "limit": limit}
     if "not_cleared" in names:
         return " The gradients of all steps add up.", {}
     return "", {}

@@ -1,4 +1,4 @@
-"""An objective's losses and gradients at recorded points, with the size of their rounding errors."""
+"""An objective's losses and gradients at recorded points, and how far rounding may take them."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,29 +53,34 @@ def relation(record: LoopRecord, objective: Objective, computed: Evaluated) -> R
     wrong = ~_close(loss, true, noise)
     if not wrong.any():
         return _of_gradients(record, computed, own)
-    first = int(wrong.argmax())
-    seen = {"step": int(number[first]), "mine": float(loss[first]), "theirs": float(true[first])}
     if hasattr(objective, "begin_step"):
         return Relation("unknown")  # the loop may deal out its batches in another order
-    if _is_stale(record, computed):
-        return Relation("stale", **(seen | {"step": 1}))
-    factor = _factor(
-        loss, true, noise, own[usable], computed.grad[usable], computed.grad_noise[usable]
+    first = int(wrong.argmax())
+    seen = Relation(
+        "loss", step=int(number[first]), mine=float(loss[first]), theirs=float(true[first])
     )
+    return _of_losses(record, objective, computed, usable, seen)
+
+
+def _of_losses(
+    record: LoopRecord, objective: Objective, computed: Evaluated, usable: Array, seen: Relation
+) -> Relation:
+    """What the losses are instead, where they are not the objective's."""
+    if _is_stale(record, computed):
+        return replace(seen, kind="stale", step=1)
+    factor = _factor(record, computed, usable)
     if factor is not None:
-        return Relation("factor", factor, **seen)
+        return replace(seen, kind="factor", factor=factor)
     order = _interchanged(record, objective)
     if order:
-        return Relation("swapped", order=order, **seen)
+        return replace(seen, kind="swapped", order=order)
+    loss, true, noise = (part[usable] for part in (record.loss, computed.loss, computed.loss_noise))
     offset = float(np.median(loss - true))
-    same_gradient = _of_gradients(record, computed, own).kind == "same"
-    if (
-        same_gradient
-        and len(loss) > 1
-        and _close(loss - offset, true, noise + 8 * FLOAT32_EPS * abs(offset)).all()
-    ):
-        return Relation("offset", **seen)
-    return Relation("loss", **seen)
+    near = _close(loss - offset, true, noise + 8 * FLOAT32_EPS * abs(offset))
+    gradients = _of_gradients(record, computed, record.step_grad)
+    if len(loss) > 1 and near.all() and gradients.kind == "same":
+        return replace(seen, kind="offset")
+    return seen
 
 
 def _close(value: Array, true: Array, noise: Array) -> Array:
@@ -103,16 +108,17 @@ def _of_gradients(record: LoopRecord, computed: Evaluated, own: Array) -> Relati
         return Relation("same")
     row = int(wrong.any(axis=1).argmax())
     place = int(wrong[row].argmax())
-    seen = {
-        "step": int(record.number[row]),
-        "place": place,
-        "mine": float(own[row, place]),
-        "theirs": float(computed.grad[row, place]),
-    }
+    seen = Relation(
+        "gradient",
+        step=int(record.number[row]),
+        place=place,
+        mine=float(own[row, place]),
+        theirs=float(computed.grad[row, place]),
+    )
     factor = _ratio(own[usable], computed.grad[usable], slack[usable])
     if factor is not None and usable.sum() >= 2:
-        return Relation("gradient factor", factor, **seen)
-    return Relation("gradient", **seen)
+        return replace(seen, kind="gradient factor", factor=factor)
+    return seen
 
 
 def _ratio(mine: Array, true: Array, slack: Array) -> float | None:
@@ -128,15 +134,15 @@ def _ratio(mine: Array, true: Array, slack: Array) -> float | None:
     return near if abs(near - factor) <= 1e-3 * abs(factor) else factor
 
 
-def _factor(
-    loss: Array, true: Array, noise: Array, own: Array, grad: Array, grad_noise: Array
-) -> float | None:
+def _factor(record: LoopRecord, computed: Evaluated, usable: Array) -> float | None:
     """The one factor between losses, which the gradients must have too."""
-    factor = _ratio(loss, true, 1e-4 * np.abs(true) + _NOISE * noise)
+    loss, true = record.loss[usable], computed.loss[usable]
+    factor = _ratio(loss, true, 1e-4 * np.abs(true) + _NOISE * computed.loss_noise[usable])
     if factor is None:
         return None
+    own, grad = record.step_grad[usable], computed.grad[usable]
     largest = np.abs(grad).max(axis=1, keepdims=True)
-    slack = max(abs(factor), 1.0) * (2e-3 * largest + _NOISE * grad_noise)
+    slack = max(abs(factor), 1.0) * (2e-3 * largest + _NOISE * computed.grad_noise[usable])
     known = np.isfinite(own) & np.isfinite(slack)
     if not known.any():
         return factor if len(loss) > 2 else None

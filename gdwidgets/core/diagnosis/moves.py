@@ -81,8 +81,16 @@ def moves_of(record: LoopRecord, computed: Evaluated | None) -> Moves:
     usable = finite & gap_free
     bad = np.flatnonzero(~usable)
     head = int(bad[0]) if len(bad) else count
-    chosen = [part[usable] for part in (number, params, delta, grad, tol, doubt)]
-    return Moves(*chosen, eps=record.eps, head=head)
+    return Moves(
+        number[usable],
+        params[usable],
+        delta[usable],
+        grad[usable],
+        tol[usable],
+        doubt[usable],
+        record.eps,
+        head,
+    )
 
 
 def rate_bounds(delta: Array, direction: Array, slack: Array, doubt: Array) -> tuple[Array, Array]:

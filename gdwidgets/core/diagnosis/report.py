@@ -34,10 +34,7 @@ def report_text(
     ValueError
         For any other ``hints``.
     """
-    if isinstance(hints, bool):
-        level = 3 if hints else 0
-    else:
-        level = checks.integer(hints, "hints", 1, 3)
+    level = 3 * hints if isinstance(hints, bool) else checks.integer(hints, "hints", 1, 3)
     lines = [_recorded(record, loops)] if record.count else []
     if level == 0:
         return "\n".join([*lines, "What the loop does is held back."])
@@ -48,7 +45,7 @@ def report_text(
         )
     for one in findings:
         lines.append(one.sentence)
-        if one.why and one.name not in {"agrees"}:
+        if one.why and one.name != "agrees":
             lines.append(f"    {one.why}")
     return "\n".join(lines)
 

@@ -38,51 +38,18 @@ def _all_or(names: Sequence[str]) -> str:
 
 def refused(refusal: Refusal) -> Finding:
     """An error, in PyTorch's own words, and its cause."""
-    which = _all_or(refusal.names) if refusal.names else ""
-    it = which or "the parameter"
+    it = _all_or(refusal.names) if refusal.names else "the parameter"
     name = refusal.names[0] if refusal.names else "a"
     words = f" PyTorch says: “{refusal.message}”" if refusal.message else ""
-    cause, why, line = {
-        "lost_leaf": (
-            f"Your update gives {it} a new tensor. It is no leaf any more, so no gradient is "
-            "accumulated in it.",
-            f"`{name} = {name} - ...` makes a new tensor and forgets the old one. Change the tensor "
-            f"in place instead, inside `torch.no_grad()`: `{name} -= learning_rate * {name}.grad`.",
-            _UPDATE_LINE,
-        ),
-        "in_place": (
-            "Your update changes a tensor in place while autograd is recording.",
-            "A parameter that requires gradients may be changed in place only where nothing is "
-            "recorded: put the update inside `with torch.no_grad():`, after `backward()`.",
-            _UPDATE_LINE,
-        ),
-        "backward_twice": (
-            "Your loop calls `backward()` a second time on a graph that was already used up.",
-            "`backward()` frees the graph of the loss. Compute the loss anew in every step, inside "
-            "the loop, before `loss.backward()`.",
-            "the line that computes the loss, and where it stands",
-        ),
-        "no_gradient": (
-            f"There is no gradient: {_missing_gradient(refusal, it)}",
-            _mend_missing_gradient(refusal),
-            "where gradients are computed, before they are used",
-        ),
-        "cleared_before_update": (
-            f"Your loop clears the gradient of {it} between `backward()` and the update.",
-            "The order is: `backward()`, update, then clear. Cleared too early, `.grad` is empty "
-            "when the update needs it.",
-            "the order of backward, update and clearing",
-        ),
-    }.get(
-        refusal.kind,
-        (
-            f"Your loop was stopped after {steps_text(refusal.step)}: {refusal.message}.",
-            "What came before is recorded.",
-            "the line that raised the error",
-        ),
-    )
-    if refusal.kind == "interrupted":
+    if refusal.kind == "no_gradient":
+        cause = f"There is no gradient: {_missing_gradient(refusal, it)}"
+        why, line = _mend_missing_gradient(refusal), "where gradients are computed and used"
+    elif refusal.kind in _REFUSED:
+        cause, why, line = (text.format(it=it, name=name) for text in _REFUSED[refusal.kind])
+    else:
         words = ""
+        cause = f"Your loop was stopped after {steps_text(refusal.step)}: {refusal.message}."
+        why, line = "What came before is recorded.", "the line that raised the error"
     return Finding(
         refusal.kind,
         cause + words,
@@ -91,6 +58,46 @@ def refused(refusal: Refusal) -> Finding:
         _look(refusal.step, line),
         why,
     )
+
+
+_REFUSED = {
+    "lost_leaf": (
+        (
+            "Your update gives {it} a new tensor. It is no leaf any more, so no gradient is "
+            "accumulated in it."
+        ),
+        (
+            "`{name} = {name} - ...` makes a new tensor and forgets the old one. Change the tensor "
+            "in place instead, inside `torch.no_grad()`: `{name} -= learning_rate * {name}.grad`."
+        ),
+        _UPDATE_LINE,
+    ),
+    "in_place": (
+        "Your update changes a tensor in place while autograd is recording.",
+        (
+            "A parameter that requires gradients may be changed in place only where nothing is "
+            "recorded: put the update inside `with torch.no_grad():`, after `backward()`."
+        ),
+        _UPDATE_LINE,
+    ),
+    "backward_twice": (
+        "Your loop calls `backward()` a second time on a graph that was already used up.",
+        (
+            "`backward()` frees the graph of the loss. Compute the loss anew in every step, inside "
+            "the loop, before `loss.backward()`."
+        ),
+        "the line that computes the loss, and where it stands",
+    ),
+    "cleared_before_update": (
+        "Your loop clears the gradient of {it} between `backward()` and the update.",
+        (
+            "The order is: `backward()`, update, then clear. Cleared too early, `.grad` is empty "
+            "when the update needs it."
+        ),
+        "the order of backward, update and clearing",
+    ),
+}
+"""By kind: the cause, why, and where to look."""
 
 
 def _missing_gradient(refusal: Refusal, it: str) -> str:
@@ -308,8 +315,8 @@ def stale(rate: float, step: int) -> Finding:
         step,
         {"rate": rate},
         _look(step, "which gradient the update uses, and when it was computed"),
-        "The gradient must be that of the present point: loss, `backward()`, update, in this order, "
-        "in every step.",
+        "The gradient must be that of the present point: loss, `backward()`, update, in this "
+        "order, in every step.",
     )
 
 
@@ -332,7 +339,8 @@ def every_n(n: int, rate: float, *, kept: bool) -> Finding:
     together = f"the gradients of {n} passes add up" if kept else "only the last gradient is used"
     return Finding(
         "updated_every_n",
-        f"Your loop updates after every {nth(n)} `backward()` only; {together}. Is that on purpose?",
+        f"Your loop updates after every {nth(n)} `backward()` only; {together}. "
+        "Is that on purpose?",
         n - 1,
         {"n": n, "rate": rate, "kept": kept},
         _look(n - 1, "when the update is made"),
@@ -363,7 +371,7 @@ def unknown_rule(moves: Moves, step: int, names: Sequence[str]) -> Finding:
 # -- clearing ------------------------------------------------------------------------------
 
 
-def not_cleared(record: LoopRecord, clearing: Clearing, compared: bool) -> Finding:  # noqa: FBT001 - text only
+def not_cleared(record: LoopRecord, clearing: Clearing, *, compared: bool) -> Finding:
     """Gradients that pile up."""
     partial = clearing.kind == "some"
     names = [record.names[place] for place in clearing.places]
@@ -374,8 +382,8 @@ def not_cleared(record: LoopRecord, clearing: Clearing, compared: bool) -> Findi
     ask = "" if compared else " Is that on purpose?"
     return Finding(
         "not_cleared",
-        f"{what} {when}: step {clearing.step + 1:,} begins with {held} in it, and `backward()` adds "
-        f"to that.{ask}",
+        f"{what} {when}: step {clearing.step + 1:,} begins with {held} in it, and `backward()` "
+        f"adds to that.{ask}",
         clearing.step,
         {"names": tuple(names), "held": tuple(record.before[row].tolist())},
         _look(clearing.step, "what `.grad` holds before `backward()`"),
@@ -431,10 +439,9 @@ def cleared(expected: int | None, step: int) -> Finding:
 # -- the loss ------------------------------------------------------------------------------
 
 
-def scaled(
-    factor: float, samples: int | None, step: int, *, of_loss: bool, makes_up: bool
-) -> Finding:
+def scaled(link: Relation, samples: int | None, *, of_loss: bool, makes_up: bool) -> Finding:
     """The reference's loss, or gradient, times a number."""
+    factor, step = link.factor, link.step
     what = "loss" if of_loss else "gradient"
     rate = " Your learning rate makes up for it." if makes_up else ""
     if samples is not None and samples > 1 and abs(factor / samples - 1) < 1e-3:
@@ -448,6 +455,7 @@ def scaled(
             "With the sum, the learning rate that suits depends on how many samples there are. Use "
             "`.mean()`.",
         )
+    both = ", and so is its gradient" if of_loss else ""
     hints = {
         2.0: "A factor 2 is there that does not belong.",
         0.5: "A factor 2 is missing, or a factor ½ does not belong.",
@@ -455,8 +463,7 @@ def scaled(
     }
     return Finding(
         "scaled_gradient",
-        f"Your {what} is {number(factor)} × the reference's{', and so is its gradient' if of_loss else ''}."
-        f"{rate}",
+        f"Your {what} is {number(factor)} × the reference's{both}.{rate}",
         step,
         {"factor": factor},
         _look(step, f"the line that computes the {what}"),
@@ -547,7 +554,8 @@ def other_length(stop: Stop) -> Finding:
     after = f": {how}" if how else ""
     return Finding(
         "other_length",
-        f"Your loop makes {steps_text(stop.updates, 'update')}, the reference {stop.expected:,}{after}.",
+        f"Your loop makes {steps_text(stop.updates, 'update')}, the reference "
+        f"{stop.expected:,}{after}.",
         min(stop.updates, stop.expected),
         {"updates": stop.updates, "expected": stop.expected},
         "Look at where the loop ends: its range, and its last step.",
@@ -585,7 +593,7 @@ def other_stop(stop: Stop, record: LoopRecord, reference: Reference) -> Finding:
         max(min(last - 1, stop.expected), 0),
         {"test": stop.kind, "updates": stop.updates, "expected": stop.expected},
         f"Look at the test that ends the loop, at step {last:,}.",
-        "The reference stops when |loss − previous loss| < loss_tol, before the update of that step.",
+        "The reference stops when |loss − previous loss| < loss_tol, before that step's update.",
     )
 
 
@@ -680,15 +688,21 @@ def rule(
         {"plain": "plain_descent"}.get(kind, kind),
         text,
         update.step,
-        {**constants, "rate": rate, "bounds": update.bounds, "segments": update.segments, "differs": bool(other)},
+        {
+            **constants,
+            "rate": rate,
+            "bounds": update.bounds,
+            "segments": update.segments,
+            "differs": bool(other),
+        },
         _look(update.step, _UPDATE_LINE),
         _WHY_RULE[kind],
     )
 
 
-def plain_rates(rates: list[tuple[str, float]]) -> Finding:
+def plain_rates(rates: dict[str, float]) -> Finding:
     """Plain descent with more than one rate."""
-    parts = [f"{name} by {number(rate)} × its gradient" for name, rate in rates]
+    parts = [f"{name} by {number(rate)} × its gradient" for name, rate in rates.items()]
     return Finding(
         "plain_descent",
         f"Your update is plain gradient descent with rates of their own: it moves {listed(parts)}.",

@@ -8,7 +8,7 @@ them, so a rule that fits is the rule, and one that misses by more than rounding
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,8 +83,8 @@ def identify(moves: Moves, rule: Any = None, rate: float | None = None) -> Updat
     """
     if not moves.count:
         return Update("none")
-    moving = (moves.delta != 0).any(axis=0)
-    pulled = (np.abs(moves.buffer) > 2 * moves.doubt).any(axis=0)
+    moving = np.any(moves.delta != 0, axis=0)
+    pulled = np.any(np.abs(moves.buffer) > 2 * moves.doubt, axis=0)
     if not moving.any():
         return _still(moves, pulled, rate)
     frozen = [int(place) for place in np.flatnonzero(~moving & pulled)]
@@ -95,13 +95,8 @@ def identify(moves: Moves, rule: Any = None, rate: float | None = None) -> Updat
         if not frozen:  # too small an update to be seen: the rule may be tested on all
             return _of_moving(moves, rule, rate)
         order = tuple(rest[place] for place in found.order)
-        return _with(found, frozen=tuple(frozen), order=order)
+        return replace(found, frozen=tuple(frozen), order=order)
     return found
-
-
-def _with(update: Update, **changes: Any) -> Update:
-    fields = {name: getattr(update, name) for name in update.__dataclass_fields__}
-    return Update(**(fields | changes))
 
 
 def _still(moves: Moves, pulled: Array, rate: float | None) -> Update:
@@ -377,22 +372,20 @@ def _schedule(moves: Moves, low: Array, high: Array) -> Update | None:
     doubt = (row_high[known] - row_low[known]) / 2 + 1e-4 * np.abs(middle)
     size = np.linalg.norm(moves.buffer[known], axis=1)
     low_rate, high_rate = float(middle.min()), float(middle.max())
-    common = {"low": low_rate, "high": high_rate, "segments": pieces, "step": first_change}
+    found = Update("schedule", low_rate, high_rate, segments=pieces, step=first_change)
     if (middle + doubt > 0).all():
         clip = _clipped(middle, doubt, size)
         if clip is not None:
-            kind, value = clip
-            return Update(
-                kind, constants={"norm": value}, **{**common, "low": high_rate, "high": high_rate}
-            )
+            kind, length = clip
+            return replace(found, kind=kind, low=high_rate, constants={"norm": length})
     lengths = np.diff([first for first, _, _ in segments] + [moves.count])
     if len(segments) <= max(2, moves.count // 5) and (lengths[:-1] >= 2).all():
-        return Update("schedule", form="pieces", **common)
+        return replace(found, form="pieces")
     form = _form(moves.number[known], middle, doubt)
     if form:
-        return Update("schedule", form=form, **common)
+        return replace(found, form=form)
     # Along the gradient in more than one direction: that is no chance.
-    return None if _parallel(moves.buffer) else Update("schedule", form="varies", **common)
+    return None if _parallel(moves.buffer) else replace(found, form="varies")
 
 
 def _segments(low: Array, high: Array) -> list[tuple[int, float, float]]:

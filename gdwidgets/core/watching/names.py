@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -105,27 +105,18 @@ def _plain(name: str) -> bool:
     return name.isidentifier()
 
 
-def _within(name: str, value: Any) -> Iterator[tuple[int, str]]:
+def _within(name: str, value: Any) -> list[tuple[int, str]]:
     """Tensors in a variable, as (id, name)."""
     if isinstance(value, Tensor):
-        yield id(value), name
-    elif isinstance(value, torch.nn.Module):
-        yield from ((id(one), own) for own, one in value.named_parameters())
-    elif isinstance(value, (list, tuple)):
-        for place, item in enumerate(value[:_MOST_ITEMS]):
-            if isinstance(item, Tensor):
-                yield id(item), f"{name}[{place}]"
+        return [(id(value), name)]
+    if isinstance(value, torch.nn.Module):
+        return [(id(one), own) for own, one in value.named_parameters()]
+    items: list[tuple[str, Any]] = []
+    if isinstance(value, (list, tuple)):
+        items = [(f"{name}[{place}]", item) for place, item in enumerate(value[:_MOST_ITEMS])]
     elif isinstance(value, dict):
-        for key, item in list(value.items())[:_MOST_ITEMS]:
-            if isinstance(item, Tensor):
-                yield id(item), key if isinstance(key, str) else f"{name}[{key!r}]"
+        keys = list(value)[:_MOST_ITEMS]
+        items = [(key if isinstance(key, str) else f"{name}[{key!r}]", value[key]) for key in keys]
     elif name == "self":
-        attributes = getattr(value, "__dict__", None)
-        if isinstance(attributes, dict):
-            for key, item in list(attributes.items())[:_MOST_ITEMS]:
-                if isinstance(item, Tensor):
-                    yield id(item), key
-
-
-Namer = Callable[[list[Tensor]], dict[int, str]]
-"""From tensors to their names, by ``id``."""
+        items = list(getattr(value, "__dict__", {}).items())[:_MOST_ITEMS]
+    return [(id(item), full) for full, item in items if isinstance(item, Tensor)]

@@ -6,6 +6,7 @@ The texts are those of torch's autograd (torch/csrc/autograd and torch/autograd/
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import FrameType
 
 import torch
@@ -14,13 +15,14 @@ from torch import Tensor
 from gdwidgets.core.diagnosis.records import Refusal
 from gdwidgets.core.watching.names import looked_up
 
-_IN_PLACE = (
-    "leaf Variable that requires grad is being used in an in-place operation",
-    "has been modified by an inplace operation",
+_TEXTS = (
+    ("leaf Variable that requires grad is being used in an in-place operation", "in_place"),
+    ("has been modified by an inplace operation", "in_place"),
+    ("backward through the graph a second time", "backward_twice"),
+    ("does not require grad and does not have a grad_fn", "no_gradient"),
+    ("Inference tensors cannot be saved for backward", "no_gradient"),
 )
-_TWICE = "backward through the graph a second time"
-_NO_GRAPH = "does not require grad and does not have a grad_fn"
-_INFERENCE = "Inference tensors cannot be saved for backward"
+"""Parts of torch's messages, and what they mean."""
 
 
 def refusal(
@@ -50,37 +52,37 @@ def refusal(
         Finds a tensor's name.
     """
     message = str(error).split("\n\n")[0].strip()
-    frames = tuple(frames)
-    lost = lost_names(parameters, frames)
+    lost = lost_names(parameters, tuple(frames))
     if isinstance(error, RuntimeError):
-        if any(text in message for text in _IN_PLACE):
-            return Refusal("in_place", message, step)
-        if _TWICE in message:
-            return Refusal("backward_twice", message, step)
-        if _INFERENCE in message:
-            return Refusal("no_gradient", message, step, mode="inference_mode")
-        if _NO_GRAPH in message:
-            if lost:
-                return Refusal("lost_leaf", message, step, lost)
-            return Refusal("no_gradient", message, step, mode=_mode())
-        return None
-    if isinstance(error, (TypeError, AttributeError)) and "NoneType" in message:
-        if empty is None:
-            return None
-        names = tuple(filter(None, (name_of(empty),)))
-        if not empty.is_leaf:
-            return Refusal("lost_leaf", message, step, names)
-        if lost:
+        kind = next((kind for text, kind in _TEXTS if text in message), "")
+        if kind == "no_gradient" and lost:
             return Refusal("lost_leaf", message, step, lost)
-        seen = any(empty is parameter for parameter in parameters.values())
-        kind = "cleared_before_update" if seen else "no_gradient"
-        return Refusal(kind, message, step, names)
+        mode = _mode() if kind == "no_gradient" else ""
+        return Refusal(kind, message, step, mode=mode) if kind else None
+    if isinstance(error, (TypeError, AttributeError)) and "NoneType" in message:
+        names = () if empty is None else tuple(filter(None, (name_of(empty),)))
+        known = any(empty is parameter for parameter in parameters.values())
+        return _of_none(Refusal("no_gradient", message, step, names), lost, empty, known=known)
     return None
+
+
+def _of_none(
+    found: Refusal, lost: tuple[str, ...], empty: Tensor | None, *, known: bool
+) -> Refusal | None:
+    """Python's refusal to compute with ``None``, where it came from an empty ``.grad``.
+
+    ``known`` says whether a backward pass has reached the tensor before.
+    """
+    if empty is None:
+        return None
+    if lost or not empty.is_leaf:
+        return replace(found, kind="lost_leaf", names=lost or found.names)
+    return replace(found, kind="cleared_before_update") if known else found
 
 
 def lost_names(parameters: dict[str, Tensor], frames: Iterable[FrameType]) -> tuple[str, ...]:
     """Parameters whose variable now is another tensor that is no leaf to accumulate in."""
-    frames = tuple(frames)
+    frames = tuple(frames)  # read once for each parameter
     lost = []
     for name, leaf in parameters.items():
         now = looked_up(name, frames)

@@ -119,9 +119,9 @@ class Watch:
     Notes
     -----
     Arrays have a row for each ``backward()``: the values there before the update, the loss, and
-    ``.grad`` after it. A loop of more numbers than 64 is kept as norms (`tensors`); `params`, `grad`
-    and `step_grad` then have no columns. Where a block holds several loops, the last one is read;
-    `records` has all.
+    ``.grad`` after it. A loop of more numbers than 64 is kept as norms (`tensors`); `params`,
+    `grad` and `step_grad` then have no columns. Where a block holds several loops, the last one is
+    read; `records` has all.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class Watch:
                 "a loop of this thread is being watched already: leave that `with` block first"
             )
         self._mode = _Mode(self)
-        self._mode.__enter__()
+        self._mode.__enter__()  # type: ignore[no-untyped-call]  # torch's gap
         _active.watch = self
         return self
 
@@ -184,7 +184,7 @@ class Watch:
         """End the recording; an exception passes through."""
         _active.watch = None
         if self._mode is not None:
-            self._mode.__exit__(kind, error, traceback)
+            self._mode.__exit__(kind, error, traceback)  # type: ignore[no-untyped-call]  # torch's gap
             self._mode = None
         self._ended = True
         self.error = error
@@ -332,8 +332,10 @@ class Watch:
         return WatchedRun(self.loop, reference, recording=self.recording)
 
     def columns(self) -> dict[str, Array]:
-        """The records as named columns, for a data frame: step, loss, then of each number n its
-        value ``n``, ``n.grad`` and ``n.step_grad``; all (n,).
+        """The records as named columns (n,), for a data frame.
+
+        ``step`` and ``loss``, then of each number its value under its name, ``name.grad`` and
+        ``name.step_grad``.
         """
         loop = self.loop
         table: dict[str, Array] = {"step": loop.number, "loss": loop.loss}
@@ -623,7 +625,7 @@ class _Mode(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Any,
-        types: Any,  # noqa: ARG002 - torch passes it
+        types: Any,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
@@ -638,7 +640,7 @@ class _Mode(TorchFunctionMode):
 
 
 def _see_backward(mine: Watch, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """``tensor.backward(gradient=None, …, inputs=None)``, ``torch.autograd.backward(tensors, …)``."""
+    """See ``tensor.backward(gradient=None, …)`` and ``torch.autograd.backward(tensors, …)``."""
     roots = args[0] if args else kwargs.get("tensors", ())
     weights = args[1] if len(args) > 1 else kwargs.get("gradient", kwargs.get("grad_tensors"))
     inputs = kwargs.get("inputs")
@@ -652,7 +654,7 @@ def _see_backward(mine: Watch, func: Any, args: tuple[Any, ...], kwargs: dict[st
 
 
 def _see_grad(mine: Watch, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """``torch.autograd.grad(outputs, inputs, grad_outputs=None, …)``: gradients that are returned."""
+    """See ``torch.autograd.grad(outputs, inputs, …)``, whose gradients are returned."""
     roots = _tensors(args[0] if args else kwargs.get("outputs", ()))
     inputs = _tensors(args[1] if len(args) > 1 else kwargs.get("inputs", ()))
     weights = args[2] if len(args) > 2 else kwargs.get("grad_outputs")
@@ -679,11 +681,12 @@ def _see_grad_read(mine: Watch, func: Any, args: tuple[Any, ...], kwargs: dict[s
     return grad
 
 
+_GRAD: Any = torch.Tensor.grad  # a descriptor in C
 _HANDLERS: dict[Any, Callable[[Watch, Any, tuple[Any, ...], dict[str, Any]], Any]] = {
     torch.Tensor.backward: _see_backward,
     torch.autograd.backward: _see_backward,
     torch.autograd.grad: _see_grad,
-    torch.Tensor.grad.__get__: _see_grad_read,  # type: ignore[attr-defined]  # a C descriptor
+    _GRAD.__get__: _see_grad_read,
 }
 
 
