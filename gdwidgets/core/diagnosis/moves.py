@@ -108,7 +108,7 @@ def rate_bounds(delta: Array, direction: Array, slack: Array, doubt: Array) -> t
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         size = np.abs(direction)
-        slack = slack + np.abs(delta) * np.minimum(doubt / size, 1)
+        slack = slack + np.abs(delta) * np.where(size > doubt, doubt / size, doubt > 0)
         middle, width = -delta / direction, slack / size
         low, high = middle - width, middle + width
     blind = size <= 2 * doubt

@@ -590,7 +590,7 @@ class Watch:
             self._refusals.append(noted)
 
     def _grad_read(self, tensor: Tensor, grad: Tensor | None) -> None:
-        """Look at what the loop reads in ``.grad``: an update after the buffer was emptied?"""
+        """Look at what the loop reads in ``.grad``: empty buffers mean an update that comes late."""
         if grad is None:
             self._empty = tensor
         tape = self._tapes[-1] if self._tapes else None
