@@ -13,6 +13,7 @@ from gdwidgets.core import (
     Adam,
     Descent,
     LinearNeuron,
+    MiniBatches,
     Momentum,
     Nesterov,
     PolynomialRegression,
@@ -22,6 +23,7 @@ from gdwidgets.core.diagnosis.diagnose import diagnose
 from gdwidgets.core.diagnosis.findings import NO_MISTAKES, ORDER, Finding, number
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 from gdwidgets.core.diagnosis.report import report_text
+from gdwidgets.core.rules.wrappers import EveryNth
 from loops import (
     FIRST,
     X,
@@ -739,3 +741,71 @@ def test_hints_come_one_at_a_time():
 )
 def test_numbers_have_few_digits_and_a_true_minus(value, text):
     assert number(value) == text
+
+
+# -- other objectives and rules ------------------------------------------------------------------
+
+
+def by_batches(pairs, steps=60):
+    """A regression loop that takes the pairs of step k from ``pairs(k)``."""
+
+    def loop():
+        a, b, c = (torch.tensor(x, requires_grad=True) for x in FIRST)
+        for k in range(steps):
+            x, y = X[pairs(k)], Y[pairs(k)]
+            (a + b * x + c * x**2 - y).pow(2).mean().backward()
+            with torch.no_grad():
+                a -= 1e-2 * a.grad
+                b -= 1e-2 * b.grad
+                c -= 1e-2 * c.grad
+            a.grad = b.grad = c.grad = None
+
+    return loop
+
+
+def test_mini_batches_agree_where_they_are_the_same_and_are_let_be_where_not():
+    batches = MiniBatches(PolynomialRegression(X, Y), 16, seed=3)
+    reference = Reference(batches, FIRST, 1e-2, max_steps=60)
+    assert names(watched(by_batches(batches.pairs), reference)) == ["agrees", "plain_descent"]
+    generator = torch.Generator().manual_seed(9)
+    other = by_batches(lambda k: torch.randperm(100, generator=generator)[:16])
+    assert names(watched(other, reference)) == ["plain_descent"]
+
+
+def test_a_reference_with_any_rule_of_its_own_is_compared():
+    def loop():
+        w = torch.tensor([0.5, 0.5], requires_grad=True)
+        for step in range(1, 13):
+            ((w[0] * 1.5 + w[1] - 2.5) ** 2).backward()
+            if step % 3 == 0:
+                with torch.no_grad():
+                    w -= 0.1 * w.grad
+                w.grad = None
+
+    reference = Reference(LinearNeuron(), (0.5, 0.5), 0.1, EveryNth(3), 3, max_steps=12)
+    mine = watched(loop, reference)
+    assert set(names(mine)) <= NO_MISTAKES, mine.report()
+    assert names(mine)[0] == "agrees"
+
+
+def test_a_long_loop_is_compared_number_by_number_at_its_beginning(monkeypatch):
+    monkeypatch.setattr("gdwidgets.core.diagnosis.comparison._MOST_COMPARED", 50)
+    mine = watched(lambda: optimize_himmelblau(1, 1), himmelblau_reference())
+    evidence = mine.findings[0].evidence
+    assert (evidence["steps"], evidence["compared"]) == (300, 50)
+    assert "in the first 50 steps" in mine.findings[0].sentence
+
+
+def test_a_direction_without_gradient_is_not_called_uphill():
+    """The gradient of v is rounding noise; only u has a rate of its own to speak of."""
+
+    def loop():
+        u, v = (torch.tensor(x, requires_grad=True) for x in (1.0, 0.0))
+        for _ in range(30):
+            (u**2 + 1e-9 * torch.sin(1e6 * v)).backward()
+            with torch.no_grad():
+                u -= 0.02 * u.grad
+                v -= 0.01 * v.grad
+            u.grad = v.grad = None
+
+    assert "uphill" not in names(watched(loop))

@@ -110,9 +110,9 @@ class Case:
 
     @property
     def rates(self) -> dict[str, Update]:
-        """Where plain descent has a rate for each number: by name, those that are known."""
+        """Where plain descent has a rate for each number: by name, those whose sign is known."""
         each = zip(self.moving_names, self.update.each, strict=True)
-        return {name: Update("plain", *one) for name, one in each if np.isfinite(one[1])}
+        return {name: Update("plain", *one) for name, one in each if one[0] > 0 or one[1] < 0}
 
     @property
     def samples(self) -> int | None:

@@ -16,6 +16,9 @@ from gdwidgets.core.session import own_torch_state
 
 _SEEDS = 50
 
+_MOST_COMPARED = 20_000
+"""Updates of the reference that are computed for the sake of a comparison."""
+
 
 def same_start(record: LoopRecord, reference: Reference) -> bool:
     """Whether the loop begins where the reference does, but for rounding to float32."""
@@ -41,7 +44,7 @@ def seed_of(point: Array) -> int | None:
 
 def made_by(moves: Moves, reference: Reference) -> bool:
     """Whether the reference's rule and rate make every recorded update."""
-    rows = min(moves.head, 20_000)
+    rows = min(moves.head, _MOST_COMPARED)
     if not rows:
         return True
     rule = reference.rule
@@ -166,7 +169,9 @@ class Agreement:
     """How close a loop's parameters are to its reference's, record by record."""
 
     updates: int
-    """Updates compared."""
+    """Updates that both make."""
+    compared: int
+    """Of these, the updates after which numbers were compared."""
     bits: bool
     """Whether all are equal to the last bit."""
     difference: float
@@ -180,7 +185,7 @@ class Agreement:
 def agreement(record: LoopRecord, reference: Reference) -> tuple[Agreement, Descent]:
     """Run the reference as far as the loop, and compare."""
     run = reference.descent()
-    run.advance_to(min(reference.max_steps, record.total))
+    run.advance_to(min(reference.max_steps, record.total, _MOST_COMPARED))
     mine, number = record.params, record.number
     if record.final is not None and not record.thinned:
         mine = np.concatenate([mine, record.final[None]])
@@ -192,12 +197,15 @@ def agreement(record: LoopRecord, reference: Reference) -> tuple[Agreement, Desc
     difference = np.abs(mine[rows] - other).max(axis=1) if rows.any() else np.zeros(1)
     bits = bool(np.array_equal(narrow, other)) and record.eps > 1e-8
     if not rows.any():
-        return Agreement(0, bits, 0.0, 0, begins=True), run
+        return Agreement(0, 0, bits, 0.0, 0, begins=True), run
     first = slice(0, 2)
     size = np.abs(mine[rows][first]).max() + np.abs(run.grad[:1, 0]).max() * reference.learning_rate
     worst = int(difference.argmax())
+    compared = int(number[rows][-1])
+    going_on = str(run.outcomes[0]) == "running"
     how = Agreement(
-        int(number[rows][-1]),
+        min(int(number[-1]), reference.max_steps) if going_on else compared,
+        compared,
         bits,
         float(difference[worst]),
         int(number[rows][worst]),

@@ -41,7 +41,7 @@ class Refusal:
     """``"inference_mode"`` or ``"no_grad"`` where that was in force and is the cause."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoopRecord:
     """A loop's records: n backward passes over P numbers. All arrays are float64."""
 

@@ -34,7 +34,7 @@ def report_text(
     ValueError
         For any other ``hints``.
     """
-    level = 3 * hints if isinstance(hints, bool) else checks.integer(hints, "hints", 1, 3)
+    level = hint_level(hints)
     lines = [_recorded(record, loops)] if record.count else []
     if level == 0:
         return "\n".join([*lines, "What the loop does is held back."])
@@ -48,6 +48,17 @@ def report_text(
         if one.why and one.name != "agrees":
             lines.append(f"    {one.why}")
     return "\n".join(lines)
+
+
+def hint_level(hints: Hints) -> int:
+    """How many of *where*, *what* and *why* are told: 0 for ``False``, 3 for ``True``.
+
+    Raises
+    ------
+    ValueError
+        For anything but ``True``, ``False``, 1, 2 or 3.
+    """
+    return 3 * hints if isinstance(hints, bool) else checks.integer(hints, "hints", 1, 3)
 
 
 def _recorded(record: LoopRecord, loops: int) -> str:

@@ -617,13 +617,21 @@ def agrees(how: Agreement, record: LoopRecord, outcome: str) -> Finding:
                 f"{steps_text(how.updates)}. Here rounding errors grow: they have taken the two "
                 f"{number(how.difference, 2)} apart."
             )
+    if how.compared < how.updates:
+        text += f" The numbers were compared in the first {how.compared:,} steps."
     if record.thinned:
         text += " Of a loop this long, records from its middle were dropped."
     return Finding(
         "agrees",
         text,
         0,
-        {"steps": how.updates, "bits": how.bits, "difference": how.difference, "outcome": outcome},
+        {
+            "steps": how.updates,
+            "compared": how.compared,
+            "bits": how.bits,
+            "difference": how.difference,
+            "outcome": outcome,
+        },
         "There is nothing to look for.",
         "Start, loss, gradient, update and clearing are the reference's in every step.",
     )

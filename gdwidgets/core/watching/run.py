@@ -13,7 +13,7 @@ from gdwidgets.core.diagnosis.records import Array, LoopRecord, Reference
 from gdwidgets.core.objectives.protocol import Objective
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WatchedRun:
     """A loop as a run of one lane: a snapshot of its records.
 

@@ -25,7 +25,7 @@ from gdwidgets.core.diagnosis.diagnose import diagnose
 from gdwidgets.core.diagnosis.findings import Finding
 from gdwidgets.core.diagnosis.matching import aligned
 from gdwidgets.core.diagnosis.records import Array, LoopRecord, Reference, Refusal, empty_record
-from gdwidgets.core.diagnosis.report import Hints, report_text
+from gdwidgets.core.diagnosis.report import Hints, hint_level, report_text
 from gdwidgets.core.watching.leaves import leaves_of
 from gdwidgets.core.watching.names import (
     calling_frames,
@@ -78,7 +78,7 @@ def watch(
     Raises
     ------
     ValueError
-        When a named tensor is none.
+        When a named tensor is none, or the reference or the hints are not what they must be.
     RuntimeError
         When this thread is being watched already.
     """
@@ -137,6 +137,7 @@ class Watch:
                 raise ValueError(f"{name} must be a tensor, got {checks.shown(tensor)}")
         if reference is not None and not isinstance(reference, Reference):
             raise ValueError(f"reference must be a Reference, got {checks.shown(reference)}")
+        hint_level(hints)
         self.reference = reference
         self.hints = hints
         self.result: Any = None
@@ -158,6 +159,7 @@ class Watch:
         self._mode: _Mode | None = None
         self._ended = False
         self._seen: tuple[Any, ...] | None = None
+        self._read: tuple[tuple[Any, ...], tuple[LoopRecord, LoopRecord]] | None = None
         self._findings: tuple[Finding, ...] = ()
         self._hint = 0
 
@@ -351,7 +353,7 @@ class Watch:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the loop does and where it differs, the most important first."""
-        key = (self._count, self._ended, self.reference, len(self._refusals))
+        key = self._key
         if self._seen != key:
             self._findings = diagnose(self._both()[0], self.reference)
             self._seen = key
@@ -390,6 +392,17 @@ class Watch:
 
     def _both(self) -> tuple[LoopRecord, LoopRecord]:
         """The last loop's record, as it is and as matched with the reference."""
+        key = self._key
+        if self._read is None or self._read[0] != key:
+            self._read = (key, self._matched())
+        return self._read[1]
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        """Changes whenever anything recorded does."""
+        return self._count, self._ended, self.reference, len(self._refusals), len(self._tapes)
+
+    def _matched(self) -> tuple[LoopRecord, LoopRecord]:
         tapes = self._all_tapes()
         refusals = tuple(self._refusals)
         record = tapes[-1].record(refusals) if tapes else empty_record(refusals)
@@ -590,7 +603,7 @@ class Watch:
             self._refusals.append(noted)
 
     def _grad_read(self, tensor: Tensor, grad: Tensor | None) -> None:
-        """Look at what the loop reads in ``.grad``: empty buffers mean an update that comes late."""
+        """Look at what the loop reads in ``.grad``: an empty buffer may mean a late update."""
         if grad is None:
             self._empty = tensor
         tape = self._tapes[-1] if self._tapes else None
