@@ -7,7 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
+from gdwidgets.core import SURFACES, Reference
 from loops import (
     FIRST,
     X,
@@ -824,3 +827,69 @@ def test_a_planted_mistake_is_found(case):
 
 def test_there_are_enough_of_them():
     assert len(PLANTED) >= 30
+
+
+# -- whatever the start, the rate and the style ------------------------------------------------
+
+MISTAKES = (
+    "uphill", "not_updated", "swapped", "stale_gradient", "not_cleared", "scaled_gradient",
+    "other_loss", "other_start", "other_rate", "other_length", "cleared_before_update",
+)  # fmt: skip
+
+
+@st.composite
+def mistaken_loops(draw):
+    mistake = draw(st.sampled_from(MISTAKES))
+    surface = draw(st.sampled_from(["himmelblau", "booth", "beale", "mccormick"]))
+    start = draw(st.tuples(st.floats(-3, 3, width=16), st.floats(-3, 3, width=16)))
+    rate = draw(st.floats(-5, -3.5).map(lambda power: float(f"{10**power:.2g}")))
+    vector = draw(st.booleans())
+    steps = draw(st.integers(4, 40))
+    return mistake, SURFACES[surface], start, rate, vector, steps
+
+
+def mistaken(case):
+    """A loop of the course's kind with one mistake of a given name."""
+    mistake, surface, start, rate, vector, steps = case
+    rate = {"uphill": rate, "other_rate": -3 * rate}.get(mistake, -rate)
+    start = [x + (mistake == "other_start") for x in start]
+    starts = [start] if vector else start
+
+    def loop():
+        tensors = [torch.tensor(x, requires_grad=True) for x in starts]
+        last = torch.zeros(2)
+        for _ in range(steps - (mistake == "other_length")):
+            u, v = tensors[0] if vector else tensors
+            loss = surface.function(u, v)
+            other = {"scaled_gradient": loss / 2, "other_loss": loss + u**2 + 1}
+            other.get(mistake, loss).backward()
+            for p in tensors if mistake == "cleared_before_update" else ():
+                p.grad.zero_()
+            grad = torch.cat([p.grad.reshape(-1) for p in tensors])
+            used = {
+                "swapped": grad.flip(0),
+                "stale_gradient": last,
+                "not_updated": grad * torch.tensor([1.0, 0.0]),
+            }.get(mistake, grad)
+            last = grad
+            with torch.no_grad():
+                for p, part in zip(tensors, [used] if vector else used, strict=True):
+                    p += rate * part  # noqa: PLW2901 - as students write it
+            for p in tensors if mistake != "not_cleared" else ():
+                p.grad = None
+
+    return loop
+
+
+@given(mistaken_loops())
+@settings(max_examples=150)
+def test_a_mistake_is_found_from_any_start_at_any_rate(case):
+    mistake, surface, start, rate, _, steps = case
+    gradient = surface.gradient([start])[0]
+    # Where a gradient is next to nothing, or both are equal, there is nothing to see.
+    assume((np.abs(gradient) > 0.05).all())
+    assume(abs(abs(gradient[0]) - abs(gradient[1])) > 0.05)
+    mine = watched(mistaken(case), Reference(surface, start, rate, max_steps=steps))
+    assert names(mine)[0] == mistake, mine.report()
+    assert "agrees" not in names(mine)
+    assert set(names(mine)[1:]) <= RULE | {"diverged"}, mine.report()
