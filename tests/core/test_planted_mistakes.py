@@ -427,6 +427,37 @@ def no_backward_at_all():
         himmelblau(u, v)
 
 
+@planted(himmelblau_reference(), "no_gradient")
+def a_loss_made_of_a_number():
+    u, v = scalars(1, 1)
+    optimizer = torch.optim.SGD([u, v], lr=RATE)
+    for _ in range(10):
+        optimizer.zero_grad()
+        torch.tensor(himmelblau(u, v).item(), requires_grad=True).backward()
+        optimizer.step()
+
+
+@planted(himmelblau_reference(), "in_place", also=RULE)
+def an_update_between_loss_and_backward():
+    u, v = scalars(1, 1)
+    optimizer = torch.optim.SGD([u, v], lr=RATE)
+    for _ in range(10):
+        loss = himmelblau(u, v)
+        optimizer.step()
+        optimizer.zero_grad()
+        loss.backward()
+
+
+@planted(himmelblau_reference(max_steps=10), "not_updated", names=("u", "v"))
+def parameters_made_inside_the_loop():
+    for _ in range(10):
+        u, v = scalars(1, 1)
+        himmelblau(u, v).backward()
+        with torch.no_grad():
+            u -= RATE * u.grad
+            v -= RATE * v.grad
+
+
 # -- Exercise 3: one vector, optimizers, modules, .data, by hand ---------------------------------
 
 

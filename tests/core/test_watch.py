@@ -667,3 +667,26 @@ def test_a_watch_of_nothing_to_compare_with_checks_its_reference():
     with pytest.raises(ValueError, match="reference"):
         Watch(reference=LinearNeuron())
     assert isinstance(Watch(reference=neuron_reference()).reference, Reference)
+
+
+def test_a_notebook_cell_is_watched_as_it_stands():
+    """The variables of a cell are globals of its own namespace, and the with block is in it."""
+    cell = """
+with watch(reference=reference) as mine:
+    u = torch.tensor(1.0, requires_grad=True); v = torch.tensor(1.0, requires_grad=True)
+    for k in range(300):
+        loss = (u**2 + v - 11)**2 + (u + v**2 - 7)**2
+        loss.backward()
+        with torch.no_grad():
+            u += 5e-4 * u.grad; v += 5e-4 * v.grad
+            u.grad = v.grad = None
+"""
+    space = {"__name__": "__main__", "watch": watch, "torch": torch}
+    space["reference"] = himmelblau_reference()
+    for _ in range(2):  # a cell may be run again
+        exec(compile(cell, "cell", "exec"), space)
+        mine = space["mine"]
+        assert mine.names == ("u", "v")
+        assert names(mine) == ["uphill"]
+        assert mine.findings[0].step == 0
+        assert mine.final.tolist() == [space["u"].item(), space["v"].item()]

@@ -110,7 +110,7 @@ class Case:
 
     @property
     def rates(self) -> dict[str, Update]:
-        """Where plain descent has a rate for each number: by name, those whose sign is known."""
+        """Where plain descent has a rate for each number: by name, those known to go up or down."""
         each = zip(self.moving_names, self.update.each, strict=True)
         return {name: Update("plain", *one) for name, one in each if one[0] > 0 or one[1] < 0}
 

@@ -73,8 +73,8 @@ def evaluated(objective: Objective, params: Array, number: Array | None = None) 
 
 def _moves(count: int) -> Array:
     """No move, then all up, all down, and every second one up: (5, P)."""
-    signs = np.where(np.arange(count) % 2, -1.0, 1.0)
-    return np.stack([np.zeros(count), np.ones(count), -np.ones(count), signs, -signs])
+    other = np.where(np.arange(count) % 2, -1.0, 1.0)
+    return np.stack([np.zeros(count), np.ones(count), -np.ones(count), other, -other])
 
 
 def _batched(objective: Objective, tried: Array) -> tuple[Array, Array]:

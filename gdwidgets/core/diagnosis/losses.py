@@ -33,8 +33,8 @@ class Relation:
     """For ``"gradient"``: the number whose gradient differs first."""
     order: tuple[int, ...] = ()
     """For ``"swapped"``."""
-    mine: float = 0.0
-    theirs: float = 0.0
+    value: float = 0.0
+    expected: float = 0.0
     """The two values where they differ first."""
 
 
@@ -57,7 +57,7 @@ def relation(record: LoopRecord, objective: Objective, computed: Evaluated) -> R
         return Relation("unknown")  # the loop may deal out its batches in another order
     first = int(wrong.argmax())
     seen = Relation(
-        "loss", step=int(number[first]), mine=float(loss[first]), theirs=float(true[first])
+        "loss", step=int(number[first]), value=float(loss[first]), expected=float(true[first])
     )
     return _of_losses(record, objective, computed, usable, seen)
 
@@ -112,8 +112,8 @@ def _of_gradients(record: LoopRecord, computed: Evaluated, own: Array) -> Relati
         "gradient",
         step=int(record.number[row]),
         place=place,
-        mine=float(own[row, place]),
-        theirs=float(computed.grad[row, place]),
+        value=float(own[row, place]),
+        expected=float(computed.grad[row, place]),
     )
     factor = _ratio(own[usable], computed.grad[usable], slack[usable])
     if factor is not None and usable.sum() >= 2:

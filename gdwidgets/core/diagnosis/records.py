@@ -38,7 +38,8 @@ class Refusal:
     """The parameters it is about, where that is known."""
 
     mode: str = ""
-    """``"inference_mode"`` or ``"no_grad"`` where that was in force and is the cause."""
+    """The cause of a missing gradient, where it is known: ``"inference_mode"`` or ``"no_grad"``
+    that was in force, or ``"new tensor"`` for a loss that was made of a number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,9 @@ class LoopRecord:
 
     update_tried: bool = False
     """Whether an update was computed after ``.grad`` had been emptied (seen in the first steps)."""
+
+    made_anew: bool = False
+    """Whether every record's parameters were other tensors than those before."""
 
     ended: bool = True
     """Whether the loop has come to its own end, neither running nor broken off by an error."""

@@ -41,7 +41,14 @@ def refused(refusal: Refusal) -> Finding:
     it = _all_or(refusal.names) if refusal.names else "the parameter"
     name = refusal.names[0] if refusal.names else "a"
     words = f" PyTorch says: “{refusal.message}”" if refusal.message else ""
-    if refusal.kind == "no_gradient":
+    if "has been modified by an inplace operation" in refusal.message:
+        cause = (
+            "Your loop changes a tensor between computing the loss and `backward()`, which needs "
+            "the old value."
+        )
+        why = "The order is: loss, `backward()`, update, clear."
+        line = "the order of loss, backward and update"
+    elif refusal.kind == "no_gradient":
         cause = f"There is no gradient: {_missing_gradient(refusal, it)}"
         why, line = _mend_missing_gradient(refusal), "where gradients are computed and used"
     elif refusal.kind in _REFUSED:
@@ -101,6 +108,8 @@ _REFUSED = {
 
 
 def _missing_gradient(refusal: Refusal, it: str) -> str:
+    if refusal.mode == "new tensor":
+        return "the loss is a new tensor, cut off from the parameters."
     if refusal.mode:
         return f"the loss was computed under `torch.{refusal.mode}()`, where nothing is recorded."
     if "NoneType" in refusal.message:
@@ -114,6 +123,8 @@ def _mend_missing_gradient(refusal: Refusal) -> str:
             "Under `torch.inference_mode()` no graph is made, so nothing can be differentiated: "
             "take the loss and `backward()` out of it."
         )
+    if refusal.mode == "new tensor":
+        return "`torch.tensor(number)` has no graph. Call `backward()` on what torch computed."
     if refusal.mode:
         return "Only the update belongs inside `torch.no_grad()`; the loss must be outside."
     if "NoneType" in refusal.message:
@@ -184,7 +195,7 @@ def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
 
 
 def uphill_by_loss(factor: float, step: int) -> Finding:
-    """A loss with the opposite sign."""
+    """The negative of the reference's loss."""
     times = "the negative of" if factor == -1 else f"{number(factor)} ×"
     return Finding(
         "uphill",
@@ -234,7 +245,10 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
     first = moves.buffer[int(pulled.argmax()), places]
     all_of_them = len(names) == len(record.names)
     never = "never changes" if len(names) == 1 else "never change"
-    if all_of_them:
+    if record.made_anew:
+        never += ", because your loop makes new tensors of the same values in every step"
+        why = "Make the parameters once, before the loop."
+    elif all_of_them:
         why = (
             "`backward()` only computes gradients. The update is a line of its own: "
             "`u -= learning_rate * u.grad`, or `optimizer.step()`."
@@ -243,7 +257,7 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
         why = "Every parameter needs an update line of its own, or a place in the optimizer's list."
     return Finding(
         "not_updated",
-        f"{listed(names)} {never}, though the gradient is {point(first)} at step {step + 1:,}.",
+        f"{listed(names)} {never}. The gradient is {point(first)} at step {step + 1:,}.",
         step,
         {"names": tuple(names), "gradient": tuple(first.tolist())},
         _look(step, _UPDATE_LINE),
@@ -372,7 +386,7 @@ def unknown_rule(moves: Moves, step: int, names: Sequence[str]) -> Finding:
 
 
 def not_cleared(record: LoopRecord, clearing: Clearing, *, compared: bool) -> Finding:
-    """Gradients that pile up."""
+    """Gradients that accumulate."""
     partial = clearing.kind == "some"
     names = [record.names[place] for place in clearing.places]
     row = int(np.searchsorted(record.number, clearing.step))
@@ -459,7 +473,7 @@ def scaled(link: Relation, samples: int | None, *, of_loss: bool, makes_up: bool
     hints = {
         2.0: "A factor 2 is there that does not belong.",
         0.5: "A factor 2 is missing, or a factor ½ does not belong.",
-        -1.0: "Its sign is the opposite.",
+        -1.0: "It is the negative.",
     }
     return Finding(
         "scaled_gradient",
@@ -498,10 +512,10 @@ def other_gradient(record: LoopRecord, link: Relation) -> Finding:
     name = record.names[link.place]
     return Finding(
         "other_gradient",
-        f"Your loss is the reference's, but the gradient of {name} is not: {number(link.mine)} "
-        f"instead of {number(link.theirs)} at step {link.step + 1:,}.",
+        f"Your loss is the reference's, but the gradient of {name} is not: {number(link.value)} "
+        f"instead of {number(link.expected)} at step {link.step + 1:,}.",
         link.step,
-        {"name": name, "mine": link.mine, "reference": link.theirs},
+        {"name": name, "mine": link.value, "reference": link.expected},
         _look(link.step, "how the gradient is computed"),
         "A `.detach()`, `.item()` or `no_grad()` inside the loss cuts a part of the graph off, and "
         "a formula by hand may lack a term.",
@@ -521,9 +535,13 @@ def other_loss(record: LoopRecord, link: Relation) -> Finding:
     return Finding(
         "other_loss",
         f"Your loss is not the reference's: at {where}, step {link.step + 1:,}, it is "
-        f"{number(link.mine)} instead of {number(link.theirs)}.{again}{same}",
+        f"{number(link.value)} instead of {number(link.expected)}.{again}{same}",
         link.step,
-        {"mine": link.mine, "reference": link.theirs, "point": tuple(record.params[row].tolist())},
+        {
+            "mine": link.value,
+            "reference": link.expected,
+            "point": tuple(record.params[row].tolist()),
+        },
         _look(link.step, "the line that computes the loss"),
         "Compare your formula with the reference's term by term, signs and powers first, and the "
         "data it uses.",

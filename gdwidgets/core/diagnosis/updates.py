@@ -63,9 +63,9 @@ class Update:
 
     def rate(self, expected: float | None = None) -> float:
         """The learning rate: the expected one if it fits, else the roundest that does."""
-        for sign in (1.0, -1.0):
-            if expected is not None and holds(self.low, self.high, sign * expected):
-                return sign * expected
+        for rate in () if expected is None else (expected, -expected):
+            if holds(self.low, self.high, rate):
+                return rate
         if not np.isfinite(self.low) or not np.isfinite(self.high):
             return float("nan")
         return roundest(*sorted((self.low, self.high)))

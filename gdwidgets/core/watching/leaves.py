@@ -14,12 +14,7 @@ def leaves_of(roots: Iterable[Tensor]) -> list[Tensor]:
     The order follows from the graph alone: the same code gives the same order in every step.
     """
     found: list[Tensor] = []
-    waiting: list[Any] = []
-    for root in roots:
-        if root.grad_fn is not None:
-            waiting.append(root.grad_fn)
-        elif root.requires_grad:
-            found.append(root)
+    waiting: list[Any] = [root.grad_fn for root in roots if root.grad_fn is not None]
     seen = set(waiting)
     while waiting:
         node = waiting.pop()

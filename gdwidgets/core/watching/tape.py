@@ -216,6 +216,7 @@ class Tape:
             eps,
             tuple(groups),
             update_tried=self.update_tried,
+            made_anew=self.count > 1 and all(slot.replaced == self.count - 1 for slot in slots),
             ended=self.ended and not self.broken,
             refusals=refusals,
             thinned=self.store.thinned,

@@ -431,6 +431,8 @@ class Watch:
     ) -> tuple[Tape, list[list[float]]] | None:
         try:
             leaves = leaves_of(roots)
+            if roots and not leaves and all(root.is_leaf and root.requires_grad for root in roots):
+                self._cut_off()
             if inputs is not None:
                 given = {id(one) for one in inputs}
                 leaves = [leaf for leaf in leaves if id(leaf) in given]
@@ -450,6 +452,11 @@ class Watch:
                     return None
                 tape.store.drop_last()
         return tape, state
+
+    def _cut_off(self) -> None:
+        """Keep that a loss was a new tensor, made of a number."""
+        if not any(noted.mode == "new tensor" for noted in self._refusals):
+            self._refusals.append(Refusal("no_gradient", "", self._count, mode="new tensor"))
 
     def _after(
         self,
