@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import bqplot as bq
 import ipywidgets
@@ -30,7 +30,7 @@ class Frame:
         What the scales run to from 0; they never change.
     """
 
-    MARGIN = {"top": 12.0, "right": 12.0, "bottom": 44.0, "left": 52.0}
+    MARGIN: ClassVar[dict[str, float]] = {"top": 12.0, "right": 12.0, "bottom": 44.0, "left": 52.0}
     """Pixels around the plot area at size 1."""
 
     def __init__(self, height: float, size: float, reach: float) -> None:
