@@ -148,7 +148,9 @@ class Watch:
         self._given = {id(tensor): name for name, tensor in tensors.items()}
         self._kept_alive = tuple(tensors.values())
         self._on_progress = on_progress
-        self._next_progress = -math.inf
+        self._began: float | None = None
+        self._next_progress = 0.0
+        self._spent = 0.0
         self._tapes: list[Tape] = []
         self._by_hand: Tape | None = None
         self._refusals: list[Refusal] = []
@@ -629,6 +631,9 @@ class Watch:
         if self._on_progress is None:
             return
         now = perf_counter()
+        if self._began is None:
+            self._began = now
+            self._next_progress = now + _PROGRESS_SECONDS
         if now < self._next_progress:
             return
         try:
@@ -636,9 +641,11 @@ class Watch:
         except Exception as error:  # noqa: BLE001 - the loop must not suffer from being watched
             self.progress_error = error
             self._on_progress = None
-        spent = perf_counter() - now
-        wait = max(_PROGRESS_SECONDS, spent / _PROGRESS_PART - spent)
-        self._next_progress = now + spent + wait
+        end = perf_counter()
+        self._spent += end - now
+        # Another call as long as this one must not take the whole over its part of the time.
+        due = self._began + (self._spent + end - now) / _PROGRESS_PART - (end - now)
+        self._next_progress = max(end + _PROGRESS_SECONDS, due)
 
 
 class _Mode(TorchFunctionMode):
