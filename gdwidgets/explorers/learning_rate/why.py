@@ -214,8 +214,8 @@ def _best(facts: Facts) -> str:
         if plain and with_it:
             said += (
                 f" Momentum with β* = {text.number(momentum.beta)} and γ = "
-                f"{text.number(momentum.learning_rate)} needs {text.counted(with_it, 'update')} to a "
-                f"distance of {NEAR}, plain descent {plain:,}."
+                f"{text.number(momentum.learning_rate)} needs {text.counted(with_it, 'update')} to "
+                f"a distance of {NEAR}, plain descent {plain:,}."
             )
     return said
 
