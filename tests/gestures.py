@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from script_results import Left, execute, left_by
+
 
 def click(explorer: Any, x: float, y: float) -> None:
     """Click the map at a point."""
@@ -41,9 +43,6 @@ def cells(explorer: Any) -> list[list[str]]:
     return [re.findall("<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
 
 
-def run_code(explorer: Any) -> list[dict[str, Any]]:
-    """Execute the code an explorer shows; what it leaves in ``results``."""
-    namespace: dict[str, Any] = {"__name__": "script"}
-    exec(compile(explorer.code(), "script", "exec"), namespace)
-    results: list[dict[str, Any]] = namespace["results"]
-    return results
+def run_code(explorer: Any) -> list[Left]:
+    """Execute the code an explorer shows; what it leaves of each lane."""
+    return left_by(execute(explorer.code()), explorer.descent)

@@ -6,7 +6,13 @@ draw is read from it.
 
 from __future__ import annotations
 
-from gdwidgets.core.analysis.basins import DIVERGED, UNSETTLED, BasinMap, BasinSearch, basins
+from gdwidgets.core.analysis.basins import (
+    DIVERGED,
+    NOT_CONVERGED,
+    BasinMap,
+    BasinSearch,
+    basins,
+)
 from gdwidgets.core.analysis.curvature import condition_number, hessian, learning_rate_limit
 from gdwidgets.core.data import initial_parameters, training_pairs
 from gdwidgets.core.descent.descent import Descent
@@ -20,29 +26,47 @@ from gdwidgets.core.rules.adaptive import Adam, RMSprop
 from gdwidgets.core.rules.momentum import GradientDescent, Momentum, Nesterov
 from gdwidgets.core.rules.names import RULES, as_rule
 from gdwidgets.core.rules.protocol import Rule
+from gdwidgets.core.rules.schedules import (
+    SCHEDULES,
+    ConstantRate,
+    Cosine,
+    Exponential,
+    InverseTime,
+    StepDecay,
+    WarmUp,
+)
+from gdwidgets.core.rules.torch_optim import OptimizerRule
 from gdwidgets.core.rules.wrappers import PerLane
 from gdwidgets.core.session import own_torch_state
 
 __all__ = [
     "DIVERGED",
+    "NOT_CONVERGED",
     "RULES",
+    "SCHEDULES",
     "SURFACES",
-    "UNSETTLED",
     "Adam",
     "BasinMap",
     "BasinSearch",
+    "ConstantRate",
+    "Cosine",
     "Descent",
+    "Exponential",
     "GradientDescent",
+    "InverseTime",
     "LinearNeuron",
     "MiniBatches",
     "Momentum",
     "Nesterov",
     "Objective",
+    "OptimizerRule",
     "PerLane",
     "PolynomialRegression",
     "RMSprop",
     "Rule",
+    "StepDecay",
     "Surface",
+    "WarmUp",
     "as_rule",
     "basins",
     "condition_number",

@@ -35,18 +35,15 @@ def integer(value: Any, name: str, low: int, high: int = UNBOUNDED) -> int:
 
     Whole numbers of any type are accepted: 10, 10.0, numpy's, tensors and arrays of one number.
     """
-    limits = f"from {low} to {high}" if high < UNBOUNDED else f"at least {low}"
     number = _number(value)
     whole = None
     if isinstance(number, numbers.Integral):
         whole = int(number)
     elif number is not None and _float(number).is_integer():
         whole = int(_float(number))
-    if whole is None:
-        whole_number = "a whole number" + (f", {limits}" if high >= UNBOUNDED else f" {limits}")
-        raise ValueError(f"{name} must be {whole_number}, got {shown(value)}")
-    if not low <= whole <= high:
-        raise ValueError(f"{name} must be {limits}, got {shown(value)}")
+    if whole is None or not low <= whole <= high:
+        limits = f" from {low} to {high}" if high < UNBOUNDED else f", at least {low}"
+        raise ValueError(f"{name} must be a whole number{limits}, got {shown(value)}")
     return whole
 
 
@@ -267,36 +264,26 @@ def _float(number: numbers.Real) -> float:
 def _float64_or_none(value: Any) -> np.ndarray[Any, np.dtype[np.float64]] | None:
     """Numbers as a new float64 array; ``None`` where they are none."""
     try:
-        if isinstance(value, torch.Tensor):
-            if value.dtype == torch.bool or value.is_complex() or value.is_quantized:
-                return None
-            return value.detach().cpu().to(torch.float64).clone().numpy()
-        if _has_bool(value):
-            return None
         raw = np.asarray(_unwrapped(value))
         if raw.dtype.kind == "O":
-            if not all(_number(item) is not None for item in raw.flat):
-                return None
-        elif raw.dtype.kind not in "iuf" and raw.size:
-            return None
-        return np.array(raw, dtype=np.float64)
+            are_numbers = all(_number(item) is not None for item in raw.flat)
+        else:
+            are_numbers = raw.dtype.kind in "iuf" or not raw.size
+        return np.array(raw, dtype=np.float64) if are_numbers else None
     except Exception:  # noqa: BLE001 - containers and numbers of any making
         return None
 
 
 def _unwrapped(value: Any) -> Any:
+    """Nested sequences with arrays for tensors; raises where bools or unreadable tensors are."""
     if isinstance(value, torch.Tensor):
-        if value.dtype == torch.bool or value.is_complex() or value.is_quantized:
-            raise TypeError("no real numbers")
-        return value.detach().cpu().numpy()
+        if value.is_quantized or value.is_complex() or value.dtype == torch.bool:
+            raise TypeError(value.dtype)
+        return value.detach().cpu().to(torch.float64).numpy()
     if isinstance(value, (list, tuple)):
         return [_unwrapped(item) for item in value]
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(value)
+    if isinstance(value, np.ndarray) and value.dtype == np.bool_:
+        raise TypeError(value.dtype)
     return value
-
-
-def _has_bool(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(_has_bool(item) for item in value)
-    if isinstance(value, np.ndarray):
-        return bool(value.dtype == np.bool_)
-    return isinstance(value, (bool, np.bool_))

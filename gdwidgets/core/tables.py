@@ -270,35 +270,43 @@ def loop_row(step: int, loss: float, numbers: Sequence[float]) -> str:
 def exercise_3(descent: Descent, lane: int = 0) -> str:
     """One lane as Exercise 3 prints it: a line every 100 steps and for the last one, and the end.
 
-    Step n is record n − 1. The ``Final`` line shows the point after the last update and the loss
-    of the last step, as the course's loop leaves them.
+    Step n is record n − 1. The final line shows the point after the last update and the loss of
+    the last step, as the course's loop leaves them.
     """
     names = descent.objective.parameter_names
     run = held(descent, lane)
-    start = ", ".join(
-        f"{name} = {short(value)}" for name, value in zip(names, descent.start[lane], strict=True)
-    )
-    head = f"Initialized at: {start}, learning rate = {float(descent.learning_rates[lane])}"
-    if descent.loss_tol is not None:
-        head += f", loss_tol = {descent.loss_tol}"
-    lines = [head, *progress(names, run, descent.max_steps, descent.loss_tol)]
-    final = f"Final: {_values(names, run.params[-1])}, final loss = {run.loss[-1]:.6f}"
-    return "\n".join([*lines, final])
-
-
-def progress(
-    names: Sequence[str], run: Held, num_steps: int, loss_tol: float | None, *, every: int = 100
-) -> list[str]:
-    """The lines that Exercise 3 prints on the way: every hundredth step, the last, a stop."""
-    lines = [
-        f"Step {n:4d} | {_values(names, run.params[n - 1])}, loss = {run.loss[n - 1]:.6f}"
+    start = [short(value) for value in descent.start[lane]]
+    lines = [start_line(names, start, float(descent.learning_rates[lane]), descent.loss_tol)]
+    lines += [
+        step_line(n, names, run.params[n - 1], run.loss[n - 1])
         for n in range(1, run.steps + 1)
-        if n % every == 0 or n == num_steps
+        if n % 100 == 0 or n == descent.max_steps
     ]
     if run.stopped:
         change = abs(float(run.loss[-1]) - float(run.loss[-2]))
-        lines.append(
-            f"Stopping early at step {run.steps}: "
-            f"loss change = {change:.6f} < loss_tol = {loss_tol}"
-        )
-    return lines
+        lines.append(stop_line(run.steps, change, descent.loss_tol))
+    return "\n".join([*lines, final_line(names, run.params[-1], run.loss[-1])])
+
+
+def start_line(
+    names: Sequence[str], start: Sequence[float], learning_rate: float, loss_tol: float | None
+) -> str:
+    """``Initialized at: u = 1.0, v = 1.0, learning rate = 0.0005``, and ``loss_tol`` if given."""
+    point = ", ".join(f"{name} = {value}" for name, value in zip(names, start, strict=True))
+    line = f"Initialized at: {point}, learning rate = {learning_rate}"
+    return line if loss_tol is None else f"{line}, loss_tol = {loss_tol}"
+
+
+def step_line(step: int, names: Sequence[str], values: Any, loss: float) -> str:
+    """``Step  100 | u = 2.8298, v = 2.0261, loss = 0.938195``."""
+    return f"Step {step:4d} | {_values(names, values)}, loss = {loss:.6f}"
+
+
+def stop_line(step: int, change: float, loss_tol: float | None) -> str:
+    """``Stopping early at step 233: loss change = 0.000098 < loss_tol = 0.0001``."""
+    return f"Stopping early at step {step}: loss change = {change:.6f} < loss_tol = {loss_tol}"
+
+
+def final_line(names: Sequence[str], values: Any, loss: float) -> str:
+    """``Final: u = 2.9974, v = 2.0061, final loss = 0.000588``."""
+    return f"Final: {_values(names, values)}, final loss = {loss:.6f}"

@@ -132,7 +132,7 @@ class Explorer(Cursor, VBox):
         self._said_at = -math.inf
         self._situation: str | None = None
         self._loop = MainLoop(self.show_problem)
-        self.form = Form(self.declared(), self._choose)
+        self.form = Form(self.declared(), self._choose, self._fields_made)
         self._build()
         self._player = Player(self, self._gate)
         self._ahead = Ahead(self, self._loop)
@@ -305,6 +305,10 @@ class Explorer(Cursor, VBox):
     def _widgets_made(self, _: Widget) -> None:
         self.form.show(self.settings_held())
         self.adopt_widgets()
+
+    def _fields_made(self) -> None:
+        if self._ready:
+            self.adopt_widgets()
 
     def adopt_widgets(self) -> None:
         """Hand the messages of all widgets, newly made ones too, to the owner thread."""

@@ -99,8 +99,12 @@ class Fold(VBox):
             if part.html is not None:
                 shown.append(self.text)
         self.refresh()
+        # A figure that is made where nothing shows has no size, and the browser complains.
+        if shown:
+            self.body.layout.display = None
         self.body.children = shown
-        self.body.layout.display = None if shown else "none"
+        if not shown:
+            self.body.layout.display = "none"
 
     def refresh(self) -> None:
         """Write the text of the open part anew; what goes wrong is said in its place."""

@@ -8,6 +8,7 @@ A `Setting` names its control: `Number`, `Whole`, `Optional`, `Choice`, `Switch`
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -40,7 +41,7 @@ Choose = Callable[[Callable[[], Any]], None]
 def captioned(control: Widget, caption: str, width: str, tooltip: str = "") -> VBox:
     """A control of some width (CSS) under its name."""
     control.layout.width = "auto"
-    # A box with a tooltip cannot be shown: ipywidgets' own code for it fails in the browser.
+    # The front end cannot show a box that has a tooltip.
     if tooltip and control.has_trait("tooltip") and not isinstance(control, Box):
         control.tooltip = tooltip
     title = HTML(
@@ -82,6 +83,10 @@ def parse_number(value: Any, name: str, example: str) -> float:
         raise ValueError(f"{name} must be a number such as {example}, not {value!r}") from None
 
 
+def _nothing() -> None:
+    """What is called where nobody wants to know."""
+
+
 # -- fields ----------------------------------------------------------------------------------------
 
 
@@ -109,6 +114,9 @@ class Field:
     ) -> None:
         self.widget = widget
         self.inputs = tuple(inputs)
+        self.made: Callable[[], None] = _nothing
+        """Called when controls were made after the field itself."""
+        self._writing = False
         self._write = write
         self._read = read
         self._shown: tuple[Any, ...] = tuple(one.value for one in self.inputs)
@@ -121,6 +129,8 @@ class Field:
         """
 
         def changed(_: Any) -> None:
+            if self._writing:
+                return  # a list that gets other entries chooses its first on the way
             if (values := tuple(one.value for one in self.inputs)) != self._shown:
                 self._shown = values
                 choose(lambda: self._read(*values))
@@ -130,9 +140,13 @@ class Field:
 
     def show(self, value: Any) -> None:
         """Write a setting's value into the control."""
-        self._shown = tuple(self._write(value))
-        for one, shown in zip(self.inputs, self._shown, strict=True):
-            one.value = shown
+        self._writing = True
+        try:
+            self._shown = tuple(self._write(value))
+            for one, shown in zip(self.inputs, self._shown, strict=True):
+                one.value = shown
+        finally:
+            self._writing = False
 
     def enable(self, *, on: bool) -> None:
         """Let somebody use the control, or not."""
@@ -301,6 +315,10 @@ class Slide:
         return SliderField(shown, slider, number, setting, (low, high), log=self.log)
 
 
+_ECHO, _ECHOES = 1.5, 8
+"""Seconds for which, and how many of, a slider's values are taken for given when they come back."""
+
+
 class SliderField(Field):
     """A slider and a field for one number; the field takes values beyond the slider's ends.
 
@@ -333,22 +351,43 @@ class SliderField(Field):
         self._name = str(setting.name)
         self._ends, self._log = ends, log
         self._value = math.nan
+        self._given: list[tuple[float, float]] = []
 
     def _parts(self, value: float) -> tuple[float, str]:
         self._value = float(value)
+        at = self._stop(self._value)
+        self._given = [*self._given[-_ECHOES:], (at, time.monotonic())]
+        return at, f"{value:g}"
+
+    def _stop(self, value: float) -> float:
+        """The slider's stop nearest to a value."""
         low, high = self._ends
-        return min(max(self._value, low), high), f"{value:g}"
+        at = min(max(value, low), high)
+        if not self._log:
+            return at
+        first = math.log10(low)
+        return float(10 ** (first + round((math.log10(at) - first) / 0.01) * 0.01))
+
+    def _is_echo(self, value: float) -> bool:
+        """Whether a browser may have sent a value because it was given it, perhaps a while ago.
+
+        It moves what it is given to the slider's nearest stop and sends that back, by when the
+        kernel may have given it another value.
+        """
+        near = {"rel_tol": 0.012} if self._log else {"rel_tol": 1e-9, "abs_tol": 1e-9}
+        if math.isclose(value, self._stop(self._value), **near):
+            return True
+        since = time.monotonic() - _ECHO
+        return any(when > since and math.isclose(value, at, **near) for at, when in self._given)
 
     def bind(self, choose: Choose) -> None:
         """Call ``choose`` for a number from the slider, or what was typed into the field."""
 
         def slid(change: Any) -> None:
             value = float(change["new"])
-            at, _ = self._parts_of_present()
-            # The browser moves a value it is given to the slider's nearest stop: nobody's choice.
-            near = 0.012 if self._log else 1e-9
-            if not math.isclose(value, at, rel_tol=near, abs_tol=0.0 if self._log else 1e-9):
+            if not self._is_echo(value):
                 chosen = float(f"{value:.3g}" if self._log else f"{value:.10g}")
+                self._given = []  # from now on the hand moves it, also back to where it was
                 choose(lambda: chosen)
 
         def typed(change: Any) -> None:
@@ -357,10 +396,6 @@ class SliderField(Field):
 
         self.slider.observe(slid, names="value")
         self.number.observe(typed, names="value")
-
-    def _parts_of_present(self) -> tuple[float, str]:
-        low, high = self._ends
-        return min(max(self._value, low), high), f"{self._value:g}"
 
     @staticmethod
     def _chosen(*values: Any) -> Any:
@@ -493,25 +528,34 @@ class Form:
         The settings by name.
     choose
         Called with a setting's name and a function that returns the value chosen by hand.
+    made
+        Called when a field has made further controls.
     """
 
     def __init__(
         self,
         declared: Mapping[str, Setting],
         choose: Callable[[str, Callable[[], Any]], None],
+        made: Callable[[], None] = _nothing,
     ) -> None:
         self._declared = declared
         self._choose = choose
+        self._made = made
         self.fields: dict[str, Field] = {}
+        self._settings: dict[str, str] = {}
 
     def field(self, name: str) -> Field:
         """The bound field of a setting; made when it is first asked for."""
         if name not in self.fields:
             setting = self._declared[name]
-            made: Field = setting.control.field(setting)
-            made.bind(lambda read: self._choose(name, read))
-            self.fields[name] = made
+            self.add(name, name, setting.control.field(setting))
         return self.fields[name]
+
+    def add(self, key: str, setting: str, field: Field) -> None:
+        """Bind another field, known by ``key``, to a setting."""
+        field.bind(lambda read: self._choose(setting, read))
+        field.made = self._made
+        self.fields[key], self._settings[key] = field, setting
 
     def row(self, *names: str, align: str = "flex-end") -> HBox:
         """The fields of some settings beside each other."""
@@ -519,8 +563,8 @@ class Form:
 
     def show(self, settings: Mapping[str, Any]) -> None:
         """Write the settings' values into their fields."""
-        for name, field in self.fields.items():
-            field.show(settings[name])
+        for key, field in self.fields.items():
+            field.show(settings[self._settings[key]])
 
 
 __all__ = [

@@ -51,7 +51,8 @@ STYLE = """
   line-height: calc(32px * var(--gdw-size)); margin-right: 8px; }
 .gdw-head .widget-dropdown > select { font-weight: 700; font-size: calc(15px * var(--gdw-size)); }
 .gdw-chips { gap: 8px; flex: 1 1 auto; flex-wrap: wrap; min-width: 0; }
-.gdwidgets .gdw-chips .widget-toggle-button { border-radius: 16px; padding: 0 12px; }
+.gdwidgets .gdw-chips .widget-toggle-button { border-radius: 16px; padding: 0 9px;
+  font-size: calc(13px * var(--gdw-size)); }
 .gdw-tools { gap: 8px; flex: 0 0 auto; }
 
 .gdw-sentence { font-size: calc(16px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));

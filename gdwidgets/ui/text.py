@@ -119,7 +119,8 @@ def html_sentence(sentence: str, *, error: bool = False, live: bool = True) -> s
     """
     body = _bold(escape(sentence))
     # A number and its unit, or a formula, stay on one line.
-    body = body.replace(" = ", "\u00a0=\u00a0")
+    for sign in "=×":
+        body = body.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
     kind = " gdw-error" if error else ""
     said = "assertive" if error else "polite" if live else "off"
     return f"<div class='gdw-sentence{kind}' role=status aria-live={said}>{body}</div>"

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from gdwidgets.core import Descent, PolynomialRegression, initial_parameters, training_pairs
+from gdwidgets.core import (
+    Descent,
+    PolynomialRegression,
+    hessian,
+    initial_parameters,
+    learning_rate_limit,
+    training_pairs,
+)
 from gdwidgets.core.objectives.batches import MiniBatches
 
 RATES = (0.1, 0.01)
@@ -74,3 +81,11 @@ def test_batches_leave_the_global_generator_alone(regression):
 def test_a_size_that_does_not_fit_is_refused(regression, size):
     with pytest.raises(ValueError, match="batch_size must be"):
         MiniBatches(regression, size)
+
+
+def test_curvature_is_that_of_all_samples_whichever_batch_is_present(regression):
+    batches = MiniBatches(regression, 5)
+    for k in (0, 1, 30):
+        batches.begin_step(k)
+        assert torch.equal(hessian(batches, (0, 0, 0)), hessian(regression, (0, 0, 0)))
+        assert learning_rate_limit(batches, (1, 2, 3)) == learning_rate_limit(regression, (0, 0, 0))

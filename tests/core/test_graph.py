@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.core.autograd.graph import default_requires_grad, record_graph
-from gdwidgets.core.autograd.presets import MOST_LAYERS
+from gdwidgets.core.autograd.presets import MOST_LAYERS, preset
 from graphs import recorded
 
 # -- the course's numbers -------------------------------------------------------------------------
@@ -35,8 +35,8 @@ def test_the_toy_neuron_s_walk_goes_forward_then_back_to_the_leaves():
     back = [step.node for step in graph.steps[graph.forward_steps :]]
     assert back[:4] == ["mean", "square", "sub", "add"]
     assert set(back[4:]) == {"matmul", "w", "b"}
-    assert graph.arriving("mean").item() == 1.0
-    assert graph.arriving("add").tolist() == [[6.0]]
+    assert graph.grad_output("mean").item() == 1.0
+    assert graph.grad_output("add").tolist() == [[6.0]]
 
 
 def test_tracking_control_multiplies_x_by_itself():
@@ -47,8 +47,8 @@ def test_tracking_control_multiplies_x_by_itself():
 
 
 def test_gradients_of_a_value_used_twice_add():
-    graph = recorded("value used twice")
-    sent = [g.item() for step in graph.steps for name, g in step.sent if name == "x"]
+    graph = recorded("used twice")
+    sent = [g.item() for step in graph.steps for name, g in step.grad_inputs if name == "x"]
     assert len(sent) == 2
     assert graph.grads["x"].item() == pytest.approx(sum(sent))
     assert graph.grads["x"].item() == pytest.approx(4 * math.sin(2) + 4 * math.cos(2))
@@ -80,6 +80,29 @@ def test_a_chain_s_gradient_is_the_product_of_its_slopes(name, activation, slope
     assert graph.nodes[graph.output].value.item() == pytest.approx(value, rel=1e-5)
     assert graph.grads["x"].item() == pytest.approx(product, rel=1e-4)
     assert len(graph.nodes) == layers + 1
+
+
+def test_the_exploding_preset_s_gradient_grows_by_its_weight_in_every_layer():
+    graph, made = recorded("exploding"), preset("exploding")
+    sizes = [graph.grad_output(name).item() for name in made.layers]
+    assert sizes == pytest.approx([1.5**k for k in range(10, -1, -1)])
+    assert graph.grads["w"].item() == pytest.approx(10 * 1.5**9)
+
+
+def test_10_sigmoids_are_the_sigmoid_chain_of_10():
+    made, chain = preset("10 sigmoids"), preset("sigmoid chain", 10)
+    assert (made.layers, made.variables) == (chain.layers, chain.variables)
+    assert recorded("10 sigmoids").grads["x"] == recorded("sigmoid chain", 10).grads["x"]
+
+
+@pytest.mark.parametrize("name", ["10 sigmoids", "exploding", "tanh chain"])
+def test_layers_name_nodes_of_the_graph_in_order(name):
+    made, graph = preset(name), recorded(name)
+    assert len(made.layers) == 11
+    order = list(graph.nodes)
+    places = [order.index(layer) for layer in made.layers]
+    assert places == sorted(places)
+    assert made.layers[-1] == graph.output
 
 
 # -- what is read ---------------------------------------------------------------------------------
@@ -156,7 +179,7 @@ def test_an_operation_with_several_results_is_one_node():
     graph = record_graph(function, {"x": [3.0, 4.0]})
     assert list(graph.nodes) == ["x", "unbind", "mul"]
     assert graph.nodes["unbind"].value.tolist() == [3.0, 4.0]
-    assert graph.arriving("unbind").tolist() == [4.0, 3.0]
+    assert graph.grad_output("unbind").tolist() == [4.0, 3.0]
 
 
 def test_a_function_of_ones_own_appears_with_its_value():
@@ -215,12 +238,12 @@ def test_incoming_gradient_times_local_derivative_is_what_is_passed_on(name, x, 
         if step.phase != "backward":
             continue
         local = [pair for pair in graph.nodes[step.node].local if pair[1] is not None]
-        sent = list(step.sent)
+        sent = list(step.grad_inputs)
         for target, derivative in local:
             gradient = next(g for n, g in sent if n == target)
             sent.remove(next(pair for pair in sent if pair[1] is gradient))
             assert torch.allclose(
-                derivative.times(step.arriving), gradient.flatten(), atol=1e-5, rtol=1e-4
+                derivative.times(step.grad_output), gradient.flatten(), atol=1e-5, rtol=1e-4
             )
             checked += 1
     assert checked

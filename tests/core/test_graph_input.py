@@ -18,6 +18,10 @@ from graphs import recorded
 # -- bad input ------------------------------------------------------------------------------------
 
 
+def long_error():
+    raise RuntimeError("a" * 1_000_000)
+
+
 def raises(x):
     raise RuntimeError("out of paper")
 
@@ -31,6 +35,10 @@ def raises(x):
         (lambda x: x, {"2x": 1.0}, "must be a Python name, not '2x'"),
         (lambda x: x, {"x": "abc"}, "x must be numbers"),
         (lambda x: x, {"x": float("nan")}, "x must be finite"),
+        (lambda x: x, {"x": torch.ones(2, device="meta")}, "x must be numbers"),
+        (lambda x: x, {"x": torch.ones(2, dtype=torch.int64, device="meta")}, "x must be numbers"),
+        (lambda x: x, {"x": torch.ones(2, dtype=torch.int64).to_sparse()}, "x must be numbers"),
+        (lambda x: long_error(), {"x": 1.0}, "the function raised RuntimeError: a{499}…$"),
         (lambda x: x * 2, {"x": [1.0, 2.0]}, r"of one number, not of shape \(2,\)"),
         (lambda x: 3.0, {"x": 1.0}, r"of one number, not float \(3.0\)"),
         (lambda x: None, {"x": 1.0}, "of one number, not NoneType"),
@@ -53,7 +61,7 @@ def test_bad_input_is_explained(function, tensors, words):
         ({"requires_grad": ("q",)}, "requires_grad names 'q', but there is no such tensor"),
         ({"detached": ("q",)}, "detached names 'q', but there is no such operation"),
         ({"detached": ("x",)}, "detached names 'x', but there is no such operation"),
-        ({"backward_calls": 3}, "backward_calls must be from 1 to 2"),
+        ({"backward_calls": 3}, "backward_calls must be a whole number from 1 to 2"),
     ],
 )
 def test_bad_switches_are_explained(switches, words):

@@ -1,28 +1,12 @@
-"""An autograd graph with switches set: refusals, finite differences, scripts, large graphs."""
+"""An autograd graph with switches set: refusals, reasons, large graphs."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-
-import pytest
 import torch
 
 from gdwidgets.core.autograd.collapse import collapsed
-from gdwidgets.core.autograd.finite_differences import MOST_CHECKED, finite_differences
 from gdwidgets.core.autograd.graph import record_graph
-from gdwidgets.core.autograd.presets import PRESET_NAMES, preset
-from gdwidgets.core.scripts.graph import call_text, graph_script, literal
 from graphs import recorded
-
-
-def printed(script):
-    """What a script prints, by the names it prints it under."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        exec(compile(script, "script", "exec"), {"__name__": "script"})
-    return out.getvalue()
-
 
 # -- switches and refusals ------------------------------------------------------------------------
 
@@ -94,114 +78,6 @@ def test_an_overwritten_value_is_refused_by_backward():
     graph = record_graph(function, {"x": [1.0]})
     assert "inplace operation" in graph.refusal.words
     assert "overwritten" in graph.refusal.meaning
-
-
-# -- finite differences ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", PRESET_NAMES)
-def test_finite_differences_agree_with_autograd(name):
-    made = preset(name)
-    checked = finite_differences(made.function, recorded(name))
-    assert {d.name for d in checked} == set(made.tensors)
-    for difference in checked:
-        if difference.name in made.requires_grad:
-            assert difference.largest < 1e-5
-
-
-def test_finite_differences_know_nothing_of_detach():
-    made = preset("toy neuron")
-    checked = {d.name: d for d in finite_differences(made.function, recorded(detached=("matmul",)))}
-    assert checked["w"].by_autograd is None
-    assert checked["w"].by_differences.tolist() == pytest.approx([12.0, 18.0])
-
-
-def test_a_function_that_takes_float32_only_is_checked_in_float32():
-    constant = torch.ones(2, 2)
-    function = lambda x: (constant @ x).sum()  # noqa: E731
-    (checked,) = finite_differences(function, record_graph(function, {"x": [1.0, 2.0]}))
-    assert checked.largest < 1e-2
-
-
-def test_two_backward_calls_are_checked_by_the_first():
-    made = preset("toy neuron")
-    graph = recorded(backward_calls=2, retain_graph=True)
-    assert all((d.largest or 0) < 1e-6 for d in finite_differences(made.function, graph))
-
-
-def test_a_large_tensor_is_checked_in_part():
-    function = lambda x: x.sum()  # noqa: E731
-    graph = record_graph(function, {"x": torch.zeros(MOST_CHECKED + 5)})
-    (checked,) = finite_differences(function, graph)
-    assert len(checked.by_differences) == MOST_CHECKED
-    assert checked.total == MOST_CHECKED + 5
-
-
-# -- the script -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", PRESET_NAMES)
-@pytest.mark.parametrize(
-    "switches",
-    [
-        {},
-        {"no_grad": True},
-        {"backward_calls": 2},
-        {"backward_calls": 2, "retain_graph": True},
-        {"requires_grad": ()},
-    ],
-    ids=str,
-)
-def test_the_script_prints_the_recorded_numbers(name, switches):
-    graph = recorded(name, 4, **switches)
-    namespace = {"__name__": "script"}
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        exec(compile(graph_script(graph), "script", "exec"), namespace)
-    for node in graph.nodes.values():
-        assert torch.equal(namespace[node.name.replace(" ", "_")].detach(), node.value)
-    for leaf, grad in graph.grads.items():
-        found = namespace[leaf].grad
-        assert found is grad is None or torch.equal(found, grad)
-    if graph.refusal:
-        assert graph.refusal.words in out.getvalue()
-
-
-def test_the_script_names_what_the_preset_names():
-    graph = recorded()
-    script = graph_script(graph, preset("toy neuron").variables)
-    assert "z = matmul + b" in script
-    assert "loss.backward()" in script
-    assert "z: tensor([[6.]], grad_fn=<AddBackward0>)" in printed(script)
-
-
-def test_the_script_knows_methods_indices_keywords_and_reversed_operators():
-    def function(x):
-        a = 2 - x[:, 0]
-        b = -((1 / x[..., 1]) ** -2)
-        c = torch.stack([a, b]).T.softmax(dim=1)
-        return torch.nn.functional.cross_entropy(c, torch.tensor([0, 1]), label_smoothing=0.1)
-
-    graph = record_graph(function, {"x": [[1.0, 2.0], [3.0, 4.0]]}, detached=("rsub",))
-    namespace = {}
-    with contextlib.redirect_stdout(io.StringIO()):
-        exec(graph_script(graph), namespace)
-    assert torch.equal(namespace["x"].grad, graph.grads["x"])
-
-
-def test_what_cannot_be_written_out_is_named():
-    graph = record_graph(lambda x: x.sum(), {"x": torch.ones(2000)})
-    with pytest.raises(ValueError, match="2000 numbers is too large"):
-        graph_script(graph)
-
-
-def test_literals_are_exact():
-    tensor = torch.tensor([0.1, -1e-20, float("inf"), 3.0])
-    assert torch.equal(eval(f"torch.tensor({literal(tensor)})"), tensor)
-
-
-def test_calls_are_described_with_the_names_people_use():
-    graph = recorded()
-    assert call_text(graph.nodes["add"], {"matmul": "x·w"}.get) == "x·w + None"
 
 
 # -- large graphs ---------------------------------------------------------------------------------

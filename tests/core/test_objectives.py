@@ -75,8 +75,8 @@ BAD = [
     ((["a"], [1]), "x must be numbers"),
     (([True, False, True], [1, 2, 3]), "x must be numbers"),
     (([1, 2, 3], [1, 2, 3], 1.5), "degree must be a whole number"),
-    (([1, 2, 3], [1, 2, 3], -1), "degree must be from 0 to 10"),
-    (([1, 2, 3], [1, 2, 3], 11), "degree must be from 0 to 10"),
+    (([1, 2, 3], [1, 2, 3], -1), "degree must be a whole number from 0 to 10"),
+    (([1, 2, 3], [1, 2, 3], 11), "degree must be a whole number from 0 to 10"),
     (([1, 2, 3], [1, 2, 3], True), "degree must be a whole number"),
     (([1e30, 1, 2], [1, 2, 3]), "float32"),
 ]

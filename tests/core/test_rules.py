@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,37 +13,73 @@ from hypothesis.extra import numpy as npst
 
 from gdwidgets.core import (
     RULES,
+    SURFACES,
     Adam,
+    Descent,
     GradientDescent,
+    LinearNeuron,
     Momentum,
     Nesterov,
     PerLane,
     RMSprop,
     as_rule,
 )
+from gdwidgets.core.rules.constants import constants_of
+from gdwidgets.core.rules.protocol import rate_dtype
+from gdwidgets.core.rules.wrappers import EveryNth
 
-OPTIMISERS = [
-    (GradientDescent(), torch.optim.SGD),
-    (Momentum(), lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9)),
-    (Momentum(0.5), lambda p, lr: torch.optim.SGD(p, lr, momentum=0.5)),
-    (Nesterov(), lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9, nesterov=True)),
-    (RMSprop(), torch.optim.RMSprop),
-    (RMSprop(0.9, 1e-3), lambda p, lr: torch.optim.RMSprop(p, lr, alpha=0.9, eps=1e-3)),
-    (Adam(), torch.optim.Adam),
-    (Adam(0.5, 0.9, 1e-4), lambda p, lr: torch.optim.Adam(p, lr, betas=(0.5, 0.9), eps=1e-4)),
-]
+betas = st.floats(0, 0.999)
+epsilons = st.floats(1e-10, 0.1)
+decays = st.just(0.0) | st.floats(0, 0.5)
+
+
+def sgd(*, nesterov):
+    def optimizer(rule, params, lr):
+        return torch.optim.SGD(
+            params, lr, momentum=rule.beta, weight_decay=rule.weight_decay, nesterov=nesterov,
+            foreach=False,
+        )  # fmt: skip
+
+    return optimizer
+
+
+def rmsprop(rule, params, lr):
+    return torch.optim.RMSprop(params, lr, rule.alpha, rule.eps, rule.weight_decay, foreach=False)
+
+
+def adam(rule, params, lr):
+    return torch.optim.Adam(
+        params, lr, (rule.beta1, rule.beta2), rule.eps, rule.weight_decay, foreach=False
+    )
+
+
+RULES_AND_OPTIMIZERS = st.one_of(
+    st.tuples(st.builds(Momentum, st.floats(1e-3, 0.999), decays), st.just(sgd(nesterov=False))),
+    st.tuples(st.builds(Nesterov, st.floats(1e-3, 0.999), decays), st.just(sgd(nesterov=True))),
+    st.tuples(st.builds(RMSprop, betas, epsilons, decays), st.just(rmsprop)),
+    st.tuples(st.builds(Adam, betas, betas, epsilons, st.just(True), decays), st.just(adam)),
+    st.sampled_from(
+        [
+            (Momentum(), sgd(nesterov=False)),
+            (Nesterov(), sgd(nesterov=True)),
+            (RMSprop(), rmsprop),
+            (Adam(), adam),
+        ]
+    ),
+)
 
 gradients = npst.arrays("float32", (6, 3, 2), elements=st.floats(-1e3, 1e3, width=32))
+learning_rates = st.floats(1e-5, 1.0)
 
 
-@pytest.mark.parametrize(("rule", "optimiser"), OPTIMISERS, ids=str)
-@settings(max_examples=20)
-@given(gradients, st.floats(1e-5, 1.0))
-def test_every_step_is_the_optimiser_s(rule, optimiser, gradients, learning_rate):
+@settings(max_examples=300)
+@given(RULES_AND_OPTIMIZERS, gradients, learning_rates)
+def test_every_step_has_the_bits_of_torch_s_optimizer(pair, gradients, learning_rate):
+    rule, optimizer = pair
     params = torch.linspace(-2, 2, 6, dtype=torch.float32).reshape(3, 2)
-    theirs = params.clone().requires_grad_()
-    optimiser = optimiser([theirs], learning_rate)
-    rate = torch.full((3, 1), learning_rate, dtype=torch.float32)
+    leaf = params.clone().requires_grad_()
+    optimizer = optimizer(rule, [leaf], learning_rate)
+    rate = torch.full((3, 1), learning_rate, dtype=rate_dtype(rule))
     state = rule.init(params)
     for step, grad in enumerate(torch.from_numpy(gradients.copy())):
         before = [tensor.clone() for tensor in (params, grad, *state)]
@@ -48,9 +87,67 @@ def test_every_step_is_the_optimiser_s(rule, optimiser, gradients, learning_rate
         params, state = rule.update(params, grad, state, rate, step)
         for tensor, copy in zip(kept, before, strict=True):
             assert torch.equal(tensor, copy)  # nothing is changed in place
-        theirs.grad = grad.clone()
-        optimiser.step()
-        torch.testing.assert_close(params, theirs.detach(), rtol=1e-5, atol=1e-5)
+        leaf.grad = grad.clone()
+        optimizer.step()
+        assert torch.equal(params, leaf.detach())
+
+
+@settings(max_examples=50)
+@given(
+    st.builds(Adam, betas, betas, st.floats(1e-4, 0.1), st.just(value=False), decays),
+    npst.arrays("float32", (6, 3, 2), elements=st.floats(-10, 10, width=32)),
+)
+def test_adam_without_bias_correction_follows_its_formula(rule, gradients):
+    params = torch.linspace(-2, 2, 6, dtype=torch.float32).reshape(3, 2)
+    expected, mean, square = params.double().numpy().copy(), 0.0, 0.0
+    state = rule.init(params)
+    for step, grad in enumerate(gradients):
+        params, state = rule.update(
+            params, torch.from_numpy(grad.copy()), state, torch.full((3, 1), 0.01).double(), step
+        )
+        g = grad.astype(float) + rule.weight_decay * expected
+        mean = rule.beta1 * mean + (1 - rule.beta1) * g
+        square = rule.beta2 * square + (1 - rule.beta2) * g**2
+        expected -= 0.01 * mean / (np.sqrt(square) + rule.eps)
+        assert params.dtype == torch.float32
+        np.testing.assert_allclose(params, expected, rtol=2e-4, atol=2e-4)
+
+
+@settings(max_examples=20)
+@given(learning_rates, decays, st.floats(-3, 3, width=32))
+def test_plain_descent_with_weight_decay_has_the_bits_of_a_plain_loop(rate, decay, start):
+    descent = Descent(LinearNeuron(), (start, 0.5), rate, rule=GradientDescent(decay), max_steps=10)
+    descent.advance_to(10)
+    a, b = (torch.tensor(x, requires_grad=True) for x in (start, 0.5))
+    for k in range(descent.recorded + 1):
+        assert descent.params[k, 0].tolist() == [a.item(), b.item()]
+        ((a * 1.5 + b - 2.5) ** 2).backward()
+        with torch.no_grad():
+            for p in (a, b):
+                p.sub_(rate * (p.grad + decay * p if decay else p.grad))
+                p.grad = None
+
+
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "rmsprop", "adam"])
+@settings(max_examples=15)
+@given(st.tuples(*[st.floats(-3, 3, width=32)] * 2), st.floats(1e-4, 0.1))
+def test_a_descent_has_the_bits_of_a_loop_with_torch_s_optimizer(name, start, rate):
+    optimizers = {
+        "momentum": lambda p: torch.optim.SGD(p, rate, momentum=0.9),
+        "nesterov": lambda p: torch.optim.SGD(p, rate, momentum=0.9, nesterov=True),
+        "rmsprop": lambda p: torch.optim.RMSprop(p, rate),
+        "adam": lambda p: torch.optim.Adam(p, rate),
+    }
+    surface = SURFACES["himmelblau"]
+    descent = Descent(surface, [start, (1, 1)], rate, rule=name, max_steps=30)
+    descent.advance_to(30)
+    u, v = (torch.tensor(x, requires_grad=True) for x in start)
+    optimizer = optimizers[name]([u, v])
+    for k in range(descent.last_step[0] + 1):
+        assert descent.params[k, 0].tolist() == [u.item(), v.item()]
+        optimizer.zero_grad()
+        surface.function(u, v).backward()
+        optimizer.step()
 
 
 @given(gradients, st.floats(1e-5, 1.0))
@@ -101,6 +198,11 @@ def test_rules_have_names_and_labels():
         lambda: Adam(beta1=1),
         lambda: Adam(beta2="x"),
         lambda: Adam(eps=-1),
+        lambda: Adam(bias_correction=1),
+        lambda: Adam(weight_decay=-0.1),
+        lambda: GradientDescent(float("inf")),
+        lambda: EveryNth(0.5),
+        lambda: dataclasses.replace(Momentum(), beta=2),
     ],
 )
 def test_constants_out_of_range_are_errors(make):
@@ -117,3 +219,57 @@ def test_an_unknown_rule_names_the_nearest(given, near):
 def test_a_rule_class_is_not_a_rule():
     with pytest.raises(ValueError, match="rule object"):
         as_rule(Adam)
+
+
+@pytest.mark.parametrize("rule", [*RULES.values(), EveryNth()], ids=lambda rule: rule.name)
+def test_a_rule_describes_its_constants(rule):
+    constants = rule.constants()
+    assert [constant.name for constant in constants] == [f.name for f in dataclasses.fields(rule)]
+    for constant in constants:
+        assert constant.symbol
+        assert constant.help.endswith(".")
+        assert constant.default == getattr(type(rule)(), constant.name)
+        low = constant.low if constant.kind != "switch" else True
+        accepted = constant.accepted
+        if constant.open_below:
+            with pytest.raises(ValueError, match=f"{constant.name} must be {accepted}, got 0"):
+                dataclasses.replace(rule, **{constant.name: low})
+        else:
+            changed = dataclasses.replace(rule, **{constant.name: low})
+            assert getattr(changed, constant.name) == low
+    assert constants_of(rule) == constants
+    assert constants_of(PerLane((rule,))) == constants_of("adam") == constants_of(Adam) == ()
+
+
+def test_what_a_constant_accepts_is_said_in_words():
+    accepted = {constant.name: constant.accepted for constant in Adam().constants()}
+    assert accepted == {
+        "beta1": "a number, at least 0 and less than 1",
+        "beta2": "a number, at least 0 and less than 1",
+        "eps": "a number, greater than 0",
+        "bias_correction": "True or False",
+        "weight_decay": "a number, at least 0",
+    }
+    assert EveryNth().constants()[0].accepted == "a whole number, at least 1 and at most 2147483648"
+
+
+def test_constants_are_kept_in_their_proper_types():
+    rule = Adam(beta1=np.float32(0.5), eps=torch.tensor(1.0), bias_correction=np.True_)
+    assert [type(x) for x in dataclasses.astuple(rule)] == [float, float, float, bool, float]
+    assert Momentum(beta=np.array(0.5)) == Momentum(0.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (torch.optim.Adam([torch.ones(1)]), "an optimizer of other parameters"),
+        (torch.optim.lr_scheduler.StepLR, "rule must be one of"),
+        (3, "rule must be one of"),
+        ([], "at least one"),
+        (["adam", None], "rule must be one of"),
+        ({"init": 1}, "rule must be one of"),
+    ],
+)
+def test_what_is_no_rule_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        as_rule(given)

@@ -158,8 +158,8 @@ def rate_limits(objective: Objective, point: Any) -> RateLimits:
     where = _point(objective, point)
     if has_kink(objective, point):
         return RateLimits(None, None, kink=True)
-    gradients, matrices = derivatives(objective, where[None])
-    gradient, matrix = gradients[0], matrices[0]
+    slopes, matrices = derivatives(objective, where[None])
+    gradient, matrix = slopes[0], matrices[0]
     if not (np.isfinite(gradient).all() and np.isfinite(matrix).all()):
         return RateLimits(None, None, kink=False)
     along = float(gradient @ matrix @ gradient)
@@ -206,8 +206,9 @@ def has_kink(objective: Objective, point: Any) -> bool:
     for h in (_NEAR, _NEAR / 10):
         sides = np.diag(h * _extent(objective, where))
         with own_torch_state():
-            found = _gradients(objective, np.concatenate([where + sides, where - sides]))
-        if found is None:
+            both = np.concatenate([where + sides, where - sides])
+            found = _gradients_in(objective, both, torch.float64)
+        if found is None or not np.isfinite(found).all():
             return False
         jumps.append(found[: len(where)] - found[len(where) :])
         largest = float(np.abs(found).max())
@@ -253,18 +254,38 @@ def _autograd(
     return gradient.detach().double().numpy(), torch.stack(rows, dim=1).double().numpy()
 
 
-def _gradients(objective: Objective, points: FloatArray) -> FloatArray | None:
-    """Gradients (M, P) in float64, or ``None`` where the objective does not take float64."""
-    leaf = torch.from_numpy(points).clone().requires_grad_()
+def gradients(objective: Objective, points: FloatArray) -> FloatArray:
+    """Gradients (M, P) at points (M, P), in float64 or what the objective takes.
+
+    Not finite where the objective's are not. For mini-batches and micro-batches those of all
+    samples together.
+    """
+    regression = _regression(objective)
+    if regression is not None:
+        return _regression_derivatives(*regression, points)[0]
+    with own_torch_state():
+        found = _gradients_in(objective, points, torch.float64)
+        if found is None:
+            found = _gradients_in(objective, points, torch.float32)
+    if found is None:
+        raise ValueError("objective must be differentiable and return one loss per lane")
+    return found
+
+
+def _gradients_in(
+    objective: Objective, points: FloatArray, dtype: torch.dtype
+) -> FloatArray | None:
+    """Gradients (M, P) computed in ``dtype``, or ``None`` where the objective does not take it."""
+    leaf = torch.from_numpy(points).to(dtype).clone().requires_grad_()
     try:
         losses = objective(leaf)
-        if losses.dtype is not torch.float64:
+        if dtype is torch.float64 and losses.dtype is not dtype:
             return None
         (gradient,) = torch.autograd.grad(losses.sum(), leaf, materialize_grads=True)
-    except Exception:  # noqa: BLE001 - whatever a user's function says to float64
+    except Exception:  # noqa: BLE001 - whatever a user's function says to this precision
         return None
-    array: FloatArray = gradient.numpy()
-    return array if np.isfinite(array).all() else None
+    array: FloatArray = gradient.double().numpy()
+    return array
 
 
 def _extent(objective: Objective, where: FloatArray) -> FloatArray:
@@ -313,10 +334,10 @@ def eigenvalues(matrices: FloatArray) -> FloatArray:
 
 
 def _finite_derivatives(objective: Objective, where: FloatArray) -> tuple[FloatArray, FloatArray]:
-    gradients, matrices = derivatives(objective, where[None])
+    slopes, matrices = derivatives(objective, where[None])
     if not np.isfinite(matrices).all():
         raise ValueError(f"the second derivatives at {checks.shown(where.tolist())} are not finite")
-    return gradients[0], matrices[0]
+    return slopes[0], matrices[0]
 
 
 def _limit(values: FloatArray) -> float:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from gdwidgets.core import checks
 
+_CHANGES = 10
+"""Changes of the loss whose mean ratio is taken."""
+
 
 def remaining_loss(losses: Any) -> float | None:
-    """How far the last loss lies above the loss that the run approaches, from its last three.
+    """How far the last loss lies above the loss that the run approaches, from its last changes.
 
     Near a minimum the changes of the loss shrink by a constant ratio r, so all that would still
     follow add up to change · r/(1 − r) (a geometric series; Aitken's Δ² process, 1926). For the
@@ -20,13 +24,15 @@ def remaining_loss(losses: Any) -> float | None:
     Parameters
     ----------
     losses
-        The losses of consecutive records, three or more; the last three count.
+        The losses of consecutive records, three or more. The ratio is the mean one of the last ten
+        changes, as far as each is a smaller fall than the one before: one quotient of two float32
+        changes is little but rounding where r is near 1.
 
     Returns
     -------
     float or None
-        ``None`` where the last two changes are not falls of which the second is the smaller one:
-        the run does not approach a loss in this way.
+        ``None`` where the last change is not a smaller fall than the one before: the run does not
+        approach a loss in this way.
 
     Raises
     ------
@@ -36,8 +42,12 @@ def remaining_loss(losses: Any) -> float | None:
     array = checks.float64_array(losses, "losses")
     if array.ndim != 1 or len(array) < 3:
         raise ValueError(f"losses must be at least three numbers, got {checks.shown(losses)}")
-    first, second = np.diff(array[-3:])
-    if not (np.isfinite([first, second]).all() and first < second < 0):
+    changes = np.diff(array[-_CHANGES - 1 :])
+    falling = 1
+    while falling < len(changes) and changes[-falling - 1] <= changes[-falling] < 0:
+        falling += 1
+    last, first = float(changes[-1]), float(changes[-falling])
+    if falling < 2 or not (math.isfinite(first) and first < last):
         return None
-    ratio = float(second / first)
-    return -float(second) * ratio / (1 - ratio)
+    ratio = (last / first) ** (1 / (falling - 1))
+    return float(-last * ratio / (1 - ratio))

@@ -69,9 +69,8 @@ def _local(item: Item, value: Tensor, index: int, other: Item) -> Local | None:
     shape = other.value.shape
 
     def backward(gradient: Tensor) -> Tensor | None:
-        sent = item.grad_fn(gradient)  # type: ignore[operator,misc]  # a grad_fn can be called
-        sent = sent if isinstance(sent, tuple) else (sent,)
-        found = sent[index]
+        passed = item.grad_fn(gradient)  # type: ignore[operator,misc]  # a grad_fn can be called
+        found = passed[index] if isinstance(passed, tuple) else passed
         return found.sum_to_size(shape) if isinstance(found, Tensor) else None  # as the engine does
 
     ones = backward(torch.ones_like(value))
@@ -131,18 +130,20 @@ def watched_backward(
 
     def watch(fn: Any, item: Item) -> None:
         def before(grads: tuple[Tensor | None, ...]) -> None:
-            begun.append((item, _joined(item, grads)))
+            begun.append((item, _joined(fn, grads)))
 
-        def after(sent: tuple[Tensor | None, ...], arrived: tuple[Tensor | None, ...]) -> None:
+        def after(
+            grad_inputs: tuple[Tensor | None, ...], grad_outputs: tuple[Tensor | None, ...]
+        ) -> None:
             passed = tuple(
                 (other.name, gradient.detach().clone())
-                for other, gradient in zip(item.real_inputs, sent, strict=False)
+                for other, gradient in zip(item.real_inputs, grad_inputs, strict=False)
                 if other is not None and gradient is not None
             )
             held = item.result.grad if item.is_leaf and item.result is not None else None
             grad = None if held is None else held.detach().clone()
             begun.pop()
-            steps.append(Step("backward", item.name, call, _joined(item, arrived), passed, grad))
+            steps.append(Step("backward", item.name, call, _joined(fn, grad_outputs), passed, grad))
 
         handles.append(fn.register_prehook(before))
         handles.append(fn.register_hook(after))
@@ -152,8 +153,8 @@ def watched_backward(
     try:
         output.backward(retain_graph=retain_graph)  # type: ignore[no-untyped-call]
     except Exception as error:  # noqa: BLE001 - whatever PyTorch refuses is what is to be shown
-        where, arrived = begun[-1] if begun else (tracer.item_of(output), None)
-        steps.append(Step("refused", where.name, call, arrived))
+        where, grad_output = begun[-1] if begun else (tracer.item_of(output), None)
+        steps.append(Step("refused", where.name, call, grad_output))
         which = "backward()" if call == 1 else "the second backward()"
         return steps, Refusal(which, str(error), _meaning(str(error)))
     finally:
@@ -177,12 +178,17 @@ def _functions(output: Tensor, tracer: Tracer) -> list[tuple[Any, Item]]:
     return list(found.values())
 
 
-def _joined(item: Item, grads: tuple[Tensor | None, ...]) -> Tensor | None:
-    """The gradient arriving at a node; those of several outputs one after the other."""
-    present = [g.detach().clone() for g in grads if g is not None]
-    if not present:
+def _joined(fn: Any, grads: tuple[Tensor | None, ...]) -> Tensor | None:
+    """The grad_output of a node; of several results, all of them one after the other."""
+    if all(g is None for g in grads):
         return None
-    return present[0] if item.outputs == 1 else torch.cat([g.flatten() for g in present])
+    if len(grads) == 1 and grads[0] is not None:
+        return grads[0].detach().clone()
+    parts = []
+    for g, meta in zip(grads, fn._input_metadata, strict=True):  # noqa: SLF001 - torch's documented
+        full = torch.zeros(meta.shape, dtype=meta.dtype, device="cpu") if g is None else g
+        parts.append(full.detach().flatten())  # a result that is not used gets zeros
+    return torch.cat(parts)
 
 
 def _meaning(words: str) -> str:

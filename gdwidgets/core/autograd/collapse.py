@@ -69,6 +69,8 @@ def _group(name: str, first: Node, inputs: tuple[str, ...], members: int) -> Nod
         grad_fn=None,
         call=None,
         local=(),
+        notes=(),
+        untracked=None,
         grad_words="",
         members=members,
     )
@@ -79,14 +81,14 @@ def _merged(steps: tuple[Step, ...], home: dict[str, str]) -> tuple[Step, ...]:
     found: list[Step] = []
     for step in steps:
         group = home.get(step.node)
-        sent = tuple((home.get(name, name), gradient) for name, gradient in step.sent)
+        passed = tuple((home.get(name, name), gradient) for name, gradient in step.grad_inputs)
         if group is None:
-            found.append(replace(step, sent=sent))
+            found.append(replace(step, grad_inputs=passed))
             continue
-        leaving = tuple(item for item in sent if item[0] != group)
+        leaving = tuple(item for item in passed if item[0] != group)
         last = found[-1] if found else None
         if last and (last.node, last.phase, last.call) == (group, step.phase, step.call):
-            found[-1] = replace(last, sent=last.sent + leaving)
+            found[-1] = replace(last, grad_inputs=last.grad_inputs + leaving)
         else:
-            found.append(replace(step, node=group, sent=leaving, grad=None))
+            found.append(replace(step, node=group, grad_inputs=leaving, grad=None))
     return tuple(found)

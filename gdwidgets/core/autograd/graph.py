@@ -20,9 +20,19 @@ from torch import Tensor
 
 from gdwidgets.core import checks
 from gdwidgets.core.autograd.backward import grad_words, local_derivatives, watched_backward
-from gdwidgets.core.autograd.nodes import AutogradGraph, Local, Node, NodeName, Refusal, Step
-from gdwidgets.core.autograd.trace import Item, Tracer, replaced
-from gdwidgets.core.session import own_torch_state
+from gdwidgets.core.autograd.environment import plain_session, seeded
+from gdwidgets.core.autograd.nodes import (
+    AutogradGraph,
+    Local,
+    Node,
+    NodeName,
+    Refusal,
+    Step,
+    Untracked,
+)
+from gdwidgets.core.autograd.notes import Note
+from gdwidgets.core.autograd.rules import notes_of
+from gdwidgets.core.autograd.trace import Item, Part, Tracer, replaced
 
 __all__ = [
     "AutogradGraph",
@@ -31,10 +41,15 @@ __all__ = [
     "NodeName",
     "Refusal",
     "Step",
+    "Untracked",
     "default_requires_grad",
     "named_tensors",
     "record_graph",
 ]
+
+
+MOST_SAID = 500
+"""Characters of a function's own error that are repeated."""
 
 
 def named_tensors(tensors: Any) -> dict[str, Tensor]:
@@ -56,10 +71,21 @@ def named_tensors(tensors: Any) -> dict[str, Tensor]:
             raise ValueError(f"a tensor's name must be a Python name, not {checks.shown(name)}")
         whole = value if isinstance(value, (Tensor, np.ndarray)) else None
         if whole is not None and str(whole.dtype).split(".")[-1] in ("int64", "int32", "bool"):
-            made[name] = torch.as_tensor(whole).detach().to("cpu").clone()
+            made[name] = _whole(whole, name)
         else:
             made[name] = checks.finite_float32(value, name)
     return made
+
+
+def _whole(value: Any, name: str) -> Tensor:
+    """Whole numbers or booleans as a new dense tensor on the CPU."""
+    try:
+        tensor = torch.as_tensor(value).detach()
+        if tensor.layout != torch.strided:
+            raise NotImplementedError
+        return tensor.to("cpu", copy=True)
+    except (NotImplementedError, RuntimeError):
+        raise ValueError(f"{name} must be numbers, got {checks.shown(value)}") from None
 
 
 def default_requires_grad(tensors: Mapping[str, Any]) -> tuple[str, ...]:
@@ -86,7 +112,8 @@ def record_graph(
     function
         Called with the tensors by name; returns a tensor of one number.
     tensors
-        Names and numbers; copies are used, so yours stay as they are.
+        Names and numbers; copies are used and kept, so yours stay as they are, and what you do
+        with them later changes nothing here.
     requires_grad
         Names of the tensors that require gradients; see `default_requires_grad`.
     detached
@@ -101,15 +128,16 @@ def record_graph(
     Raises
     ------
     ValueError
-        When the function is not callable, raises, does not fit the names, or returns anything but
-        one floating-point number in a tensor; when a name is unknown. Says what was given.
+        When the function is not callable, raises, does not fit the names, changes a tensor that it
+        was given, or returns anything but one floating-point number in a tensor; when a name is
+        unknown. Says what was given.
     """
     if not callable(function):
         raise ValueError(f"function must be a callable, not {checks.shown(function)}")
     backward_calls = checks.integer(backward_calls, "backward_calls", 1, 2)
     tracked = default_requires_grad(tensors) if requires_grad is None else tuple(requires_grad)
     detached = tuple(detached)
-    with own_torch_state():
+    with plain_session():
         leaves = named_tensors(tensors)
         values = {name: leaf.clone() for name, leaf in leaves.items()}
         _check_names(tracked, leaves, "requires_grad", "tensor")
@@ -117,11 +145,14 @@ def record_graph(
             _require_grad(leaves[name], name)
         _check_parameters(function, leaves)
         tracer = Tracer(leaves, detached)
-        output = _run(function, leaves, tracer, no_grad=no_grad)
+        output, random = _run(function, leaves, tracer, no_grad=no_grad)
+        tracer.check_leaves(values)
+        tape = tracer.tape(output, random=random)
         items = tracer.read_graph(output)
         operations = {item.name for item in tracer.items if item.kind == "operation"}
         _check_names(detached, operations, "detached", "operation")
         local = {item.name: local_derivatives(item) for item in items}
+        notes = {item.name: notes_of(item, local[item.name]) for item in items}
         words = {item.name: grad_words(item) for item in items}
         steps = [Step("forward", item.name) for item in items if item.kind == "operation"]
         forward = len(steps)
@@ -132,7 +163,10 @@ def record_graph(
             steps.extend(taken)
             if refusal is not None:
                 break
-        nodes = {item.name: _node(item, local[item.name], words[item.name]) for item in items}
+        nodes = {
+            item.name: _node(item, local[item.name], notes[item.name], words[item.name])
+            for item in items
+        }
     return AutogradGraph(
         nodes=nodes,
         output=last.name,
@@ -146,6 +180,7 @@ def record_graph(
         backward_calls=backward_calls,
         leaves=tuple(leaves),
         values=values,
+        tape=tape,
     )
 
 
@@ -181,20 +216,17 @@ def _check_parameters(function: Callable[..., Any], leaves: Mapping[str, Tensor]
 
 def _run(
     function: Callable[..., Tensor], leaves: dict[str, Tensor], tracer: Tracer, *, no_grad: bool
-) -> Tensor:
-    """Run the function, its operations traced, with random numbers that repeat."""
-    generator = torch.default_generator
-    state = generator.get_state()
-    generator.manual_seed(0)
+) -> tuple[Tensor, bool]:
+    """Run the function, its operations traced; also return whether it drew random numbers."""
     try:
-        with torch.no_grad() if no_grad else nullcontext(), tracer:
+        with seeded() as drawn, torch.no_grad() if no_grad else nullcontext(), tracer:
             output = function(**leaves)
     except Exception as error:
         if isinstance(error, ValueError) and error.__traceback__ and _ours(error):
             raise
-        raise ValueError(f"the function raised {type(error).__name__}: {error}") from error
-    finally:
-        generator.set_state(state)
+        said = str(error)
+        cut = said if len(said) <= MOST_SAID else f"{said[: MOST_SAID - 1]}…"
+        raise ValueError(f"the function raised {type(error).__name__}: {cut}") from error
     if not isinstance(output, Tensor):
         raise ValueError(
             f"the function must return a tensor of one number, not {type(output).__name__} "
@@ -213,7 +245,7 @@ def _run(
         )
     if tracer.item_of(output).kind in {"leaf", "constant"}:
         raise ValueError("the function returns a tensor without computing anything from the others")
-    return output
+    return output, drawn.random
 
 
 def _ours(error: ValueError) -> bool:
@@ -226,7 +258,12 @@ def _ours(error: ValueError) -> bool:
     )
 
 
-def _node(item: Item, local: tuple[tuple[str, Local | None], ...], words: str) -> Node:
+def _node(
+    item: Item,
+    local: tuple[tuple[str, Local | None], ...],
+    notes: tuple[Note, ...],
+    words: str,
+) -> Node:
     return Node(
         name=item.name,
         kind=item.kind,
@@ -238,9 +275,11 @@ def _node(item: Item, local: tuple[tuple[str, Local | None], ...], words: str) -
         grad_fn=None if item.grad_fn is None else item.grad_fn.name(),
         call=None if item.call is None else _named_call(item.call),
         local=local,
+        notes=notes,
+        untracked=item.untracked,
         grad_words=words,
     )
 
 
 def _named_call(call: Any) -> Any:
-    return replaced(call, lambda v: NodeName(v.name) if isinstance(v, Item) else v)
+    return replaced(call, lambda v: NodeName(v.item.name, v.index) if isinstance(v, Part) else v)

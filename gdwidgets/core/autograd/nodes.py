@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from torch import Tensor
+
+from gdwidgets.core.autograd.notes import Note
+from gdwidgets.core.autograd.tape import Tape
+
+
+class Untracked(Enum):
+    """Why a node has no ``grad_fn``; the value is the end of a sentence that starts with "because".
+
+    Where several reasons hold, the first of this list is meant.
+    """
+
+    GIVEN = "it was given, not computed from tensors"
+    NO_GRAD = "it was computed inside no_grad, where no graph is built"
+    INFERENCE_MODE = "it was computed in inference mode, where no graph is built"
+    NO_TRACKED_INPUT = "nothing that requires gradients goes in"
+    DETACHED = "it was detached: the value is kept, and the graph behind it dropped"
+    NOT_DIFFERENTIABLE = "the operation has no derivative, although a tracked tensor goes in"
 
 
 @dataclass(frozen=True)
@@ -54,6 +72,12 @@ class Node:
     local: tuple[tuple[str, Local | None], ...]
     """For each input that a gradient goes to: its name, and the local derivative if it is known."""
 
+    notes: tuple[Note, ...]
+    """For each input that a gradient goes to, in the same order: what the node's backward does."""
+
+    untracked: Untracked | None
+    """Why there is no ``grad_fn``; None where there is one."""
+
     grad_words: str
     """What PyTorch says when ``.grad`` of this result is read; empty where it says nothing."""
 
@@ -71,6 +95,9 @@ class NodeName:
     """Stands for a tensor in a call's arguments."""
 
     name: str
+
+    part: int | None = None
+    """Which of an operation's several results is meant; None where it has one."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +123,12 @@ class Step:
     call: int = 0
     """Which ``backward()`` this belongs to: 1 or 2; 0 on the way forward."""
 
-    arriving: Tensor | None = None
-    """The gradient of the output with respect to this node's result."""
+    grad_output: Tensor | None = None
+    """The gradient of the output with respect to this node's result; of several results, all of
+    them flattened, one after the other."""
 
-    sent: tuple[tuple[str, Tensor], ...] = ()
-    """What the node passes on: names of inputs and gradients."""
+    grad_inputs: tuple[tuple[str, Tensor], ...] = ()
+    """What the node passes on: names of inputs, and the gradients with respect to them."""
 
     grad: Tensor | None = None
     """For a leaf: its ``.grad`` after this step."""
@@ -128,6 +156,9 @@ class AutogradGraph:
     values: Mapping[str, Tensor]
     """The named tensors."""
 
+    tape: Tape
+    """Every call of the function, in order: what a script has to repeat."""
+
     @property
     def grads(self) -> dict[str, Tensor | None]:
         """Each named tensor's ``.grad`` after the last step."""
@@ -137,6 +168,6 @@ class AutogradGraph:
                 found[step.node] = step.grad
         return found
 
-    def arriving(self, name: str, call: int = 1) -> Tensor | None:
-        """The gradient that arrived at a node in a ``backward()`` call, or None."""
-        return next((s.arriving for s in self.steps if s.node == name and s.call == call), None)
+    def grad_output(self, name: str, call: int = 1) -> Tensor | None:
+        """The gradient with respect to a node's result in a ``backward()`` call, or None."""
+        return next((s.grad_output for s in self.steps if s.node == name and s.call == call), None)

@@ -20,6 +20,12 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 MOST_LAYERS = 30
 
+DEPTH = 10
+"""Layers of the presets whose depth is fixed."""
+
+WEIGHT = 1.5
+"""The weight of every layer of the exploding preset."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -30,6 +36,9 @@ class Preset:
     requires_grad: tuple[str, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
     """Names of operations, and of the variables that hold their results."""
+
+    layers: tuple[str, ...] = ()
+    """For layers in a row: the node of the input, then that of each layer's result."""
 
 
 def neuron(x: Tensor, w: Tensor, b: Tensor, y: Tensor) -> Tensor:
@@ -52,6 +61,13 @@ def regression(x: Tensor, y: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
 def shared(x: Tensor) -> Tensor:
     """x² · sin x: two paths lead from x to the result, and their gradients add."""
     return x**2 * torch.sin(x)
+
+
+def weighted(x: Tensor, w: Tensor) -> Tensor:
+    """Ten layers with the same weight w and no activation: w¹⁰ x, whose gradient grows by w."""
+    for _ in range(DEPTH):
+        x = w * x
+    return x
 
 
 def chain(activation: str, layers: int) -> Callable[[Tensor], Tensor]:
@@ -105,16 +121,37 @@ def _shared() -> Preset:
     return Preset(shared, {"x": _numbers(2.0)}, ("x",), {"mul": "z"})
 
 
+def _chain(activation: str, layers: int) -> Preset:
+    names = _operations(activation, layers)
+    results = {operation: f"a{k}" for k, operation in enumerate(names, 1)}
+    tensors = {"x": _numbers(1.0)}
+    return Preset(chain(activation, layers), tensors, ("x",), results, ("x", *names))
+
+
+def _exploding() -> Preset:
+    names = _operations("mul", DEPTH)
+    results = {operation: f"a{k}" for k, operation in enumerate(names, 1)}
+    tensors = {"x": _numbers(1.0), "w": _numbers(WEIGHT)}
+    return Preset(weighted, tensors, ("x", "w"), results, ("x", *names))
+
+
+def _operations(word: str, count: int) -> list[str]:
+    """What the nodes of the same operation, done ``count`` times, are called."""
+    return [word if k == 1 else f"{word} {k}" for k in range(1, count + 1)]
+
+
 PRESETS: Mapping[str, Callable[[], Preset]] = {
     "toy neuron": _neuron,
     "x · x": _product,
+    "used twice": _shared,
     "regression sample": _regression,
-    "value used twice": _shared,
+    "10 sigmoids": lambda: _chain("sigmoid", DEPTH),
+    "exploding": _exploding,
 }
-"""Names of the presets that are not chains, and functions that make them."""
+"""Names of the presets of a fixed size, and functions that make them."""
 
 CHAINS: Mapping[str, str] = {f"{name} chain": name for name in ACTIVATIONS}
-"""Names of the chains, and of their activations."""
+"""Names of the chains of any length, and of their activations."""
 
 PRESET_NAMES = (*PRESETS, *CHAINS)
 
@@ -135,10 +172,7 @@ def preset(name: str, layers: int = 10) -> Preset:
         When there is none of this name, or ``layers`` does not fit.
     """
     if name in CHAINS:
-        word, function = CHAINS[name], chain(CHAINS[name], layers)
-        operations = (word if k == 1 else f"{word} {k}" for k in range(1, layers + 1))
-        results = {operation: f"a{k}" for k, operation in enumerate(operations, 1)}
-        return Preset(function, {"x": _numbers(1.0)}, ("x",), results)
+        return _chain(CHAINS[name], checks.integer(layers, "layers", 1, MOST_LAYERS))
     if name not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESET_NAMES)}, not {name!r}")
     return PRESETS[name]()

@@ -2,31 +2,36 @@
 
 Record k holds, for every lane, the parameters after k updates, the loss there, what the ``.grad``
 buffer holds after ``backward()`` there, and this step's own gradient. Gradients come from
-``backward()``, and accumulation is PyTorch's own: where a lane does not clear, its leftover stays
-in the buffer and the next ``backward()`` adds to it.
+``backward()``, and accumulation is PyTorch's own: where a lane does not clear, the accumulated
+gradient stays in the buffer and the next ``backward()`` adds to it.
 """
 
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gdwidgets.core import checks
-from gdwidgets.core.descent.engine import Clearing, Engine, Evaluated, stacked
-from gdwidgets.core.descent.recording import Array, Endings, Recording
+from gdwidgets.core.descent.engine import Clearing, Engine, Evaluated
+from gdwidgets.core.descent.rates import Rates
+from gdwidgets.core.descent.recording import Array, Block, Endings, Recording
 from gdwidgets.core.descent.settings import Settings, given_settings
-from gdwidgets.core.objectives.protocol import Objective
-from gdwidgets.core.rules.protocol import Rule, State
+from gdwidgets.core.objectives.protocol import Objective, SteppedObjective
+from gdwidgets.core.rules.protocol import Rule, State, rate_dtype, same_rule
+from gdwidgets.core.rules.schedules import Schedule
 from gdwidgets.core.session import own_torch_state
 
 _CHUNK_STEPS = 256
 _CHUNK_NUMBERS = 1_000_000
 """Steps and numbers a chunk may hold before it is stacked and looked at."""
+
+_STATES_EVERY = 64
+"""Updates from one kept state of the rule to the next: a fork repeats fewer updates than this."""
 
 
 class Descent:
@@ -35,14 +40,16 @@ class Descent:
     Parameters
     ----------
     objective
-        Losses (L,) from params (L, P), lanes independent; see `Objective`. If it has a method
-        ``begin_step(k)``, that is called before record k is computed, as `MiniBatches` needs.
+        Losses (L,) from params (L, P), lanes independent; see `Objective`. A `SteppedObjective`
+        such as `MiniBatches` is told of every step.
     start
         P numbers, or (L, P). One start serves all lanes.
     learning_rate
-        A positive number, or L of them.
+        A positive number; a schedule, that is a callable of the number of the update, counted from
+        0, such as `Exponential`; or L of these, one per lane.
     rule
-        A name from `RULES`, a rule object, or one of these per lane.
+        A name from `RULES`, a rule object, a class of ``torch.optim`` or a function that makes such
+        an optimizer (see `OptimizerRule`), or one of these per lane.
     clear_every
         Clear the gradient buffer after every n-th update; ``None`` for never; or one per lane.
     loss_tol
@@ -57,7 +64,7 @@ class Descent:
     start
         float32 (L, P).
     learning_rates
-        float64 (L,), as given; float32 where they are used.
+        Those of the first update, float64 (L,); float32 where they are used. See `rate_at`.
     rule, clear_every, loss_tol, max_steps, lanes
         The settings; ``clear_every`` a tuple of L.
 
@@ -100,21 +107,20 @@ class Descent:
                     max_steps=max_steps,
                 )
             )
-            separate = not self._clearing.always
             self._rule_from = 0
-            self._rates_from: tuple[tuple[int, Tensor], ...] = ((0, self._rates),)
-            start = torch.from_numpy(self.start.copy())
-            self._engine = Engine(objective, self.rule, start, watch_fresh=separate)
-            self._point = self._engine.parts(start)
-            self._state: tuple[State, ...] = tuple(map(self.rule.init, self._point))
-            if begin_step := getattr(objective, "begin_step", None):
-                begin_step(0)
+            self._rates_since: tuple[tuple[int, Rates], ...] = ((0, self._rates),)
+            accumulates = not self._clearing.always
+            self._point = torch.from_numpy(self.start.copy())
+            self._engine = Engine(objective, self._point, accumulates=accumulates)
+            self._state = self.rule.init(self._point)
+            self._states: dict[int, State] = {0: self._state}
+            self._begin_step(0)
             evaluated = self._engine.evaluate(self._point, None)
-            self._grad = evaluated[2]
-            first = stacked([evaluated])
+            self._grad = self._engine.lanes(evaluated.grad)
+            first = self._engine.stacked([evaluated])
             self._endings = Endings(self.lanes, self.loss_tol, self.max_steps)
-            self._endings.settle_first(first)
-            self._recording = Recording(first, keep_all=bool(record), separate_fresh=separate)
+            self._endings.begin(first)
+            self._recording = Recording(first, keep_all=bool(record), own_step_grad=accumulates)
             self._recorded = 0
 
     # -- what is recorded ------------------------------------------------------------------
@@ -131,12 +137,30 @@ class Descent:
 
     @property
     def rates_from(self) -> tuple[tuple[int, Array], ...]:
-        """The learning-rate schedule under the present rule: pairs (k, rates), float32 (L,).
+        """When which learning rates began under the present rule: pairs (k, rates), float32 (L,).
 
         The update from record k to k + 1 is the first under these rates. A descent that is no fork
-        has one pair, with k = 0.
+        has one pair, with k = 0. Of a schedule these are the rates at k, see `schedules_from`.
         """
-        return tuple((k, rates[:, 0].numpy().copy()) for k, rates in self._rates_from)
+        with np.errstate(over="ignore"):
+            return tuple(
+                (k, rates.at(k).astype(np.float32)) for k, rates in self._under_present_rule()
+            )
+
+    @property
+    def schedules_from(self) -> tuple[tuple[int, tuple[Schedule, ...]], ...]:
+        """The same with the L schedules in place of their rates; a number is a `ConstantRate`."""
+        return tuple((k, rates.schedules) for k, rates in self._under_present_rule())
+
+    def rate_at(self, k: int) -> Array:
+        """Learning rates of the update from record k to k + 1: float64 (L,).
+
+        Raises
+        ------
+        ValueError
+            When k is no whole number from 0 on, or a schedule returns no learning rate.
+        """
+        return self._rates_in_force(checks.integer(k, "k", 0)).at(k)
 
     @property
     def record(self) -> bool:
@@ -155,7 +179,10 @@ class Descent:
 
     @property
     def grad(self) -> Array:
-        """The ``.grad`` buffer, leftover plus fresh, float32 (recorded + 1, L, P), read-only."""
+        """The ``.grad`` buffer, float32 (recorded + 1, L, P), read-only.
+
+        Where gradients accumulate: the accumulated gradient plus the step gradient.
+        """
         return self._recording.view("grad")
 
     @property
@@ -199,7 +226,7 @@ class Descent:
             Whatever the objective raises, with a note that names the step. The records so far
             stay valid.
         """
-        k = min(checks.integer(k, "k", 0, 2**63 - 1), self.max_steps)
+        k = min(checks.integer(k, "k", 0), self.max_steps)
         deadline = math.inf
         if budget is not None:
             deadline = perf_counter() + max(checks.real(budget, "budget"), 0.0)
@@ -218,8 +245,8 @@ class Descent:
         """A new descent that shares records 0 to k and goes on with other settings.
 
         The update from k to k + 1 is the first under the new settings; it uses the gradient buffer
-        as recorded. A rule that stays keeps its state, another one begins afresh. Lanes that ended
-        before k stay ended.
+        as recorded. A rule that stays keeps its state, another one starts from its ``init``. Lanes
+        that ended before k stay ended.
 
         Parameters
         ----------
@@ -244,7 +271,7 @@ class Descent:
             raise ValueError("fork needs all records: make the descent with record=True")
         k = checks.integer(k, "k", 0, self._recorded)
         known = {
-            "learning_rate": self.learning_rates,
+            "learning_rate": list(self._rates.schedules),
             "rule": self.rule,
             "clear_every": self.clear_every,
             "loss_tol": self.loss_tol,
@@ -274,88 +301,116 @@ class Descent:
         self.objective = settings.objective
         self.start = settings.start.numpy()
         self.start.flags.writeable = False
-        self.learning_rates = settings.learning_rates
+        self._rates = settings.rates
+        self.learning_rates = self._rates.at(0)
         self.learning_rates.flags.writeable = False
         self.rule = settings.rule
         self.clear_every = settings.clear_every
         self.loss_tol = settings.loss_tol
         self.max_steps = settings.max_steps
         self.lanes = len(self.start)
-        with np.errstate(over="ignore"):
-            rates = self.learning_rates.astype(np.float32)
-        self._rates = torch.from_numpy(rates)[:, None]
+        self._rate_dtype = rate_dtype(self.rule)
         self._clearing = Clearing(self.clear_every)
 
     def _continue(self, parent: Descent, k: int) -> None:
         """Take over records 0 to k of ``parent``."""
         block = parent._recording.first(k + 1)
-        separate = not self._clearing.always or "step_grad" in parent._recording.fields
-        self._recording = Recording(block, keep_all=True, separate_fresh=separate)
+        accumulates = not self._clearing.always or "step_grad" in parent._recording.fields
+        self._recording = Recording(block, keep_all=True, own_step_grad=accumulates)
         self._recorded = k
         self._endings = Endings(self.lanes, self.loss_tol, self.max_steps)
         self._endings.resume(parent._endings, k, parent.loss)
-        rates = [*((at, rate) for at, rate in parent._rates_from if at < k), (k, self._rates)]
-        if self.rule == parent.rule:
-            self._rule_from, self._rates_from = parent._rule_from, tuple(rates)
+        self._rates_since = tuple(pair for pair in parent._rates_since if pair[0] < k)
+        if not self._rates_since or self._rates_since[-1][1] != self._rates:
+            self._rates_since += ((k, self._rates),)
+        self._point, self._grad = block["params"][k].clone(), block["grad"][k].clone()
+        self._engine = Engine(self.objective, self._point, accumulates=accumulates)
+        if same_rule(self.rule, parent.rule):
+            self._rule_from = parent._rule_from
+            self._states = {at: state for at, state in parent._states.items() if at <= k}
+            self._state = self._state_at(k, block)
         else:
-            self._rule_from, self._rates_from = k, ((k, self._rates),)
-        last = block["params"][k]
-        self._engine = engine = Engine(self.objective, self.rule, last, watch_fresh=separate)
-        point = engine.parts(last)
-        state = tuple(map(self.rule.init, point))
-        # Rules are pure functions of what is recorded, so a state need not be kept to be had again.
-        changes = dict(self._rates_from)
-        rate = self._rates_from[0][1]
-        for j in range(self._rule_from, k):
-            rate = changes.get(j, rate)
-            params, grad = (engine.parts(block[field][j]) for field in ("params", "grad"))
-            _, state = engine.update(params, grad, state, engine.rates(rate), j - self._rule_from)
-        self._point, self._grad, self._state = point, engine.parts(block["grad"][k]), state
+            self._rule_from = k
+            self._state = self.rule.init(self._point)
+            self._states = {k: self._state}
+
+    def _state_at(self, k: int, block: Block) -> State:
+        """The rule's state after k updates, from the nearest kept one and the records between.
+
+        Rules are pure functions of what is recorded, so most states need not be kept to be had
+        again.
+        """
+        nearest = max(self._states)
+        state = self._states[nearest]
+        if not state:
+            return state
+        for j in range(nearest, k):
+            rates = self._rates_in_force(j).tensor(j, self._rate_dtype)
+            params, grad = block["params"][j], block["grad"][j]
+            _, state = self.rule.update(params, grad, state, rates, j - self._rule_from)
+        return state
+
+    def _rates_in_force(self, k: int) -> Rates:
+        return max(((at, rates) for at, rates in self._rates_since if at <= k), key=itemgetter(0))[
+            1
+        ]
+
+    def _under_present_rule(self) -> list[tuple[int, Rates]]:
+        start = self._rule_from
+        later = [(at, rates) for at, rates in self._rates_since if at > start]
+        return [(start, self._rates_in_force(start)), *later]
+
+    def _begin_step(self, k: int) -> None:
+        if isinstance(self.objective, SteppedObjective):
+            self.objective.begin_step(k)
 
     def _keep(self, evaluated: list[Evaluated]) -> None:
         """Append records to the recording, as far as their lanes have not ended."""
         fields, first, count = self._recording.fields, self._recorded + 1, len(evaluated)
-        if not self.record and self._endings.nothing_ends(_tensors(evaluated), first + count - 1):
-            block = stacked(evaluated[-1:], fields)
+        numbers = [part for one in evaluated for part in one[:3]]
+        if not self.record and self._endings.nothing_ends(numbers, first + count - 1):
+            block = self._engine.stacked(evaluated[-1:], fields)
         else:
-            block = stacked(evaluated, fields)
-            block = self._endings.settle(block, self._recording.last(), first)
+            block = self._engine.stacked(evaluated, fields)
+            block = self._endings.apply(block, self._recording.last(), first)
             count = len(block["loss"])
         self._recording.append(block, self.max_steps + 1)
         self._recorded += count
 
     def _run(self, steps: int, deadline: float) -> None:
         """Compute up to ``steps`` records more, then find out which lanes they end."""
-        engine, rates = self._engine, self._engine.rates(self._rates)
+        engine, clearing = self._engine, self._clearing
+        rates, dtype = self._rates, self._rate_dtype
+        update, rule_from = self.rule.update, self._rule_from + 1
         params, grad, state = self._point, self._grad, self._state
+        stepped = isinstance(self.objective, SteppedObjective)
         first = self._recorded + 1
-        rule_from, clearing = self._rule_from + 1, self._clearing
-        begin_step = getattr(self.objective, "begin_step", None)
         # One append per step keeps the records whole if a step is interrupted half-way.
-        done: list[tuple[Evaluated, tuple[State, ...]]] = []
+        done: list[tuple[Evaluated, State]] = []
         failure: BaseException | None = None
         step = first
         try:
             for step in range(first, first + steps):
-                params, state = engine.update(params, grad, state, rates, step - rule_from)
-                if begin_step is not None:
-                    begin_step(step)
-                evaluated = engine.evaluate(params, clearing.leftover(step, grad))
-                grad = evaluated[2]
+                rate = rates.tensor(step - 1, dtype)
+                params, state = update(params, grad, state, rate, step - rule_from)
+                if stepped:
+                    self._begin_step(step)
+                evaluated = engine.evaluate(params, clearing.accumulated(step, grad))
+                grad = engine.lanes(evaluated.grad)
                 done.append((evaluated, state))
                 if perf_counter() >= deadline:
                     break
         except BaseException as error:  # noqa: BLE001 - raised again below
             failure = error
         if done:
-            (self._point, _, self._grad, _), self._state = done[-1]
+            last, self._state = done[-1]
+            self._point, self._grad = engine.lanes(last.params), engine.lanes(last.grad)
             self._keep([evaluated for evaluated, _ in done])
+            if self.record:
+                for at in range(first, first + len(done)):
+                    if at % _STATES_EVERY == 0:
+                        self._states[at] = done[at - first][1]
         # Lanes run on for a while after they ended; what goes wrong then concerns nobody.
         if failure is not None and not (self.finished and isinstance(failure, Exception)):
             failure.add_note(f"(raised in computing step {step} of the descent)")
             raise failure
-
-
-def _tensors(records: list[Evaluated]) -> list[torch.Tensor]:
-    """All tensors of params, losses and gradients."""
-    return [t for params, loss, grad, _ in records for t in (*params, loss, *grad)]

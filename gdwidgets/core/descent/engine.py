@@ -7,43 +7,47 @@ new tensor to hold, and the buffer that ``backward()`` filled is handed over, ne
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from gdwidgets.core import checks
 from gdwidgets.core.descent.recording import FIELDS, Block
-from gdwidgets.core.objectives.protocol import Objective
-from gdwidgets.core.rules.protocol import Rule, State
-
-Parts = tuple[Tensor, ...]
-"""Numbers (L, P) of all lanes: one tensor of that shape, or its P columns (L,)."""
-
-Evaluated = tuple[Parts, Tensor, Parts, Parts]
-"""Parameters, losses (L,), the ``.grad`` buffers, this step's own gradients."""
+from gdwidgets.core.objectives.protocol import ColumnObjective, Objective
 
 _ENGINE: Any = getattr(torch.autograd.Variable, "_execution_engine", None)
 
 
-class Engine:
-    """Evaluates an objective at one point after another, always through the same leaf tensors.
+class Evaluated(NamedTuple):
+    """What one forward and backward pass of all lanes gives; float32, shaped as `Engine`'s leaf."""
 
-    An objective that has ``of_columns`` gets a leaf for each column, as the course's loop has one
-    for each parameter, where the update rule treats every number by itself: to take the columns
-    of one leaf apart, and to put their gradients together, is 6 microseconds of a step of 84.
+    params: Tensor
+    loss: Tensor
+    """(L,)."""
+    grad: Tensor
+    """What the ``.grad`` buffer holds afterwards."""
+    step_grad: Tensor
+    """What this step added to it."""
+
+
+class Engine:
+    """Evaluates an objective at one point after another, always through the same leaf tensor.
+
+    The leaf has shape (L, P), or (P, L) for a `ColumnObjective`: there the numbers of each
+    parameter lie side by side, because torch computes strided numbers by other code, whose last
+    bits differ, and a lane would depend on how many others there are.
 
     Parameters
     ----------
     objective
         Losses (L,) from params (L, P).
-    rule
-        Makes the updates.
     params
         Any point (L, P), to see whether the objective can be descended there.
-    watch_fresh
-        Whether leftovers may be in the buffers, so that a step's own gradients must be watched.
+    accumulates
+        Whether the buffer may hold gradients of earlier steps, so that a step's own gradient must
+        be watched.
 
     Raises
     ------
@@ -51,81 +55,67 @@ class Engine:
         When the losses are not floating-point numbers of shape (L,) that depend on the parameters.
     """
 
-    def __init__(
-        self, objective: Objective, rule: Rule, params: Tensor, *, watch_fresh: bool
-    ) -> None:
-        of_columns: Callable[..., Tensor] | None = getattr(objective, "of_columns", None)
-        self.by_columns = of_columns is not None and getattr(rule, "elementwise", False)
-        self._losses = of_columns if of_columns is not None and self.by_columns else objective
-        self._update = rule.update
-        self._leaves = tuple(part.requires_grad_() for part in self.parts(params))
+    def __init__(self, objective: Objective, params: Tensor, *, accumulates: bool) -> None:
+        columns = objective if isinstance(objective, ColumnObjective) else None
+        self._by_columns = columns is not None
+        self._leaf = leaf = self._in_leaf_order(params).clone().requires_grad_()
         self._ones = torch.ones_like(params[:, 0])
         self._shape = self._ones.shape
-        self._watches = watch_fresh
-        self._fresh: dict[int, Tensor] = {}
+        self._accumulates = accumulates
+        self._step_grads: list[Tensor] = []
+        self._losses: Callable[[], Tensor] = lambda: objective(leaf)
+        if columns is not None:
+            self._losses = lambda: columns.of_columns(*leaf.unbind())
         # A user's function may refer to tensors of the user's that require gradients. Their .grad
-        # is none of our business; where there are none, naming ours would only cost time.
-        leaves = _leaves(_checked(self._losses(*self._leaves), self._shape))
-        theirs = [leaf for leaf in leaves if not any(leaf is ours for ours in self._leaves)]
-        if len(theirs) == len(leaves):
+        # must not change; where there are none, naming our leaf would only cost time.
+        leaves = _leaves(_checked(self._losses(), self._shape))
+        if not any(other is leaf for other in leaves):
             raise ValueError(
                 "objective's losses must depend on the parameters through torch operations"
             )
-        self._inputs = self._leaves if theirs else ()
-        self._backward = backward if shortcut_works() else backward_by_the_front_door
-        if watch_fresh:
-            for number, leaf in enumerate(self._leaves):
-                leaf.register_hook(partial(self._see_fresh, number))  # type: ignore[no-untyped-call]  # torch's gap
+        self._inputs = (leaf,) if len(leaves) > 1 else ()
+        self._backward = backward if direct_entrance_works() else public_backward
+        if accumulates:
+            # A hook sees a gradient before it is added to the buffer.
+            leaf.register_hook(self._step_grads.append)  # type: ignore[no-untyped-call]  # torch's gap
 
-    def parts(self, values: Tensor) -> Parts:
-        """Take (L, P) numbers apart as this engine works on them: new tensors, contiguous."""
-        columns = values.unbind(-1) if self.by_columns else (values,)
-        return tuple(part.clone(memory_format=torch.contiguous_format) for part in columns)
+    def evaluate(self, params: Tensor, accumulated: Tensor | None) -> Evaluated:
+        """Losses and gradients at ``params`` (L, P).
 
-    def rates(self, learning_rates: Tensor) -> Tensor:
-        """Learning rates (L, 1) in the shape that `update` takes."""
-        return learning_rates[:, 0] if self.by_columns else learning_rates
-
-    def update(
-        self, params: Parts, grad: Parts, state: tuple[State, ...], rates: Tensor, step: int
-    ) -> tuple[Parts, tuple[State, ...]]:
-        """Update every part by the rule; see `Rule`."""
-        update = self._update
-        new, states = [], []
-        for part, its_grad, its_state in zip(params, grad, state, strict=True):
-            updated, own = update(part, its_grad, its_state, rates, step)
-            new.append(updated)
-            states.append(own)
-        return tuple(new), tuple(states)
-
-    def evaluate(self, params: Parts, leftover: Parts | None) -> Evaluated:
-        """Losses and gradients at ``params``, accumulated into ``leftover``, which is used up."""
-        leaves = self._leaves
-        for leaf, part in zip(leaves, params, strict=True):
-            leaf.data = part
-            leaf.grad = None
-        if leftover is not None:
-            for leaf, left in zip(leaves, leftover, strict=True):
-                leaf.grad = left
-        losses = self._losses(*leaves)
+        ``accumulated`` (L, P) is what the buffer holds before ``backward()`` adds to it, and is
+        used up; ``None`` for an empty buffer.
+        """
+        leaf = self._leaf
+        leaf.data = point = self._in_leaf_order(params)
+        leaf.grad = None if accumulated is None else self._in_leaf_order(accumulated)
+        self._step_grads.clear()
+        losses = self._losses()
         if losses.shape != self._shape or losses.dtype is not torch.float32:
             losses = _checked(losses, self._shape).to(torch.float32)
-        self._fresh = {}
         self._backward(losses, self._ones, self._inputs)
-        grad: Any = tuple([leaf.grad for leaf in leaves])
-        for part in grad:
-            if part is None:  # a column that the function does not look at
-                grad = tuple(torch.zeros_like(self._ones) if g is None else g for g in grad)
-                break
-        if not self._watches:
-            return params, losses, grad, grad
-        seen = self._fresh
-        fresh = tuple(seen[i] if i in seen else torch.zeros_like(p) for i, p in enumerate(params))
-        return params, losses, grad, fresh
+        grad = leaf.grad
+        if grad is None:  # in this step the losses depend on other leaves only
+            grad = torch.zeros_like(point)
+        step_grad = grad
+        if self._accumulates:
+            step_grad = self._step_grads.pop() if self._step_grads else torch.zeros_like(point)
+        return Evaluated(point, losses, grad, step_grad)
 
-    def _see_fresh(self, number: int, grad: Tensor) -> None:
-        # A hook sees a gradient before it is added to the buffer.
-        self._fresh[number] = grad
+    def lanes(self, values: Tensor) -> Tensor:
+        """Numbers shaped as the leaf, seen as (L, P)."""
+        return values.t() if self._by_columns else values
+
+    def stacked(self, records: Sequence[Evaluated], fields: Sequence[str] = FIELDS) -> Block:
+        """Records as one block of tensors without gradient, (records, L, P) or (records, L)."""
+        with torch.no_grad():
+            columns = dict(zip(FIELDS, zip(*records, strict=True), strict=True))
+            block = {name: torch.stack(columns[name]) for name in fields}
+        if self._by_columns:
+            return {n: values if n == "loss" else values.mT for n, values in block.items()}
+        return block
+
+    def _in_leaf_order(self, values: Tensor) -> Tensor:
+        return (values.t() if self._by_columns else values).contiguous()
 
 
 def backward(losses: Tensor, ones: Tensor, inputs: tuple[Tensor, ...]) -> None:
@@ -133,20 +123,20 @@ def backward(losses: Tensor, ones: Tensor, inputs: tuple[Tensor, ...]) -> None:
 
     It is torch's own engine that runs either way, and adds to the same ``.grad``. But the public
     function looks at its arguments for 19 microseconds before, a quarter of a step, and ours are
-    the same in every step. The engine's entrance is not documented: see `shortcut_works`.
+    the same in every step. This entrance is not documented: see `direct_entrance_works`.
     """
     _ENGINE.run_backward(
         (losses,), (ones,), False, False, inputs, allow_unreachable=True, accumulate_grad=True
     )
 
 
-def backward_by_the_front_door(losses: Tensor, ones: Tensor, inputs: tuple[Tensor, ...]) -> None:
+def public_backward(losses: Tensor, ones: Tensor, inputs: tuple[Tensor, ...]) -> None:
     """`backward` through torch's public function, for a torch whose engine has changed."""
     torch.autograd.backward(losses, ones, inputs=inputs or None)
 
 
 @cache
-def shortcut_works() -> bool:
+def direct_entrance_works() -> bool:
     """Whether this torch's engine can be called as `backward` does; tried once."""
     leaf = torch.ones(1, dtype=torch.float32, device="cpu", requires_grad=True)
     other = leaf.detach().clone().requires_grad_()
@@ -154,7 +144,7 @@ def shortcut_works() -> bool:
     try:
         backward(3 * leaf * other, torch.ones_like(leaf), (leaf,))
         return bool(leaf.grad == 4) and other.grad is None
-    except Exception:  # noqa: BLE001 - whatever another torch has to say, the front door is open
+    except Exception:  # noqa: BLE001 - whatever another torch raises, there is the public function
         return False
 
 
@@ -167,47 +157,24 @@ class Clearing:
         self.always = all(n == 1 for n in clear_every)
         self._kept: dict[tuple[int, ...], Tensor | None] = {}
 
-    def leftover(self, update: int, grad: Parts) -> Parts | None:
-        """What stays in the buffers after update number ``update``, counted from 1.
+    def accumulated(self, update: int, grad: Tensor) -> Tensor | None:
+        """What stays in the buffer ``grad`` (L, P) after update number ``update``, from 1.
 
-        ``None`` where every lane is cleared, as ``.grad = None`` leaves it; otherwise new tensors
+        ``None`` where every lane is cleared, as ``.grad = None`` does; otherwise a new tensor
         that ``backward()`` may add to, zero where a lane is cleared.
         """
         if self.always:
             return None
         due = tuple(n for n in self._periods if update % n == 0)
         if not due:
-            return tuple(part.clone() for part in grad)
+            return grad.clone()
         if due not in self._kept:
             keeps = [n not in due for n in self._every]
             kept = torch.tensor(keeps, dtype=torch.bool, device="cpu") if any(keeps) else None
-            self._kept[due] = kept
+            self._kept[due] = None if kept is None else kept[:, None]
         kept = self._kept[due]
-        if kept is None:
-            return None
-        # `where`, not a product: a leftover that is not finite would survive times 0.
-        return tuple(
-            torch.where(kept if part.ndim == 1 else kept[:, None], part, torch.zeros_like(part))
-            for part in grad
-        )
-
-
-def stacked(records: Sequence[Evaluated], fields: Sequence[str] = FIELDS) -> Block:
-    """Records as one block of tensors without gradient, (records, L, P) or (records, L)."""
-    columns = dict(zip(FIELDS, zip(*records, strict=True), strict=True))
-    with torch.no_grad():
-        return {
-            name: torch.stack(columns[name]) if name == "loss" else _joined(columns[name])
-            for name in fields
-        }
-
-
-def _joined(points: Sequence[Parts]) -> Tensor:
-    """Points of all records as (records, L, P)."""
-    if points[0][0].ndim == 2:
-        return torch.stack([point[0] for point in points])
-    parts = torch.stack([part for column in zip(*points, strict=True) for part in column])
-    return parts.view(len(points[0]), len(points), -1).permute(1, 2, 0)
+        # `where`, not a product: a gradient that is not finite would survive times 0.
+        return None if kept is None else torch.where(kept, grad, torch.zeros_like(grad))
 
 
 def _checked(losses: Any, shape: torch.Size) -> Tensor:

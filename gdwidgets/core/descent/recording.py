@@ -23,10 +23,10 @@ class Recording:
     Shapes: loss (records, L), the other fields (records, L, P); float32.
     """
 
-    def __init__(self, first: Block, *, keep_all: bool, separate_fresh: bool) -> None:
+    def __init__(self, first: Block, *, keep_all: bool, own_step_grad: bool) -> None:
         self.keep_all = keep_all
-        # Where every lane clears each step the fresh gradient is what the buffer holds.
-        self.fields = FIELDS if separate_fresh else FIELDS[:3]
+        # Where every lane clears each step the step gradient is what the buffer holds.
+        self.fields = FIELDS if own_step_grad else FIELDS[:3]
         self._buffers: Block = {name: first[name].clone() for name in self.fields}
         self.rows = len(first["loss"])
 
@@ -35,7 +35,7 @@ class Recording:
         return {name: self._buffers[name][self.rows - 1 : self.rows] for name in self.fields}
 
     def first(self, count: int) -> Block:
-        """Records 0 to count − 1, with fresh gradients."""
+        """Records 0 to count − 1, with step gradients."""
         block = {name: self._buffers[name][:count] for name in self.fields}
         block.setdefault("step_grad", block["grad"])
         return block
@@ -95,13 +95,13 @@ class Endings:
         """Whether every lane has ended."""
         return not self.running.any()
 
-    def settle_first(self, block: Block) -> None:
-        """Look at record 0, which nothing precedes."""
+    def begin(self, block: Block) -> None:
+        """End the lanes whose record 0, which nothing precedes, is not finite."""
         self._end(_not_finite(block)[0].numpy(), 0, "diverged")
         if self.max_steps == 0:
             self._end(self.running, 0, "max_steps")
 
-    def settle(self, block: Block, previous: Block, start: int) -> Block:
+    def apply(self, block: Block, previous: Block, start: int) -> Block:
         """Find what ended in a block of records and freeze it there.
 
         Parameters
@@ -131,12 +131,12 @@ class Endings:
         newly_bad = bad.any(0) & self.running
         last[newly_bad] = bad.argmax(0)[newly_bad]
         if self.loss_tol is not None:
-            calm = self._calm(block["loss"], previous["loss"], start, self.loss_tol)
-            first_calm = np.where(calm.any(0), calm.argmax(0) + 1, count + 1)
-            newly_calm = self.running & (first_calm <= last)
-            last[newly_calm] = first_calm[newly_calm]
-            self._end(newly_calm, start - 1 + last, "converged")
-            newly_bad &= ~newly_calm
+            small = self._small_changes(block["loss"], previous["loss"], start, self.loss_tol)
+            first_small = np.where(small.any(0), small.argmax(0) + 1, count + 1)
+            converged = self.running & (first_small <= last)
+            last[converged] = first_small[converged]
+            self._end(converged, start - 1 + last, "converged")
+            newly_bad &= ~converged
         self._end(newly_bad, start - 1 + last, "diverged")
         if last_block:
             self._end(self.running.copy(), self.max_steps, "max_steps")
@@ -168,12 +168,13 @@ class Endings:
         if step == self.max_steps:
             self._end(self.running.copy(), step, "max_steps")
 
-    def _calm(self, loss: Tensor, previous: Tensor, start: int, loss_tol: float) -> Array:
+    def _small_changes(self, loss: Tensor, previous: Tensor, start: int, loss_tol: float) -> Array:
+        """Where a loss differs by less than ``loss_tol`` from the one before: bool (records, L)."""
         losses = torch.cat([previous, loss]).double()
-        calm: Array = (losses.diff(dim=0).abs() < loss_tol).numpy()
+        small: Array = (losses.diff(dim=0).abs() < loss_tol).numpy()
         if start + len(loss) > self.max_steps:
-            calm[self.max_steps - start :] = False  # at record max_steps no update would follow
-        return calm
+            small[self.max_steps - start :] = False  # at record max_steps no update would follow
+        return small
 
     def _end(self, lanes: Array, step: Array | int, outcome: str) -> None:
         if lanes.any():

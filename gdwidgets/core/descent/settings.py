@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from gdwidgets.core import checks
+from gdwidgets.core.descent.rates import Rates, given_rates
 from gdwidgets.core.objectives.protocol import Objective
 from gdwidgets.core.rules.names import as_rule
 from gdwidgets.core.rules.protocol import Rule
@@ -22,8 +23,8 @@ class Settings:
     objective: Objective
     start: Tensor
     """float32 (L, P)."""
-    learning_rates: np.ndarray[Any, np.dtype[np.float64]]
-    """(L,)."""
+    rates: Rates
+    """One schedule per lane."""
     rule: Rule
     clear_every: tuple[int | None, ...]
     loss_tol: float | None
@@ -47,7 +48,7 @@ def given_settings(
             f"with parameter_names, got {checks.shown(objective)}"
         )
     starts = _starts(start, tuple(objective.parameter_names))
-    rates = _rates(learning_rate)
+    rates = given_rates(learning_rate)
     rule = as_rule(rule)
     clear = _clear_every(clear_every)
     counts = {
@@ -67,7 +68,7 @@ def given_settings(
     return Settings(
         objective=objective,
         start=starts.expand(lanes, -1).clone(),
-        learning_rates=np.broadcast_to(rates, (lanes,)).copy(),
+        rates=rates if len(rates) == lanes else Rates(rates.schedules * lanes),
         rule=rule,
         clear_every=clear if len(clear) == lanes else clear * lanes,
         loss_tol=None if loss_tol is None else checks.positive(loss_tol, "loss_tol"),
@@ -87,27 +88,10 @@ def _starts(start: Any, names: tuple[str, ...]) -> Tensor:
     return tensor
 
 
-def _rates(learning_rate: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    rates = np.atleast_1d(checks.float64_array(learning_rate, "learning_rate"))
-    if rates.ndim != 1 or not len(rates):
-        raise ValueError(
-            f"learning_rate must be a number or one per lane, got {checks.shown(learning_rate)}"
-        )
-    # Below 1e-45 float32 has only zero.
-    if not np.isfinite(rates).all() or (rates < 1e-45).any():
-        raise ValueError(
-            "learning_rate must be finite and greater than 0 (at least 1e-45, the least in "
-            f"float32), got {checks.shown(learning_rate)}"
-        )
-    return rates
-
-
 def _clear_every(value: Any) -> tuple[int | None, ...]:
     values = (value,)
     if isinstance(value, (list, tuple, np.ndarray)):
         values = tuple(value)
     if not values:
         raise ValueError("clear_every must be a whole number or None, or one of these per lane")
-    return tuple(
-        None if n is None else checks.integer(n, "clear_every", 1, 2**63 - 1) for n in values
-    )
+    return tuple(None if n is None else checks.integer(n, "clear_every", 1) for n in values)

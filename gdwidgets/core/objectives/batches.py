@@ -1,4 +1,4 @@
-"""Mini-batches: an objective that looks at a few pairs at a time, as stochastic descent does."""
+"""Mini-batches: an objective that looks at a few samples at a time, as stochastic descent does."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from gdwidgets.core.session import own_torch_state
 
 
 class MiniBatches:
-    """The loss of a polynomial regression on one mini-batch of its pairs, another in every step.
+    """The loss of a polynomial regression on one mini-batch of its samples, another in every step.
 
-    The pairs are shuffled anew for every epoch and dealt out in batches of ``size``; where the
-    size does not divide the number of pairs, the last batch of an epoch is smaller. All lanes see
-    the same batch. Which pairs belong to a step follows from the step and the seed alone, so a
+    The samples are shuffled anew for every epoch and dealt out in batches of ``size``; where the
+    size does not divide their number, the last batch of an epoch is smaller. All lanes see the
+    same batch. Which samples belong to a step follows from the step and the seed alone, so a
     recording, its forks and a repetition agree.
 
     Parameters
     ----------
     regression
-        Whose pairs are dealt out.
+        Whose samples are dealt out.
     size
-        Pairs in a batch, from 1 to as many as there are.
+        Samples in a batch, from 1 to as many as there are.
     seed
         Epoch e is shuffled by ``torch.randperm`` with a generator seeded with ``seed + e``.
 
@@ -57,7 +57,7 @@ class MiniBatches:
         self._order: Tensor
         with own_torch_state():
             sizes = self.size, len(regression.x) % self.size
-            self._shares = {n: one_over(n) for n in sizes if n}
+            self._one_over = {n: one_over(n) for n in sizes if n}
             self._powers = torch.stack([regression.x**d for d in range(regression.degree + 1)])
             self.begin_step(0)
 
@@ -70,17 +70,21 @@ class MiniBatches:
             self._epoch = epoch
         part = slice(position * self.size, (position + 1) * self.size)
         y = self._shuffled[1][part]
-        self._part = self._shuffled[0][:, part], y, self._shares[len(y)]
+        self._part = self._shuffled[0][:, part], y, self._one_over[len(y)]
 
     def __call__(self, params: Tensor) -> Tensor:
         """Losses (L,) on the present batch at params (L, P), both float32."""
-        powers, y, share = self._part
-        return mean_square(polynomial_values(params, powers) - y, share)
+        powers, y, one_over_n = self._part
+        return mean_square(polynomial_values(params, powers) - y, one_over_n)
 
     def pairs(self, k: int) -> Tensor:
-        """Numbers of the pairs in the batch of step ``k``: int64, at most ``size`` of them."""
+        """Numbers of the samples in the batch of step ``k``: int64, at most ``size`` of them."""
         epoch, position = divmod(checks.integer(k, "k", 0, 2**62), self.batches)
         return self._deal(epoch)[position * self.size : (position + 1) * self.size]
+
+    def hessian(self) -> Tensor:
+        """Second derivatives of the loss on all samples: float64 (P, P), the same everywhere."""
+        return self.regression.hessian()
 
     def manual_gradient(self, params: Any, k: int) -> Tensor:
         """Gradients on the batch of step ``k`` from the formula, without autograd.

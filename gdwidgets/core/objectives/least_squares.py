@@ -353,4 +353,4 @@ def _as_float(number: Fraction | Decimal) -> float:
     try:
         return float(number)
     except OverflowError:
-        return math.copysign(math.inf, number)
+        return math.inf if number > 0 else -math.inf

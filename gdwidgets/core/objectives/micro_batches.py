@@ -1,7 +1,6 @@
 """Accumulation on purpose: a batch in parts, one ``backward()`` each, and one update for all.
 
-And its accident: plain descent whose gradients are never cleared, which is momentum without
-friction. Both are said here as objectives and rules that a `Descent` can run and record.
+Said as an objective that a `Descent` can run and record, with `EveryNth` as its rule.
 """
 
 from __future__ import annotations
@@ -22,36 +21,36 @@ class MicroBatches:
     """Two lanes that minimize one batch's mean squared error of a line, a x + b.
 
     Lane 0 sees the batch in parts: record k is the ``backward()`` of part k modulo ``parts``, whose
-    loss is the part's share of the batch's mean, so that the shares add up to it. Lane 1 sees the
-    whole batch at once, in the records of the last part; before that its loss and gradient are 0.
-    With `EveryNth` as the rule and ``clear_every=parts`` both lanes are updated together, and
-    since gradients add up as losses do, they stay equal to rounding.
+    loss is the part's sum of squares divided by N, so that the parts' losses add up to the batch's.
+    Lane 1 sees the whole batch at once, in the records of the last part; before that its loss and
+    gradient are 0. With `EveryNth` as the rule and ``clear_every=parts`` both lanes are updated
+    together, and since gradients add up as losses do, they stay equal to rounding.
 
     Parameters
     ----------
     x, y
         N inputs and targets each, finite numbers.
     parts
-        Into how many parts the batch is cut, 1 to N; they differ by at most one pair in size.
+        Into how many parts the batch is cut, 1 to N; they differ by at most one sample in size.
 
     Raises
     ------
     ValueError
-        When x and y are no pairs, or there are fewer of them than parts.
+        When x and y do not fit together, or there are fewer samples than parts.
     """
 
     parameter_names = ("a", "b")
 
     def __init__(self, x: Any, y: Any, parts: int) -> None:
-        pairs = PolynomialRegression(x, y, 1)
-        self.x, self.y = pairs.x, pairs.y
+        regression = PolynomialRegression(x, y, 1)
+        self.x, self.y = regression.x, regression.y
         self.parts = checks.integer(parts, "parts", 1, len(self.x))
         cuts = [len(self.x) * i // self.parts for i in range(self.parts + 1)]
         self._slices = [slice(*ends) for ends in pairwise(cuts)]
         self._part = 0
         with own_torch_state():
-            self._curvature = float(torch.linalg.eigvalsh(pairs.hessian()).max())
-        (intercept, slope), _ = pairs.closed_form()
+            self._curvature = float(torch.linalg.eigvalsh(regression.hessian()).max())
+        (intercept, slope), _ = regression.closed_form()
         self._minimum = (float(slope), float(intercept))
 
     @property
@@ -69,17 +68,17 @@ class MicroBatches:
         self._part = k % self.parts
 
     def __call__(self, params: Tensor) -> Tensor:
-        """Losses (2,) at params (2, 2): a part's share for lane 0, the batch's for lane 1."""
+        """Losses (2,) at params (2, 2): of a part for lane 0, of the batch for lane 1."""
         if params.shape[0] != 2:
             raise ValueError(f"micro-batches are two lanes, got {params.shape[0]}")
         a, b = params.unbind(-1)
         mine = self._slices[self._part]
-        share = (a[0] * self.x[mine] + b[0] - self.y[mine]).square().sum() / len(self.x)
+        partial = (a[0] * self.x[mine] + b[0] - self.y[mine]).square().sum() / len(self.x)
         if self._part == self.parts - 1:
             whole = (a[1] * self.x + b[1] - self.y).square().mean()
         else:
             whole = a[1] * 0.0
-        return torch.stack([share, whole])
+        return torch.stack([partial, whole])
 
     def batch_loss(self, params: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The whole batch's loss at params (…, 2): float32 (…)."""

@@ -1,11 +1,24 @@
 """What an objective is: losses as a function of parameters, lane by lane.
 
 An objective maps parameters of shape (L, P), one lane per row, to losses of shape (L,). A lane's
-loss depends on its own row only, so one backward pass gives every lane its own gradient.
+loss depends on its own row only, so one backward pass gives every lane its own gradient. Any
+callable with ``parameter_names`` will do; nothing has to be inherited::
+
+    class Bowl:
+        parameter_names = ("u", "v")
+
+        def __call__(self, params):
+            return params.square().sum(-1)
+
+    Descent(Bowl(), (1.0, -2.0), 0.1, max_steps=20)
+
+Two more methods are asked for with `isinstance`, and used where an objective has them:
+``of_columns`` (`ColumnObjective`) and ``begin_step`` (`SteppedObjective`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -13,11 +26,7 @@ from torch import Tensor
 
 @runtime_checkable
 class Objective(Protocol):
-    """What `Descent` asks of an objective.
-
-    One that takes its columns apart may have a method ``of_columns`` too, which makes the same
-    losses of P tensors (L,): a descent then gives every column a leaf of its own.
-    """
+    """What `Descent` asks of an objective."""
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -25,3 +34,27 @@ class Objective(Protocol):
 
     def __call__(self, params: Tensor, /) -> Tensor:
         """Losses (L,) at params (L, P), float32; row i depends on row i only."""
+
+
+@runtime_checkable
+class ColumnObjective(Objective, Protocol):
+    """An objective that is a formula of its P parameters, such as (a x + b − y)².
+
+    A descent then keeps each parameter's numbers of all lanes side by side and calls
+    ``of_columns`` in place of the objective.
+    """
+
+    @property
+    def of_columns(self) -> Callable[..., Tensor]:
+        """A method that makes losses (L,) of P tensors (L,), float32 and contiguous."""
+
+
+@runtime_checkable
+class SteppedObjective(Objective, Protocol):
+    """An objective that is another one in every step, such as the loss on a mini-batch."""
+
+    def begin_step(self, k: int, /) -> None:
+        """Become the objective of record ``k``; called before that record is computed.
+
+        Records may be asked for again and in any order, so everything follows from ``k`` alone.
+        """

@@ -52,12 +52,21 @@ def _check_lanes(function: Any, points: Tensor) -> None:
 
 def _values(function: Any, points: Tensor) -> Tensor:
     u, v = points.t().contiguous().unbind()
+    before = [given.detach().clone() for given in (u, v)]
     try:
         values = function(u, v)
     except Exception as error:
         raise ValueError(
             f"function raised for two float32 tensors of shape {tuple(u.shape)}: {_said(error)}"
         ) from error
+    for name, given, copy in zip("uv", (u, v), before, strict=True):
+        # Such as u.data.clamp_(min=0): autograd does not see it, and the recorded points would not
+        # be those at which the function was computed.
+        if not torch.equal(given.detach(), copy):
+            raise ValueError(
+                f"function must not change its arguments: it changes {name} in place; "
+                f"let it change a copy, {name}.clone()"
+            )
     if not isinstance(values, Tensor):
         raise ValueError(
             f"function must return a tensor, got {type(values).__name__}: {checks.shown(values)}"

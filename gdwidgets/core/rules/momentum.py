@@ -1,6 +1,7 @@
 """Gradient descent, plain and with momentum.
 
-The formulas and default constants are those of ``torch.optim.SGD``.
+The formulas and default constants are those of ``torch.optim.SGD``, to the last bit, but for plain
+descent: its bits are those of the loop ``a -= learning_rate * a.grad``.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gdwidgets.core import checks
+from gdwidgets.core.rules.constants import Constants, decaying_weights, number
 from gdwidgets.core.rules.protocol import State
 
 
 @dataclass(frozen=True)
-class GradientDescent:
-    """Plain gradient descent: p ← p − γ g."""
+class GradientDescent(Constants):
+    """Plain gradient descent: p ← p − γ (g + λ p)."""
+
+    weight_decay: float = decaying_weights()
 
     name: ClassVar[str] = "gd"
     label: ClassVar[str] = "gradient descent"
-    elementwise: ClassVar[bool] = True
 
     def init(self, params: Tensor) -> State:  # noqa: ARG002 - no state to shape
         """No state."""
@@ -36,23 +38,26 @@ class GradientDescent:
         step: int,  # noqa: ARG002 - the interface of all rules
     ) -> tuple[Tensor, State]:
         """Product first, then difference: the bits of ``a -= learning_rate * a.grad``."""
+        if self.weight_decay:
+            grad = grad + self.weight_decay * params
         # addcmul would round once and be 0.7 microseconds faster, but differ in the last bit.
         return params - learning_rate * grad, state
 
 
 @dataclass(frozen=True)
-class Momentum:
-    """Momentum as in ``torch.optim.SGD``: m ← β m + g, then p ← p − γ m."""
+class Momentum(Constants):
+    """Momentum as in ``torch.optim.SGD``: m ← β m + g, then p ← p − γ m.
 
-    beta: float = 0.9
-    """Momentum β, in [0, 1)."""
+    With weight decay, g ← g + λ p before.
+    """
+
+    beta: float = number(
+        0.9, "β", "How much of the velocity an update keeps from the one before.", low=0, below=1
+    )
+    weight_decay: float = decaying_weights()
 
     name: ClassVar[str] = "momentum"
     label: ClassVar[str] = "momentum"
-    elementwise: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        checks.fraction(self.beta, "beta")
 
     def init(self, params: Tensor) -> State:
         """The velocity m, zero, shape (L, P)."""
@@ -67,23 +72,26 @@ class Momentum:
         step: int,  # noqa: ARG002 - the interface of all rules
     ) -> tuple[Tensor, State]:
         """One update of every lane."""
+        if self.weight_decay:
+            grad = torch.add(grad, params, alpha=self.weight_decay)
         velocity = state[0] * self.beta + grad
         return torch.addcmul(params, velocity, learning_rate, value=-1), (velocity,)
 
 
 @dataclass(frozen=True)
-class Nesterov:
-    """Nesterov momentum as in ``torch.optim.SGD``: m ← β m + g, then p ← p − γ (g + β m)."""
+class Nesterov(Constants):
+    """Nesterov momentum as in ``torch.optim.SGD``: m ← β m + g, then p ← p − γ (g + β m).
 
-    beta: float = 0.9
-    """Momentum β, in [0, 1)."""
+    With weight decay, g ← g + λ p before.
+    """
+
+    beta: float = number(
+        0.9, "β", "How much of the velocity an update keeps from the one before.", low=0, below=1
+    )
+    weight_decay: float = decaying_weights()
 
     name: ClassVar[str] = "nesterov"
     label: ClassVar[str] = "Nesterov momentum"
-    elementwise: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        checks.fraction(self.beta, "beta")
 
     def init(self, params: Tensor) -> State:
         """The velocity m, zero, shape (L, P)."""
@@ -98,6 +106,8 @@ class Nesterov:
         step: int,  # noqa: ARG002 - the interface of all rules
     ) -> tuple[Tensor, State]:
         """One update of every lane."""
+        if self.weight_decay:
+            grad = torch.add(grad, params, alpha=self.weight_decay)
         velocity = state[0] * self.beta + grad
         ahead = torch.add(grad, velocity, alpha=self.beta)
         return torch.addcmul(params, ahead, learning_rate, value=-1), (velocity,)
@@ -112,7 +122,6 @@ class UndampedMomentum:
 
     name: ClassVar[str] = "undamped momentum"
     label: ClassVar[str] = "momentum, β = 1"
-    elementwise: ClassVar[bool] = True
 
     def init(self, params: Tensor) -> State:
         """The velocity m, zero, shape (L, P)."""

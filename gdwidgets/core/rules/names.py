@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
+
+from torch.optim import Optimizer
 
 from gdwidgets.core import checks
 from gdwidgets.core.rules.adaptive import Adam, RMSprop
 from gdwidgets.core.rules.momentum import GradientDescent, Momentum, Nesterov
 from gdwidgets.core.rules.protocol import Rule
+from gdwidgets.core.rules.torch_optim import OptimizerRule
 from gdwidgets.core.rules.wrappers import PerLane
 
-RULES: Mapping[str, Rule] = MappingProxyType(
+NamedRule = GradientDescent | Momentum | Nesterov | RMSprop | Adam
+
+RULES: Mapping[str, NamedRule] = MappingProxyType(
     {rule.name: rule for rule in (GradientDescent(), Momentum(), Nesterov(), RMSprop(), Adam())}
 )
 """The update rules with torch's constants (momentum 0.9), by name."""
 
 
-def as_rule(rule: str | Rule | Sequence[str | Rule]) -> Rule:
-    """The rule for a name, a rule object, or one of these per lane.
+def as_rule(rule: Any) -> Rule:
+    """The rule for whatever may be given as one.
+
+    Parameters
+    ----------
+    rule
+        A name from `RULES`; a rule object; a class of ``torch.optim`` or a function of parameter
+        groups that makes an optimizer, see `OptimizerRule`; or a list of these, one per lane.
 
     Raises
     ------
@@ -30,21 +40,27 @@ def as_rule(rule: str | Rule | Sequence[str | Rule]) -> Rule:
     if isinstance(rule, str):
         if rule in RULES:
             return RULES[rule]
-        near = difflib.get_close_matches(rule.lower(), RULES, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         names = ", ".join(map(repr, RULES))
-        raise ValueError(f"unknown update rule {checks.shown(rule)}{hint} Known: {names}")
+        near = checks.nearest(rule, RULES)
+        raise ValueError(f"rule must be one of {names}, got {checks.shown(rule)}{near}")
     if isinstance(rule, (list, tuple)):
         if not rule:
             raise ValueError("rule must name at least one update rule, got none")
         return PerLane(tuple(as_rule(one) for one in rule))
-    return _checked(rule)
-
-
-def _checked(rule: Any) -> Rule:
-    if isinstance(rule, type) or not isinstance(rule, Rule):
+    if isinstance(rule, type):
+        if issubclass(rule, Optimizer):
+            return OptimizerRule(rule)
+    elif isinstance(rule, Optimizer):
         raise ValueError(
-            f"rule must be one of {', '.join(map(repr, RULES))}, a rule object such as "
-            f"Momentum(beta=0.5), or a list of these, one per lane; got {checks.shown(rule)}"
+            f"rule must be the class, torch.optim.{type(rule).__name__}, or a function of "
+            "parameter groups that makes the optimizer, got an optimizer of other parameters"
         )
-    return rule
+    elif isinstance(rule, Rule):
+        return rule
+    elif callable(rule):
+        return OptimizerRule(rule)
+    raise ValueError(
+        f"rule must be one of {', '.join(map(repr, RULES))}, a rule object such as "
+        "Momentum(beta=0.5), a torch.optim class, or a list of these, one per lane; "
+        f"got {checks.shown(rule)}"
+    )

@@ -1,26 +1,48 @@
-"""What an update rule is: a pure function over lanes.
+"""What an update rule is, and how to add one.
 
-A rule maps (params, grad, state) to new params and a new state and changes nothing in place. All
+A rule maps (params, grad, state) to new params and a new state, and changes nothing in place. All
 tensors are float32; params and grad have shape (L, P) with one lane per row, the learning rate has
-shape (L, 1).
+shape (L, 1). Nothing has to be inherited: an object with ``name``, ``label``, ``init`` and
+``update`` is a rule. With `Constants` it also describes what can be set::
+
+    @dataclass(frozen=True)
+    class SignDescent(Constants):
+        \"\"\"p ← p − γ sign(m), where m ← β m + (1 − β) g.\"\"\"
+
+        beta: float = number(0.9, "β", "How much of the mean gradient is kept.", low=0, below=1)
+
+        name: ClassVar[str] = "sign"
+        label: ClassVar[str] = "sign descent"
+
+        def init(self, params):
+            return (torch.zeros_like(params),)
+
+        def update(self, params, grad, state, learning_rate, step):
+            mean = torch.lerp(state[0], grad, 1 - self.beta)
+            return params - learning_rate * mean.sign(), (mean,)
+
+    Descent(objective, start, 0.01, rule=SignDescent(beta=0.5), max_steps=100)
+
+A rule that is to have a name in menus goes into ``RULES`` in ``names.py``.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
-State = tuple[Tensor, ...]
+State = tuple[Any, ...]
+"""What a rule remembers between updates: tensors, or other values that it never changes in place.
+
+A rule without memory has an empty one, always; it is then never asked to repeat an update.
+"""
 
 
 @runtime_checkable
 class Rule(Protocol):
-    """What `Descent` asks of an update rule.
-
-    One that treats every number by itself may have a true attribute ``elementwise``: it is then
-    also called with single columns, (L,) instead of (L, P), and learning rates (L,).
-    """
+    """What `Descent` asks of an update rule."""
 
     @property
     def name(self) -> str:
@@ -37,3 +59,30 @@ class Rule(Protocol):
         self, params: Tensor, grad: Tensor, state: State, learning_rate: Tensor, step: int
     ) -> tuple[Tensor, State]:
         """Make new params and state; ``step`` counts the updates this rule has already made."""
+
+
+@runtime_checkable
+class ScalesRates(Rule, Protocol):
+    """A rule that computes with learning rates before they meet float32 numbers, as Adam does.
+
+    ``torch.optim`` does that in Python's floats, so such a rule may ask for float64 rates.
+    """
+
+    @property
+    def rate_dtype(self) -> torch.dtype:
+        """The dtype in which ``update`` takes learning rates; float32 for all other rules."""
+
+
+def rate_dtype(rule: Rule) -> torch.dtype:
+    """The dtype in which a rule takes learning rates."""
+    return rule.rate_dtype if isinstance(rule, ScalesRates) else torch.float32
+
+
+def same_rule(one: Rule, other: Rule) -> bool:
+    """Whether two rules make the same updates: the same object, or equal and of one type."""
+    if one is other:
+        return True
+    try:
+        return type(one) is type(other) and bool(one == other)
+    except Exception:  # noqa: BLE001 - rules that hold arrays cannot be compared
+        return False

@@ -2,318 +2,355 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import torch
+import numpy as np
 
 from gdwidgets.core import checks
-from gdwidgets.core.data import training_pairs
 from gdwidgets.core.descent.descent import Descent
-from gdwidgets.core.objectives.batches import MiniBatches
+from gdwidgets.core.objectives.micro_batches import MicroBatches
 from gdwidgets.core.objectives.neuron import LinearNeuron
-from gdwidgets.core.objectives.regression import PolynomialRegression
 from gdwidgets.core.objectives.surface import Surface
-from gdwidgets.core.rules.adaptive import Adam, RMSprop
-from gdwidgets.core.rules.momentum import GradientDescent, Momentum, Nesterov
 from gdwidgets.core.rules.protocol import Rule
 from gdwidgets.core.rules.wrappers import PerLane
-from gdwidgets.core.scripts.source import standalone
+from gdwidgets.core.scripts import literals
+from gdwidgets.core.scripts.micro_batches import micro_batch_script
+from gdwidgets.core.scripts.objectives import Written, identifier, written_objective
+from gdwidgets.core.scripts.update_rules import Update, written_rule
 
-_TENSOR = 'dtype=torch.float32, device="cpu"'
 _OWN_NAMES = frozenset(
-    {"run", "runs", "results", "step", "updates", "loss", "losses", "loss_tol", "change", "u", "v"}
-    | {
-        "learning_rate",
-        "num_iterations",
-        "clear_every",
-        "optimizer",
-        "options",
-        "schedule",
-        "print",
-    }
-    | {"range"}
+    {"descend", "step", "loss", "losses", "loss_tol", "change", "u", "v"}
+    | {"learning_rate", "num_iterations", "optimizer", "function_uv", "make_function"}
 )
 
 
 def descent_script(descent: Descent, steps: int | None = None) -> str:
-    """A script that repeats a descent without gdwidgets.
+    """A script that repeats a descent without gdwidgets, and prints what the course's loops print.
 
-    For plain gradient descent it is the course's own loop, giving the same bits for surfaces and
-    the linear neuron; other rules are ``torch.optim``'s. It prints the course's lines and leaves
-    ``results``: per lane a dict with ``parameters`` (the point after ``steps`` updates), ``loss``
-    (the last one computed, as the ``Final`` line prints it) and ``steps``.
+    Plain gradient descent is the course's own loop, other rules are optimizers of ``torch.optim``.
+    The script depends on the settings only, not on how far the descent is recorded; a lane that
+    diverges goes on into inf and NaN, as the course's loop does.
+
+    A script of one lane leaves its parameters by their names (tensors after the last update),
+    ``losses`` (a list, one of each step, before its update) and ``step`` (how many there were). One
+    of several lanes leaves, by each of `lane_names`, a tuple: the parameters after the last update
+    as floats, and then such a list of losses.
 
     Parameters
     ----------
     descent
-        Over a `Surface`, a `PolynomialRegression`, `MiniBatches` of one or a `LinearNeuron`; a fork
-        that changed the learning rate is repeated, one that changed the rule is not. A lane that
-        it has seen diverge stops where the descent froze it.
+        Over a `Surface`, a `PolynomialRegression`, `MiniBatches` of one, `MicroBatches` or a
+        `LinearNeuron`. A fork that changed the learning rate is repeated, with the change.
     steps
         Updates per lane; ``max_steps`` when omitted.
 
     Returns
     -------
     str
-        Python source that imports torch only, and what a user's function needs.
+        Python source that imports torch only, and what a user's function needs. Of more samples
+        than 200 that are not the course's it uses the user's own ``x`` and ``y``.
 
     Raises
     ------
     ValueError
-        When the objective or rule is of another kind, or a function's source cannot be had.
+        When there is no such script: the objective or rule is of another kind, a function's source
+        cannot be had, or a fork changed more than the learning rate; says which.
     """
-    if descent.rates_from[0][0] > 0:
-        raise ValueError("no script: a script has one update rule, but this fork changed it")
     most = descent.max_steps
     if steps is not None:
         most = checks.integer(steps, "steps", 1, descent.max_steps)
-    rules = _rules(descent)
-    counts = [
-        min(most, int(last)) if outcome == "diverged" else most
-        for outcome, last in zip(descent.outcomes, descent.last_step, strict=True)
-    ]
-    head, forward, every = _objective(descent.objective)
-    lines = ["import torch", *head, ""]
+    if type(descent.objective) is MicroBatches:
+        return micro_batch_script(descent, most)
+    _check_fork(descent)
+    names = lane_names(descent)
+    start = [float(number) for number in descent.start[0]]
+    written = written_objective(descent.objective, start, _OWN_NAMES | set(names))
+    lanes = [Lane.of(descent, lane, written) for lane in range(descent.lanes)]
+    settings = [f"num_iterations = {most}"]
+    if descent.loss_tol is not None:
+        settings.append(f"loss_tol = {descent.loss_tol!r}")
+    lines = [*written.imports, *written.head]
     if descent.lanes == 1:
-        settings = _settings(descent, rules, counts, 0)
-        lines += [f"{name} = {value}" for name, value in settings.items()]
-        lines += _tolerance(descent)
-        start = descent.start[0]
-        lines += ["", *_parameters(descent, [repr(float(number)) for number in start])]
-        lines += [
-            *_body(descent, rules, forward, every, any_without_update=0 in counts),
-            "results = [" + _result(descent) + "]",
-        ]
+        rate = f"learning_rate = {lanes[0].rates[0][1]}"
+        lines += ["", "# Settings", rate, *settings, *_block(descent, written, lanes[0])]
+    elif _alike(lanes) and not isinstance(descent.objective, LinearNeuron):
+        lines += ["", "# Settings", *settings, "", "", *_function(descent, written, lanes, names)]
     else:
-        lines += ["runs = ["]
-        for lane in range(descent.lanes):
-            run = {"start": repr(tuple(float(number) for number in descent.start[lane]))}
-            run |= _settings(descent, rules, counts, lane)
-            inner = [f'        "{name}": {value},' for name, value in run.items()]
-            lines += ["    {", *inner, "    },"]
-        lines += ["]", *_tolerance(descent), "results = []", "", "for run in runs:"]
-        inner = [f'{name} = run["{name}"]' for name in _settings(descent, rules, counts, 0)]
-        count = len(descent.objective.parameter_names)
-        inner += _parameters(descent, [f'run["start"][{i}]' for i in range(count)])
-        inner += [
-            *_body(descent, rules, forward, every, any_without_update=0 in counts),
-            "results.append(" + _result(descent) + ")",
+        own_rate = len({lane.rates for lane in lanes}) > 1 or len(lanes[0].rates) > 1
+        if not own_rate:
+            settings = [f"learning_rate = {lanes[0].rates[0][1]}", *settings]
+        lines += ["", "# Settings of all lanes", *settings]
+        for lane, name in zip(lanes, names, strict=True):
+            values = [f"{own}.item()" for own in descent.objective.parameter_names]
+            lines += _block(descent, written, lane, name, own_rate=own_rate)
+            lines += literals.call(f"{name} = ", [*values, "losses"])
+    return _tidy(lines)
+
+
+def lane_names(descent: Descent) -> tuple[str, ...]:
+    """What a script calls the lanes: by what tells them apart, else by number.
+
+    That is the first of: clearing (``without_clearing``, ``clearing_every_3``), update rule
+    (``adam``), learning rate (``rate_0_01``), start (``start_1``). Else they are
+    ``lane_1``, ``lane_2``, …
+    """
+    lanes = range(descent.lanes)
+    told = {None: "without_clearing", 1: "with_clearing"}
+    candidates = (
+        [told.get(n, f"clearing_every_{n}") for n in descent.clear_every],
+        [identifier(rule.name) for rule in _rules(descent)],
+        [f"rate_{identifier(f'{float(rate):g}')}" for rate in descent.learning_rates],
+    )
+    for found in candidates:
+        if len(set(found)) == len(found) > 1:
+            return tuple(found)
+    apart = len({tuple(map(float, start)) for start in descent.start}) == descent.lanes
+    return tuple(f"{'start' if apart else 'lane'}_{lane + 1}" for lane in lanes)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What tells one lane's text from another's."""
+
+    start: tuple[str, ...]
+    rates: tuple[tuple[int, str], ...]
+    """Learning rates, and before which step (counted from 1) they are set; first that of step 1."""
+    rule: Rule
+    update: Update
+    clear_every: int | None
+
+    @classmethod
+    def of(cls, descent: Descent, lane: int, written: Written) -> Lane:
+        """One lane of a descent."""
+        rule = _rules(descent)[lane]
+        # Earlier rates are kept as float32 only; the present one as it was given.
+        rates = [(k + 1, literals.float32(rates[lane])) for k, rates in descent.rates_from]
+        rates[-1] = rates[-1][0], repr(float(descent.learning_rates[lane]))
+        changes = [
+            (step, rate)
+            for (step, rate), (_, before) in zip(rates[1:], rates, strict=False)
+            if rate != before
         ]
-        lines += textwrap.indent("\n".join(inner), "    ").splitlines()
-    return "\n".join(lines) + "\n"
+        return cls(
+            start=tuple(map(literals.float32, descent.start[lane])),
+            rates=(rates[0], *changes),
+            rule=rule,
+            update=written_rule(rule, written.moving, indent=0 if descent.lanes == 1 else 4),
+            clear_every=descent.clear_every[lane],
+        )
 
 
 def _rules(descent: Descent) -> tuple[Rule, ...]:
     rule = descent.rule
-    rules = rule.rules if isinstance(rule, PerLane) else (rule,) * descent.lanes
-    for one in rules:
-        if not isinstance(one, (GradientDescent, Momentum, Nesterov, RMSprop, Adam)):
-            raise ValueError(f"a script can be made for the rules of torch.optim, got {one!r}")
-    return rules
+    return rule.rules if isinstance(rule, PerLane) else (rule,) * descent.lanes
 
 
-def _optimizer(rule: Rule) -> tuple[str, dict[str, Any]]:
-    """The optimiser's name in ``torch.optim`` and its constants."""
-    if isinstance(rule, Momentum):
-        return "SGD", {"momentum": float(rule.beta)}
-    if isinstance(rule, Nesterov):
-        # torch.optim refuses Nesterov momentum of 0, which is plain descent.
-        return "SGD", {"momentum": float(rule.beta), "nesterov": True} if rule.beta else {}
-    if isinstance(rule, RMSprop):
-        return "RMSprop", {"alpha": float(rule.alpha), "eps": float(rule.eps)}
-    if isinstance(rule, Adam):
-        return "Adam", {"betas": (float(rule.beta1), float(rule.beta2)), "eps": float(rule.eps)}
-    return "SGD", {}
-
-
-def _settings(
-    descent: Descent, rules: tuple[Rule, ...], counts: list[int], lane: int
-) -> dict[str, str]:
-    """What the loop needs of a lane, as source text by variable name."""
-    settings = {
-        "learning_rate": repr(float(descent.learning_rates[lane])),
-        "num_iterations": str(counts[lane]),
-    }
-    if len(descent.rates_from) > 1:
-        # The text of a float32 is the shortest number that means it: 0.1, not 0.10000000149.
-        (_, first), *later = descent.rates_from
-        settings["learning_rate"] = str(first[lane])
-        changes = ", ".join(f"{k}: {rates[lane]!s}" for k, rates in later)
-        settings["schedule"] = f"{{{changes}}}"
-    if len(set(descent.clear_every)) > 1:
-        settings["clear_every"] = repr(descent.clear_every[lane])
-    if len(set(rules)) > 1:
-        name, options = _optimizer(rules[lane])
-        plain = isinstance(rules[lane], GradientDescent)
-        settings["optimizer"] = "None" if plain else f"torch.optim.{name}"
-        settings["options"] = repr(options)
-    return settings
-
-
-def _tolerance(descent: Descent) -> list[str]:
-    return [] if descent.loss_tol is None else [f"loss_tol = {descent.loss_tol!r}"]
-
-
-def _objective(objective: Any) -> tuple[list[str], list[str], int]:
-    """Lines of definitions, lines of the forward pass, and how often the course prints."""
-    if isinstance(objective, Surface):
-        head, call = _function(objective)
-        return head, [f"loss = {call}(u, v)"], 100
-    if isinstance(objective, LinearNeuron):
-        head = ["", "# Input and target", f"x = {objective.x!r}", f"y = {objective.y!r}"]
-        return head, ["loss = (a * x + b - y) ** 2"], 1
-    if isinstance(objective, PolynomialRegression):
-        terms = [
-            name if power == 0 else f"{name} * x" if power == 1 else f"{name} * x**{power}"
-            for power, name in enumerate(objective.parameter_names)
-        ]
-        forward = ["y_pred = " + " + ".join(terms), "loss = (y_pred - y).pow(2).mean()"]
-        return _pairs(objective), forward, 1000
-    if isinstance(objective, MiniBatches):
-        head, forward, every = _objective(objective.regression)
-        head += ["", "# Mini-batches: every epoch deals out all pairs in a new order"]
-        head += [f"batch_size = {objective.size}"]
-        seed = f"torch.Generator().manual_seed({objective.seed} + epoch)"
-        deal = [
-            f"epoch, position = divmod(step - 1, {objective.batches})",
-            f"order = torch.randperm({len(objective.regression.x)}, generator={seed})",
-            "batch = order[position * batch_size : (position + 1) * batch_size]",
-            "x_batch, y_batch = x[batch], y[batch]",
-        ]
-        forward = [re.sub(r"\b([xy])\b", r"\1_batch", line) for line in forward]
-        return head, [*deal, *forward], every
-    raise ValueError(
-        "a script can be made for a Surface, a PolynomialRegression, MiniBatches of one or a "
-        f"LinearNeuron, got {checks.shown(objective)}"
+def _alike(lanes: Sequence[Lane]) -> bool:
+    """Whether lanes differ in start and in a constant learning rate only."""
+    return all(
+        (lane.update, lane.clear_every, lane.rates[1:])
+        == (lanes[0].update, lanes[0].clear_every, lanes[0].rates[1:])
+        for lane in lanes
     )
 
 
-def _function(surface: Surface) -> tuple[list[str], str]:
-    made = standalone(surface.function)
-    if made is None:
-        raise ValueError(
-            f"no script: the source of {surface.function!r} cannot be had, or it refers to "
-            "something that cannot be written down; define it with def or lambda in a cell or "
-            "file, out of torch functions, numbers and other such functions"
-        )
-    if not made.names & _OWN_NAMES:
-        imports = [line for line in made.text.splitlines() if line == "import torch"]
-        text = made.text.replace("import torch\n", "", 1).strip("\n") if imports else made.text
-        gap = [] if text.startswith(("import", "from")) else ["", ""]
-        return [*gap, *text.rstrip("\n").splitlines(), ""], made.name
-    # A name of the function's is a name of the loop's too: the definitions get a room of their own.
-    room = textwrap.indent(made.text.rstrip("\n"), "    ")
-    return [
-        "", "", "def make_function():", *room.splitlines(), "", f"    return {made.name}",
-        "", "", "function_uv = make_function()",
-    ], "function_uv"  # fmt: skip
+# -- the lines of one loop -------------------------------------------------------------------------
 
 
-def _pairs(objective: PolynomialRegression) -> list[str]:
-    x, y = training_pairs(len(objective.x))
-    if torch.equal(x, objective.x) and torch.equal(y, objective.y):
-        return [
-            "",
-            "# Training pairs; a generator of its own leaves the global one alone",
-            "generator = torch.Generator().manual_seed(0)",
-            f"x = torch.rand({len(x)}, generator=generator, {_TENSOR}) * 2",
-            f"noise = torch.randn({len(x)}, generator=generator, {_TENSOR})",
-            "y = x + 2 * (x - 0.9) ** 2 + 0.3 * torch.cos(20 * x) + 0.1 * noise",
-        ]
-    lines = ["", "# Training pairs"]
-    for name, values in (("x", objective.x), ("y", objective.y)):
-        numbers = textwrap.wrap(", ".join(map(repr, values.tolist())), 90)
-        lines += [f"{name} = torch.tensor(", "    ["]
-        lines += [f"        {part}" for part in numbers]
-        lines += ["    ],", f"    {_TENSOR},", ")"]
-    return lines
-
-
-def _parameters(descent: Descent, values: list[str]) -> list[str]:
-    lines = ["# Initialize the parameters with gradient tracking enabled"]
-    for name, value in zip(descent.objective.parameter_names, values, strict=True):
-        lines += [f"{name} = torch.tensor({value}, {_TENSOR}, requires_grad=True)"]
-    return lines
-
-
-def _body(
-    descent: Descent,
-    rules: tuple[Rule, ...],
-    forward: list[str],
-    every: int,
-    *,
-    any_without_update: bool,
+def _block(
+    descent: Descent, written: Written, lane: Lane, name: str = "", *, own_rate: bool = False
 ) -> list[str]:
-    """The training loop of one lane and its last line."""
-    names = descent.objective.parameter_names
-    mixed = len(set(rules)) > 1
-    plain = not mixed and isinstance(rules[0], GradientDescent)
-    lines = ["losses = []", "updates = 0"]
-    if mixed:
-        lines += ["if optimizer is not None:"]
-        lines += [f"    optimizer = optimizer([{', '.join(names)}], lr=learning_rate, **options)"]
-    elif not plain:
-        name, options = _optimizer(rules[0])
-        given = "".join(f", {key}={value!r}" for key, value in options.items())
-        lines += [f"optimizer = torch.optim.{name}([{', '.join(names)}], lr=learning_rate{given})"]
-    shown = ", ".join(f"{name} = {{{name}.item():.4f}}" for name in names)
-    lines += ["for step in range(1, num_iterations + 1):"]
-    if len(descent.rates_from) > 1:
-        lines += ["    # The learning rate changes after some updates"]
-        lines += ["    learning_rate = schedule.get(step - 1, learning_rate)"]
-        if not plain:
-            lines += ['    optimizer.param_groups[0]["lr"] = learning_rate']
-    lines += ["    # Forward pass: compute the loss"]
-    lines += [f"    {line}" for line in forward]
-    lines += ["    losses.append(loss.item())"]
-    report = f'print(f"Step {{step:4d}} | {shown}, loss = {{losses[-1]:.6f}}")'
-    lines += (
-        [f"    {report}"] if every == 1 else [f"    if step % {every} == 0:", f"        {report}"]
-    )
-    if descent.loss_tol is not None:
-        lines += [
-            "    if step > 1 and abs(losses[-1] - losses[-2]) < loss_tol:",
-            "        change = abs(losses[-1] - losses[-2])",
-            '        print(f"Stopping early at step {step}: loss change = {change:.6f} < "',
-            '              f"loss_tol = {loss_tol}")',
-            "        break",
-        ]
-    lines += ["", "    # Backward pass: compute the gradients", "    loss.backward()", ""]
-    manual = ["with torch.no_grad():", *(f"    {n} -= learning_rate * {n}.grad" for n in names)]
-    lines += ["    # Update the parameters"]
-    if mixed:
-        lines += ["    if optimizer is not None:", "        optimizer.step()", "    else:"]
-        lines += [f"        {line}" for line in manual]
-    else:
-        lines += [f"    {line}" for line in (manual if plain else ["optimizer.step()"])]
-    lines += ["    updates = step", "", *_clearing(descent, names), ""]
-    if any_without_update:
-        lines += ["if not losses:  # already the first update leads to numbers that are not finite"]
-        lines += ["    step = 1"] if isinstance(descent.objective, MiniBatches) else []
-        lines += [*(f"    {line}" for line in forward), "    losses.append(loss.item())", ""]
-    lines += [f'print(f"Final: {shown}, final loss = {{losses[-1]:.6f}}")']
+    """One lane's loop; with a name, among those of others."""
+    lines = ["", f"# {_title(descent, lane) if name else 'Parameters, with gradient tracking'}"]
+    if own_rate:
+        lines.append(f"learning_rate = {lane.rates[0][1]}")
+    lines += _parameters(descent, written, lane.start)
+    lines += _heading(descent, lane, lane.start, name=name)
+    return [*lines, *_loop(descent, written, lane, indent=0)]
+
+
+def _function(
+    descent: Descent, written: Written, lanes: Sequence[Lane], names: Sequence[str]
+) -> list[str]:
+    """One loop as a function, and a call of it for each lane."""
+    own = descent.objective.parameter_names
+    moved = len({lane.start for lane in lanes}) > 1
+    taken = [*own, "learning_rate"] if moved else ["learning_rate"]
+    first = lanes[0]
+    inner = _parameters(descent, written, own if moved else first.start)
+    heading = _heading(descent, first, own if moved else first.start, name="", variables=True)
+    inner = [*heading, *inner] if moved else [*inner, *heading]
+    inner += _loop(descent, written, first, indent=4)
+    values = [f"{name}.item()" for name in own]
+    inner += literals.call("return ", [*values, "losses"], indent=4)
+    text = '"""Descend; return the last parameters and the losses before each update."""'
+    lines = [f"def descend({', '.join(taken)}):", f"    {text}"]
+    lines += [f"    {line}" if line else "" for line in inner]
+    lines += ["", "", "# One descent for each lane"]
+    for lane, name in zip(lanes, names, strict=True):
+        given = [*lane.start] if moved else []
+        given.append(f"learning_rate={lane.rates[0][1]}")
+        lines += literals.call(f"{name} = descend", given)
     return lines
 
 
-def _clearing(descent: Descent, names: tuple[str, ...]) -> list[str]:
-    clear = [f"{name}.grad = None" for name in names]
-    periods = set(descent.clear_every)
-    if periods == {1}:
-        return ["    # Clear the gradients to prevent accumulation", *(f"    {c}" for c in clear)]
-    if periods == {None}:
-        return ["    # The gradients are not cleared: the next backward() adds to them"]
-    condition = f"step % {descent.clear_every[0]} == 0"
-    if len(periods) > 1:
-        condition = "clear_every is not None and step % clear_every == 0"
+def _parameters(descent: Descent, written: Written, values: Sequence[str]) -> list[str]:
+    names = descent.objective.parameter_names
+    inside = [f"[{value}]" if written.vectors else value for value in values]
+    lines = [literals.parameter(name, value) for name, value in zip(names, inside, strict=True)]
+    return literals.fitted(lines, indent=0 if descent.lanes == 1 else 4)
+
+
+def _heading(
+    descent: Descent, lane: Lane, start: Sequence[str], *, name: str, variables: bool = False
+) -> list[str]:
+    """The lines that print what the course prints before a loop."""
+    own = descent.objective.parameter_names
+    rules = len(set(map(type, _rules(descent)))) > 1
+    if isinstance(descent.objective, LinearNeuron):
+        title = _title(descent, lane)
+        lines = literals.printing([f"{title}:"])
+        target = "Target function: loss = (a * x + b - y)**2 "
+        lines += literals.printing([target, "with x = {x}, y = {y}"])
+        columns = "Step |       Loss |        a |        b |   grad_a |   grad_b"
+        return [*lines, *literals.printing([columns]), 'print("-" * 60)']
+    if isinstance(descent.objective, Surface):
+        shown = [f"{{{one}}}" if variables and one in own else one for one in start]
+        values = [f"{one} = {value}, " for one, value in zip(own, shown, strict=True)]
+        pieces = ["Initialized at: ", *values, "learning rate = {learning_rate}"]
+        if descent.loss_tol is not None:
+            pieces[-1] += ", "
+            pieces += ["loss_tol = {loss_tol}"]
+        first = [f'print("{_title(descent, lane)}")'] if name and rules else []
+        return first + literals.printing(pieces, indent=4 if variables else 0)
+    if variables:
+        return literals.printing(["Learning rate {learning_rate}"])
+    return [f'print("{_title(descent, lane)}")'] if name else []
+
+
+def _title(descent: Descent, lane: Lane) -> str:
+    """What a lane is, for readers."""
+    if isinstance(descent.objective, LinearNeuron):
+        told = {None: "Without gradient clearing", 1: "With gradient clearing"}
+        title = told.get(lane.clear_every, f"Gradients cleared every {lane.clear_every} steps")
+    else:
+        title = f"{lane.rule.label[:1].upper()}{lane.rule.label[1:]}"
+        if len(set(descent.learning_rates)) > 1:
+            title += f", learning rate {lane.rates[0][1]}"
+        if len(set(descent.clear_every)) > 1:
+            every = lane.clear_every
+            title += ", never cleared" if every is None else f", cleared every {every} steps"
+    return title
+
+
+def _loop(descent: Descent, written: Written, lane: Lane, *, indent: int) -> list[str]:
+    names = descent.objective.parameter_names
+    update = lane.update
+    body = [*_rate_changes(lane), "# Forward pass: compute the loss", *written.forward]
+    body += ["losses.append(loss.item())"]
+    shown = written.progress(names, indent + 4)
+    if not written.after_backward:
+        body += shown
+    body += ["", "# Backward pass: compute the gradients", "loss.backward()"]
+    if written.after_backward:
+        body += shown
+    body += _stopping(descent)
+    body += ["", "# Update the parameters", *update.step, *_clearing(lane)]
     return [
-        "    # Clear the gradients now and then; until then backward() adds to them",
-        f"    if {condition}:",
-        *(f"        {c}" for c in clear),
+        "losses = []",
+        *update.setup,
+        "for step in range(1, num_iterations + 1):",
+        *(f"    {line}" if line else "" for line in body),
+        *written.final(names, indent),
     ]
 
 
-def _result(descent: Descent) -> str:
-    values = ", ".join(f"{name}.item()" for name in descent.objective.parameter_names)
-    return f'{{"parameters": [{values}], "loss": losses[-1], "steps": updates}}'
+def _rate_changes(lane: Lane) -> list[str]:
+    lines = []
+    for step, rate in lane.rates[1:]:
+        lines += [f"if step == {step}:", f"    learning_rate = {rate}"]
+        lines += [f"    {line}" for line in lane.update.new_rate]
+    return ["# The learning rate changes on the way", *lines, ""] if lines else []
+
+
+def _stopping(descent: Descent) -> list[str]:
+    if descent.loss_tol is None:
+        return []
+    return [
+        "",
+        "# Stop where the loss hardly changes any more",
+        "if step > 1 and abs(losses[-1] - losses[-2]) < loss_tol:",
+        "    change = abs(losses[-1] - losses[-2])",
+        '    print(f"Stopping early at step {step}: "',
+        '          f"loss change = {change:.6f} < loss_tol = {loss_tol}")',
+        "    break",
+    ]
+
+
+def _clearing(lane: Lane) -> list[str]:
+    clear = lane.update.clear
+    if lane.clear_every == 1:
+        return ["", "# Clear the gradients to prevent accumulation", *clear]
+    if lane.clear_every is None:
+        return ["", "# Not cleared, so that the next backward() adds to the gradients:"] + [
+            f"# {line}" for line in clear
+        ]
+    return [
+        "",
+        "# Clear the gradients now and then; until then backward() adds to them",
+        f"if step % {lane.clear_every} == 0:",
+        *(f"    {line}" for line in clear),
+    ]
+
+
+def _tidy(lines: Sequence[str]) -> str:
+    """One text, with two empty lines in a row at most."""
+    kept: list[str] = []
+    for line in lines:
+        if line or kept[-2:] != ["", ""]:
+            kept.append(line.rstrip())
+    return textwrap.dedent("\n".join(kept)).rstrip("\n") + "\n"
+
+
+# -- forks -----------------------------------------------------------------------------------------
+
+
+def _check_fork(descent: Descent) -> None:
+    """Raise unless all records so far follow from the present settings and rates."""
+    first, _ = descent.rates_from[0]
+    if first > 0:
+        raise ValueError(
+            f"no script: a script has one update rule, and this fork changed it at step {first}"
+        )
+    since = max(k for k, _ in descent.rates_from)
+    if not since:
+        return
+    for lane in range(descent.lanes):
+        until = min(since, int(descent.last_step[lane]))
+        every = descent.clear_every[lane]
+        grad, own = (part[: until + 1, lane] for part in (descent.grad, descent.step_grad))
+        updates = np.arange(1, until + 1)
+        cleared = updates % every == 0 if every is not None else updates == 0
+        left = np.where(cleared[:, None], np.float32(0), grad[:-1])
+        if not np.array_equal(grad[1:], left + own[1:]):
+            raise ValueError(
+                f"no script: this fork changed clear_every after step {since}, and a script clears "
+                "the gradients in one way"
+            )
+        if not _one_tolerance(descent, lane, until):
+            raise ValueError(
+                f"no script: this fork changed loss_tol after step {since}, and a script has one"
+            )
+
+
+def _one_tolerance(descent: Descent, lane: int, until: int) -> bool:
+    """Whether a lane's records up to ``until`` are those of the present ``loss_tol``."""
+    loss: Any = descent.loss[: until + 1, lane].astype(np.float64)
+    tolerance = -1.0 if descent.loss_tol is None else descent.loss_tol
+    small = np.flatnonzero(np.abs(np.diff(loss)) < tolerance) + 1
+    if str(descent.outcomes[lane]) == "converged" and descent.last_step[lane] == until:
+        return len(small) > 0 and int(small[0]) == until
+    return len(small) == 0 or int(small[0]) >= min(until, descent.max_steps)

@@ -69,6 +69,16 @@ def call(head: str, arguments: Sequence[str], *, indent: int = 0) -> list[str]:
     return [f"{head}(", *(f"    {row}" for row in inner), ")"]
 
 
+def fitted(lines: Sequence[str], *, indent: int = 0) -> list[str]:
+    """Lines of source; a call that is too wide in its own right over several lines."""
+    kept = []
+    for line in lines:
+        head, bracket, rest = line.partition("(")
+        wide = len(line) + indent > WIDTH and bracket and rest.endswith(")")
+        kept += call(head, rest[:-1].split(", "), indent=indent) if wide else [line]
+    return kept
+
+
 def printing(pieces: Sequence[str], *, indent: int = 0) -> list[str]:
     """A ``print`` of one f-string, broken between pieces where it would be too wide.
 

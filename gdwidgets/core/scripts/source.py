@@ -1,7 +1,9 @@
 """A user's function as source text that stands by itself, for scripts made from a run.
 
 The definition is cut out of the file or notebook cell by its syntax tree; what it refers to is
-written in front of it: modules as imports, numbers as assignments, other functions in full.
+written in front of it: modules as imports, numbers as assignments, other functions in full. Without
+its annotations, which compute nothing, and broken into lines of at most 80 columns where it has
+wider ones, for which a wide docstring is left out.
 """
 
 from __future__ import annotations
@@ -10,16 +12,22 @@ import ast
 import builtins
 import dis
 import importlib
+import io
+import keyword
 import linecache
 import math
 import textwrap
+import tokenize
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 import torch
+
+from gdwidgets.core.scripts.literals import WIDTH
 
 LAMBDA_NAME = "function"
 """What a lambda is called in the text."""
@@ -196,10 +204,91 @@ def _text(node: Definition, lines: list[str]) -> str:
     if segment is None:
         raise _NoSourceError
     if isinstance(node, ast.FunctionDef):
-        return textwrap.dedent(segment).rstrip()
+        return _bare(textwrap.dedent(segment).rstrip())
     # The arguments and body may be spread over lines of a longer statement: written anew.
     arguments, body = ast.unparse(node.args), ast.unparse(node.body)
-    return f"def {LAMBDA_NAME}({arguments}):\n    return {body}"
+    return "\n".join([f"def {LAMBDA_NAME}({arguments}):", *_narrow(f"    return {body}")])
+
+
+def _bare(segment: str) -> str:
+    """A definition without annotations and without lines that are too wide."""
+    node = ast.parse(segment).body[0]
+    if not isinstance(node, ast.FunctionDef):
+        raise _NoSourceError
+    rows = segment.splitlines()
+    # The head ends with its logical line, in which a body of one line may stand.
+    end = next(token for token in _tokens(segment) if token.type == tokenize.NEWLINE).start[0]
+    first = node.body[0]
+    one_line = first.lineno <= end
+    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    arguments += [extra for extra in (node.args.vararg, node.args.kwarg) if extra is not None]
+    head = rows[:end]
+    if node.returns is not None or any(argument.annotation for argument in arguments):
+        for argument in arguments:
+            argument.annotation = None
+        node.returns = None
+        if one_line:
+            return ast.unparse(node)
+        head = [f"def {node.name}({ast.unparse(node.args)}):"]
+    if ast.get_docstring(node) is not None and len(node.body) > 1:
+        last = first.end_lineno or first.lineno
+        if any(len(row) > WIDTH for row in rows[first.lineno - 1 : last]):
+            rows[end:last] = []
+    return "\n".join([*head, *_fitted(rows[end:])])
+
+
+def _fitted(rows: list[str]) -> list[str]:
+    """Lines of source within `WIDTH`; comments that follow each other are one paragraph."""
+    fitted: list[str] = []
+    for comment, group in groupby(rows, lambda row: row.lstrip().startswith("#")):
+        lines = list(group)
+        if comment and any(len(line) > WIDTH for line in lines):
+            mark = lines[0][: len(lines[0]) - len(lines[0].lstrip())] + "# "
+            text = " ".join(line.lstrip().lstrip("# ") for line in lines)
+            fitted += textwrap.wrap(text, WIDTH, initial_indent=mark, subsequent_indent=mark)
+        else:
+            fitted += [part for line in lines for part in _narrow(line)]
+    return fitted
+
+
+def _narrow(row: str) -> list[str]:
+    """A line of source in lines of at most `WIDTH`, where a sum is what is wide."""
+    indent = row[: len(row) - len(row.lstrip())]
+    if len(row) <= WIDTH:
+        return [row]
+    try:
+        ast.parse(
+            row.strip() if not row.strip().startswith("return") else f"def _(): {row.strip()}"
+        )
+    except SyntaxError:  # part of a longer statement
+        return [row]
+    cuts, begin, depth, operand = [], 0, 0, False
+    for token in _tokens(row.strip()):
+        text, column = token.string, token.start[1]
+        if not begin and depth == 0 and text in {"return", "="}:
+            begin = token.end[1]
+        elif depth == 0 and operand and text in {"+", "-"}:
+            cuts.append(column)
+        depth += (text in {"(", "[", "{"}) - (text in {")", "]", "}"})
+        operand = (
+            token.type == tokenize.NUMBER
+            or text in {")", "]", "}"}
+            or (token.type == tokenize.NAME and not keyword.iskeyword(text))
+        )
+    if not begin or not cuts:
+        return [row]
+    stripped = row.strip()
+    ends = [begin, *cuts, len(stripped)]
+    terms = [stripped[a:b].strip() for a, b in pairwise(ends)]
+    return [
+        f"{indent}{stripped[:begin]} (",
+        *(f"{indent}    {term}" for term in terms),
+        f"{indent})",
+    ]
+
+
+def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:
+    return tokenize.generate_tokens(io.StringIO(text + "\n").readline)
 
 
 def _references(function: FunctionType, node: Definition) -> Iterator[tuple[str, Any]]:
@@ -218,11 +307,6 @@ def _references(function: FunctionType, node: Definition) -> Iterator[tuple[str,
                 yield from _resolve(name, function)
     for name in _used(function.__code__):
         yield from _resolve(name, function)
-    if isinstance(node, ast.FunctionDef):
-        arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
-        for annotation in (*(argument.annotation for argument in arguments), node.returns):
-            for name in _names(annotation):
-                yield from _resolve(name, function)
 
 
 def _names(expression: ast.AST | None) -> list[str]:

@@ -28,7 +28,7 @@ from gdwidgets.ui.runs import Run, lane_outcome, lane_steps
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import Situations
 
-HEIGHT = 208
+HEIGHT = 184
 """Height of the figures, in pixels."""
 
 MOMENTUM_STEPS = 2000
@@ -82,8 +82,8 @@ class AccumulationComparer(DescentExplorer):
         "every third": {
             "clear_every": 3,
             "max_steps": 30,
-            "sentence": "Clearing after every third update forgets the oscillation before it grows "
-            "old. Watch how fast it converges, and open Why for the factor.",
+            "sentence": "At this rate clearing in every step converges and never clearing stays "
+            "bounded, yet clearing after every third update diverges. Open Why for the factor.",
         },
         "micro-batches": {
             "micro_batches": 4,
@@ -477,16 +477,18 @@ class AccumulationComparer(DescentExplorer):
 
     def _write_loops(self, k: int) -> None:
         parts = self.micro_batches
+        titles = panel.lane_titles(self.clear_every, parts)
         sides = []
         for lane, at in enumerate(self.moments(k)):
             every = 1 if lane == 1 else self.clear_every
-            loop = panel.Loop(lane, every, parts, self.learning_rate)
+            loop = panel.Loop(lane, titles[lane], every, parts, self.learning_rate)
             last = int(lane_steps(self.descent, k)[lane])
             ending = ""
             if lane_outcome(self.descent, lane, k) == "diverged":
-                ending = f"diverged: update {last + 1:,} is inf or NaN"
+                ending = f"diverged at update {last + 1:,}"
             elif last == self.max_steps and not at.line and at.loss is not None:
-                ending = f"after the loop: loss = {text.fixed(float(self.losses()[last, lane]), 6)}"
+                loss = text.fixed(float(self.losses()[last, lane]), 6)
+                ending = f"after the loop: loss = {loss}"
             sides.append((loop, at, ending))
         html = panel.panel(sides, self.shown, self._expected)
         if self.loops.value != html:

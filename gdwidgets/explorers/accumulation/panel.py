@@ -23,6 +23,7 @@ STYLE = """
 .gda h5 { margin: 0; font-size: calc(15px * var(--gdw-size)); font-weight: 700; display: flex;
   line-height: calc(28px * var(--gdw-size)); justify-content: space-between; gap: 8px;
   white-space: nowrap; color: var(--t); }
+.gda h5 .gda-w { font-weight: 400; }
 .gda h5 span + span { color: var(--gdw-ink); font-variant-numeric: tabular-nums; }
 .gda pre { margin: 0; background: none; color: var(--gdw-ink); overflow: hidden;
   font: calc(14px * var(--gdw-size))/calc(20px * var(--gdw-size))
@@ -59,14 +60,10 @@ class Loop:
     """What one lane's loop looks like."""
 
     lane: int
+    title: str
     clear_every: int | None
     parts: int | None
     learning_rate: float
-
-    @property
-    def title(self) -> str:
-        """What the lane is called."""
-        return lane_titles(self.clear_every, self.parts)[self.lane]
 
     def code(self, at: Moment) -> list[tuple[str, str, str]]:
         """The loop's lines: text, which line of ``LINES`` it is, and how the clearing stands."""
@@ -141,10 +138,12 @@ def _side(side: tuple[Loop, Moment, str], shown: int, expected: float) -> str:
     run = palette.run(loop.lane)
     scale = _scale(expected, (at.accumulated, at.step_grad, at.grad))
     code = "".join(_line(*line, at.line) for line in loop.code(at))
+    where = "" if ending else _where(loop, at, shown)
     loss = "" if at.loss is None else f"loss = {text.fixed(at.loss, 6)}"
     return (
         f"<section style='--c:{run.colour};--t:{run.text}'><h5><span>{run.glyph} "
-        f"{escape(loop.title)}</span><span>{escape(ending or loss)}</span></h5>"
+        f"{escape(loop.title)}</span><span class=gda-w>{escape(where)}</span>"
+        f"<span>{escape(ending or loss)}</span></h5>"
         f"<pre>{code}</pre><div class=gda-b>{_rows(loop, at, shown, scale)}</div></section>"
     )
 
@@ -164,12 +163,11 @@ def _rows(loop: Loop, at: Moment, shown: int, scale: float) -> str:
     whole = None if at.grad is None else float(at.grad[shown])
     known = at.line in {"forward", "backward"} or (not at.line and at.step_grad is not None)
     waits = loop.parts is not None and loop.lane == 1 and not at.line and at.loss is None
-    rows = (
+    return (
         _row("accumulated", before, "None" if known else "", (0.0, f"{colour}77", scale))
         + _row("+ this step", own, "waits" if waits else "", (before or 0.0, f"{colour}bb", scale))
         + _row(f"<b>= {name}.grad</b>", whole, "None", (0.0, colour, scale))
     )
-    return rows + _update(name, at, shown, loop)
 
 
 def _row(label: str, value: float | None, absent: str, bar: tuple[float, str, float]) -> str:
@@ -183,19 +181,15 @@ def _row(label: str, value: float | None, absent: str, bar: tuple[float, str, fl
     return f"<span>{label}</span><u>{fill}</u><tt>{text.fixed(value)}</tt>"
 
 
-def _update(name: str, at: Moment, shown: int, loop: Loop) -> str:
-    here = float(at.point[shown])
-    if at.update is None:
-        part = ""
-        if loop.parts is not None and loop.lane == 0 and at.line in {"forward", "backward"}:
-            part = f"part {at.step % loop.parts + 1} of {loop.parts}"
-        return f"<span>{name} = {text.fixed(here)}</span><span></span><tt>{part}</tt>"
-    before, after = (float(point[shown]) for point in at.update)
-    when = "update" if at.line == "update" else "next update"
-    return (
-        f"<span>{when}</span><span style='text-align:right'>{name}: {text.fixed(before)} →</span>"
-        f"<tt>{text.fixed(after)}</tt>"
-    )
+def _where(loop: Loop, at: Moment, shown: int) -> str:
+    """The parameter, and what the update makes or has made of it."""
+    name = NAMES[shown]
+    if at.update is not None:
+        before, after = (text.fixed(float(point[shown])) for point in at.update)
+        return f"{name}: {before} → {after}"
+    if loop.parts is not None and loop.lane == 0 and at.line in {"forward", "backward"}:
+        return f"part {at.step % loop.parts + 1} of {loop.parts}"
+    return f"{name} = {text.fixed(float(at.point[shown]))}"
 
 
 def _scale(expected: float, grads: Sequence[Array | None]) -> float:

@@ -119,10 +119,15 @@ def _batch_sentence(descent: Descent, batch: MicroBatches, k: int) -> str:
     if "diverged" in descent.outcomes and k >= int(descent.last_step.max()):
         limit = text.number(2 / batch.curvature, 3)
         return f"{done} Diverged, in parts as at once: the limit 2/λ is {limit} for both."
-    apart = text.number(accumulation.largest_difference(descent, at), 2)
+    apart = accumulation.largest_difference(descent, at)
+    differ = (
+        f"The two ways differ by {text.number(apart, 2)} at most, by rounding."
+        if apart
+        else "So far the two ways agree to the last bit."
+    )
     return (
         f"{done} Accumulation on purpose: {n} small passes fill .grad with the whole batch's "
-        f"gradient, then one update. The two ways differ by at most {apart}, which is rounding."
+        f"gradient, then one update. {differ}"
     )
 
 
@@ -134,15 +139,15 @@ def course_tables(problem: Problem, descent: Descent) -> str:
     every = descent.clear_every[0]
     if problem.parts is not None:
         titles = (
-            f"In {problem.parts} micro-batches, one update after every {problem.parts} steps:",
-            "The whole batch at once:",
+            f"In {problem.parts} micro-batches, one update after every {problem.parts} steps",
+            "The whole batch at once",
         )
         target = f"loss = sum((a * x + b - y)**2) / {SAMPLES} over {SAMPLES} samples"
     else:
-        left = {None: "Without gradient clearing:", 1: "With gradient clearing:"}
+        left = {None: "Without gradient clearing", 1: "With gradient clearing"}
         titles = (
-            left.get(every, f"Gradients cleared every {every} steps:"),
-            "With gradient clearing:",
+            left.get(every, f"Gradients cleared every {every} steps"),
+            "With gradient clearing",
         )
         target = f"loss = (a * x + b - y)**2 with x = {problem.x}, y = {problem.y}"
     parts = [tables.exercise_2(descent, lane, titles[lane], target) for lane in (0, 1)]

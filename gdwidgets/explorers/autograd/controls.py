@@ -1,150 +1,193 @@
-"""The settings of an autograd explorer as controls."""
+"""Controls of an autograd explorer: switches and sliders for the tensors, and one for two calls."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from ipywidgets import Dropdown, HBox, IntText, Layout, ToggleButton, VBox
+from ipywidgets import HTML, FloatSlider, HBox, Layout, ToggleButton, VBox, Widget
+from torch import Tensor
 
-from gdwidgets.core.autograd.presets import CHAINS, PRESET_NAMES
-from gdwidgets.explorers.autograd.given import OWN
-from gdwidgets.ui.form import captioned, row, toggle
+from gdwidgets.ui.form import Field
 from gdwidgets.ui.playback.transport import Transport
+from gdwidgets.ui.settings import Setting
+from gdwidgets.ui.text import html_paragraphs
 
-if TYPE_CHECKING:
-    from gdwidgets.explorers.autograd.explorer import AutogradExplorer
-
-FOLLOW = "(the present step)"
 MOST_LEAVES = 8
 """Tensors that get a switch of their own; of more, the rest is set by ``requires_grad``."""
+
+MOST_SLIDERS = 12
+"""Numbers that get a slider of their own."""
+
+STYLE = """
+.gdwidgets.gdw-autograd .gdw-chips { gap: 6px; }
+.gdwidgets.gdw-autograd .gdw-chips .widget-toggle-button { padding: 0 10px;
+  font-size: calc(13px * var(--gdw-size)); }
+.gdw-switches { gap: 8px; align-items: center; flex-wrap: wrap; }
+.gdw-switches .gdw-caption { line-height: calc(32px * var(--gdw-size)); }
+.gdwidgets .gdw-leaf-switch.mod-active { background: #dff3e6; border-color: #1b7f4b;
+  color: #14532d; }
+[data-jp-theme-light="false"] .gdwidgets .gdw-leaf-switch.mod-active { background: #173d29;
+  border-color: #4cbf86; color: #b7efd0; }
+.gdwidgets .gdw-leaf-switch.mod-active::before { content: "✓ "; }
+.gdw-autograd .gdw-dials { flex-wrap: wrap; gap: 8px 16px; }
+.gdw-sliders { flex-wrap: wrap; gap: 4px 24px; overflow: visible; }
+.gdw-sliders .widget-label { font-weight: 600; }
+"""
 
 
 def name_buttons(transport: Transport) -> None:
     """Let the transport's buttons speak of steps of a walk, where they spoke of updates."""
-    transport.reset.tooltip = "Back to the beginning"
-    transport.back.tooltip = "One step back"
-    transport.forward.tooltip = "One step forward"
-    transport.finish.tooltip = "Walk to the end"
+    transport.reset.tooltip = "Back to the beginning (Home)"
+    transport.back.tooltip = "One step back (←)"
+    transport.forward.tooltip = "One step forward (→)"
+    transport.finish.tooltip = "Walk to the end (End)"
     transport.speed.tooltip = "Steps per second while playing"
 
 
-class AutogradControls(VBox):
-    """Two rows of controls.
+@dataclass(frozen=True)
+class Twice:
+    """A button that is on for two calls and off for one."""
+
+    def field(self, setting: Setting) -> Field:
+        """Make the control."""
+        control = switch(setting.label, setting.help)
+        return Field(control, [control], lambda calls: [calls > 1], lambda on: 2 if on else 1)
+
+
+def switch(description: str, tooltip: str) -> ToggleButton:
+    """A button that is on or off, as wide as its text."""
+    return ToggleButton(
+        description=description, tooltip=tooltip, layout=Layout(width="auto", flex="0 0 auto")
+    )
+
+
+def close(widgets: Iterable[Widget]) -> None:
+    """Close widgets that nothing shows any more."""
+    for widget in widgets:
+        for part in (widget.layout, widget.style, widget):
+            part.close()
+
+
+class LeafSwitches(HBox):
+    """A switch for each tensor: whether it requires gradients.
 
     Parameters
     ----------
-    explorer
-        Whose settings they change; they only ever assign its traits and call its methods.
+    turned
+        Called with a name and whether it is on, when somebody uses a switch.
     """
 
-    def __init__(self, explorer: AutogradExplorer) -> None:
-        names = [*PRESET_NAMES] if explorer.function is None else [OWN, *PRESET_NAMES]
-        self._explorer = explorer
-        self.preset = Dropdown(options=names)
-        self.layers = IntText(continuous_update=False)
-        self.node = Dropdown(options=[FOLLOW])
-        self.leaves = HBox([], layout=Layout(flex_flow="row wrap"))
-        self.detach = toggle("detach", "Detach the result of the node chosen here")
-        self.no_grad = toggle("no_grad", "Run the expression inside torch.no_grad()")
-        self.retain = toggle("retain_graph", "Call backward(retain_graph=True)")
-        self.twice = toggle("backward twice", "Call backward() a second time")
-        self._showing = False
-        self._bind(explorer)
-        self._layers = captioned(self.layers, "layers", "72px", "Length of the chain, 1 to 30")
-        requires = captioned(self.leaves, "requires_grad of", "auto")
-        super().__init__(
-            [
-                row(
-                    captioned(self.preset, "expression", "160px", "What is computed"),
-                    self._layers,
-                    requires,
-                    self.no_grad,
-                    self.retain,
-                    self.twice,
-                    captioned(
-                        self.node, "node", "168px", "The node whose details are shown; or click one"
-                    ),
-                    self.detach,
-                )
-            ],
-            layout=Layout(width="100%"),
+    def __init__(self, turned: Callable[[str, bool], None]) -> None:
+        self._turned = turned
+        self._tracked: tuple[str, ...] = ()
+        self.switches: dict[str, ToggleButton] = {}
+        self._caption = HTML("<div class=gdw-caption>requires_grad</div>")
+        super().__init__([self._caption], layout=Layout(width="auto"))
+        self.add_class("gdw-switches")
+
+    def show(self, names: Sequence[str], tracked: Sequence[str]) -> bool:
+        """Show which of the named tensors require gradients; return whether switches are new."""
+        self._tracked = tuple(tracked)
+        names = list(names)[:MOST_LEAVES]
+        new = names != list(self.switches)
+        if new:
+            before = tuple(self.switches.values())
+            self.switches = {name: self._switch(name) for name in names}
+            self.children = [self._caption, *self.switches.values()]
+            close(before)
+        for name, one in self.switches.items():
+            one.value = name in self._tracked
+        return new
+
+    def _switch(self, name: str) -> ToggleButton:
+        one = switch(name, f"Whether {name} requires gradients")
+        one.add_class("gdw-leaf-switch")
+
+        def changed(change: Mapping[str, bool]) -> None:
+            if change["new"] != (name in self._tracked):
+                self._turned(name, change["new"])
+
+        one.observe(changed, names="value")
+        return one
+
+
+class LeafSliders(VBox):
+    """A slider for each number of the tensors; the picture follows the hand.
+
+    Parameters
+    ----------
+    moved
+        Called with a tensor's name, the place of a number in the flattened tensor, and its new
+        value, while somebody drags.
+    """
+
+    def __init__(self, moved: Callable[[str, int, float], None]) -> None:
+        self._moved = moved
+        self.sliders: dict[tuple[str, int], FloatSlider] = {}
+        self._shown: dict[tuple[str, int], float] = {}
+        self._reach: dict[tuple[str, int], float] = {}
+        self._row = HBox([])
+        self._row.add_class("gdw-sliders")
+        self._note = HTML()
+        super().__init__([self._row, self._note], layout=Layout(width="100%"))
+
+    def show(self, given: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> bool:
+        """Show the numbers of some tensors; return whether sliders are new.
+
+        Parameters
+        ----------
+        given
+            The tensors that the expression comes with: they say how far the sliders reach.
+        values
+            The present ones.
+        """
+        every = {
+            (name, index): number
+            for name, tensor in given.items()
+            if tensor.is_floating_point()
+            for index, number in enumerate(tensor.flatten()[: MOST_SLIDERS + 1].tolist())
+        }
+        numbers = dict(list(every.items())[:MOST_SLIDERS])
+        reach = {key: max(3.0, math.ceil(2 * abs(number))) for key, number in numbers.items()}
+        new = reach != self._reach
+        if new:
+            self._reach = reach
+            before = tuple(self.sliders.values())
+            self._shown = {}
+            self.sliders = {
+                key: self._slider(key, given[key[0]].numel() == 1, reach[key]) for key in reach
+            }
+            self._row.children = list(self.sliders.values())
+            close(before)
+            rest = sum(t.numel() for t in given.values() if t.is_floating_point()) - len(numbers)
+            said = f"{rest:,} more numbers have no slider: set `values`." if rest else ""
+            self._note.value = html_paragraphs([said]) if said else ""
+        for (name, index), one in self.sliders.items():
+            self._shown[name, index] = value = float(values[name].flatten()[index])
+            one.value = value
+        return new
+
+    def _slider(self, key: tuple[str, int], single: bool, reach: float) -> FloatSlider:
+        name, index = key
+        label = name if single else f"{name}[{index}]"
+        one = FloatSlider(
+            description=label,
+            min=-reach,
+            max=reach,
+            step=reach / 300,
+            readout_format=".3g",
+            tooltip=f"The number {label}: values and gradients follow",
+            layout=Layout(width="264px"),
+            style={"description_width": "48px"},
         )
 
-    def _bind(self, explorer: AutogradExplorer) -> None:
-        explorer.bind(self.preset, "preset")
-        explorer.bind(self.layers, "layers")
-        explorer.bind(self.no_grad, "no_grad")
-        explorer.bind(self.retain, "retain_graph")
-        twice = explorer.handler(lambda on: explorer.assign("backward_calls", 2 if on else 1))
-        self.twice.observe(lambda change: twice(change["new"]), names="value")
-        choose = explorer.handler(self._choose)
-        self.node.observe(lambda change: choose(change["new"]), names="value")
-        detach = explorer.handler(self._detach)
-        self.detach.observe(lambda change: detach(change["new"]), names="value")
+        def changed(change: Mapping[str, float]) -> None:
+            shown = self._shown.get(key, math.nan)
+            # The browser moves a value it is given to the slider's nearest stop: nobody's choice.
+            if not math.isclose(change["new"], shown, abs_tol=reach / 590):
+                self._moved(name, index, float(f"{change['new']:.4g}"))
 
-    def _choose(self, name: str) -> None:
-        if not self._showing:
-            self._explorer.selected = "" if name == FOLLOW else name
-
-    def _detach(self, on: bool) -> None:
-        if not self._showing:
-            try:
-                self._explorer.detach(self._explorer.selected, on=on)
-            finally:
-                self._explorer.show_settings()
-
-    def _require(self, name: str, on: bool) -> None:
-        if not self._showing:
-            try:
-                self._explorer.require_grad(name, on=on)
-            finally:
-                self._explorer.show_settings()
-
-    def show(self, explorer: AutogradExplorer) -> None:
-        """Write the explorer's settings into the controls."""
-        self._showing = True
-        try:
-            self._show(explorer)
-        finally:
-            self._showing = False
-
-    def _show(self, explorer: AutogradExplorer) -> None:
-        graph = explorer.descent
-        if explorer.preset not in self.preset.options:
-            self.preset.options = [explorer.preset, *self.preset.options]
-        self.preset.value = explorer.preset
-        self.layers.value = explorer.layers
-        self._layers.layout.display = None if explorer.preset in CHAINS else "none"
-        self.no_grad.value = explorer.no_grad
-        self.retain.value = explorer.retain_graph
-        self.twice.value = explorer.backward_calls == 2
-        options = [FOLLOW, *explorer.picture_graph.nodes]
-        if list(self.node.options) != options:
-            self.node.options = options
-        self.node.value = explorer.selected or FOLLOW
-        node = explorer.picture_graph.nodes.get(explorer.selected)
-        self.detach.disabled = node is None or node.kind != "operation"
-        self.detach.value = explorer.selected in graph.detached
-        self._show_leaves(explorer)
-
-    def _show_leaves(self, explorer: AutogradExplorer) -> None:
-        graph = explorer.descent
-        names = [name for name in graph.leaves if graph.values[name].is_floating_point()]
-        names = names[:MOST_LEAVES]
-        if [toggle.description for toggle in self.leaves.children] != names:
-            old = self.leaves.children
-            self.leaves.children = [self._leaf(explorer, name) for name in names]
-            for toggle in old:
-                toggle.layout.close()
-                toggle.style.close()
-                toggle.close()
-            explorer.adopt_widgets()
-        for leaf in self.leaves.children:
-            leaf.value = leaf.description in graph.requires_grad
-
-    def _leaf(self, explorer: AutogradExplorer, name: str) -> ToggleButton:
-        leaf = toggle(name, f"Whether {name} requires gradients")
-        leaf.layout.min_width = "36px"
-        require = explorer.handler(lambda on: self._require(name, on))
-        leaf.observe(lambda change: require(change["new"]), names="value")
-        return leaf
+        one.observe(changed, names="value")
+        return one

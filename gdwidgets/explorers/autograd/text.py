@@ -1,4 +1,4 @@
-"""What an autograd explorer says: short values, the status sentence, details, tables."""
+"""What an autograd explorer says of a recorded graph: names, sentences, a node's details."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from html import escape
 
 import torch
-from torch import Tensor
 
-from gdwidgets.core.autograd.nodes import AutogradGraph, Local, Node, Step
+from gdwidgets.core.autograd.finite_differences import Difference
+from gdwidgets.core.autograd.nodes import AutogradGraph, Local, Node, Step, Untracked
 from gdwidgets.core.autograd.trace import word
 from gdwidgets.core.scripts.graph import call_text
-
-MOST_SHOWN = 4
-"""Rows and columns of a tensor that are written out."""
+from gdwidgets.explorers.autograd.numbers import MINUS, brief, plainly, said, scalar, shape
+from gdwidgets.ui.text import counted, fixed, listed, superscript
 
 SIGNS = {
     "add": "+",
-    "sub": "−",
-    "rsub": "−",
+    "sub": MINUS,
+    "rsub": MINUS,
     "mul": "×",
     "div": "÷",
     "truediv": "÷",
@@ -26,100 +25,77 @@ SIGNS = {
     "matmul": "@",
     "dot": "·",
     "mm": "@",
-    "pow": "^",
-    "square": "^2",
-    "neg": "−",
+    "square": "x²",
+    "neg": MINUS,
     "sum": "Σ",
     "sigmoid": "σ",
     "getitem": "[ ]",
+    "select": "[i]",
     "sqrt": "√",
 }
 """Signs of operations in the picture; others show their name."""
 
-BACKWARD = {
-    "Add": "a sum passes the gradient on to each input as it is",
-    "Sub": "a difference passes the gradient on, to the second input with its sign turned",
-    "Rsub": "a difference passes the gradient on, with its sign turned",
-    "Mul": "each factor gets the gradient times the other factor",
-    "Div": "the numerator gets the gradient divided by the denominator",
-    "Mm": "each matrix gets the gradient times the other one, transposed",
-    "Addmm": "each matrix gets the gradient times the other one, transposed",
-    "Dot": "each vector gets the gradient times the other one",
-    "Mv": "the vector gets the transposed matrix times the gradient",
-    "Bmm": "each matrix gets the gradient times the other one, transposed",
-    "Pow": "the base gets the gradient times n · base^(n−1)",
-    "Mean": "every number gets the gradient divided by their count",
-    "Sum": "every number gets the same gradient",
-    "Sigmoid": "the gradient is multiplied by σ(x) · (1 − σ(x)), never more than 1/4",
-    "Tanh": "the gradient is multiplied by 1 − tanh²(x), never more than 1",
-    "Relu": "the gradient passes where x > 0, and is 0 elsewhere",
-    "Exp": "the gradient is multiplied by exp(x)",
-    "Log": "the gradient is divided by x",
-    "Sin": "the gradient is multiplied by cos(x)",
-    "Cos": "the gradient is multiplied by −sin(x)",
-    "Neg": "the gradient changes its sign",
-    "Sqrt": "the gradient is divided by 2·√x",
-    "MseLoss": "the gradient is multiplied by 2 · (input − target), and divided by their count",
-}
-"""What the backward of common operations computes."""
+PANEL_STYLE = """
+.gdw-panel { border-right: 1px solid var(--jp-border-color2, #e0e0e0); padding-right: 8px; }
+@container (max-width: 760px) {
+  .gdw-autograd .gdw-panel { flex: 1 1 100% !important; width: 100% !important; border: none;
+    height: auto !important; max-height: calc(220px * var(--gdw-size)); } }
+.gdw-lines { font-family: var(--jp-code-font-family, monospace); white-space: pre;
+  font-size: calc(13px * var(--gdw-size)); line-height: calc(22px * var(--gdw-size));
+  color: var(--gdw-ink); border-bottom: 1px solid var(--jp-border-color2, #e0e0e0);
+  padding-bottom: 8px; margin-bottom: 8px; overflow: hidden; }
+.gdw-lines div { padding-left: 8px; border-left: 4px solid transparent; overflow: hidden;
+  text-overflow: ellipsis; }
+.gdw-lines .gdw-now { background: var(--gdw-blue-pale); border-left-color: var(--gdw-blue); }
+.gdw-node { font-size: calc(14px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
+  color: var(--gdw-ink); overflow-wrap: anywhere; }
+.gdw-node table { border-collapse: collapse; width: 100%; margin: 4px 0; }
+.gdw-node th { text-align: left; font-weight: 400; padding: 2px 8px 2px 0; vertical-align: top;
+  white-space: nowrap; color: var(--gdw-quiet); width: 1%;
+  font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size)); }
+.gdw-node td { padding: 2px 0; white-space: pre-wrap; vertical-align: top;
+  font-variant-numeric: tabular-nums; line-height: calc(20px * var(--gdw-size)); }
+.gdw-node i, .gdw-refused i { font-style: normal; color: var(--gdw-quiet);
+  font-size: calc(13px * var(--gdw-size)); }
+.gdw-node p { margin: 0; color: var(--gdw-quiet); font-size: calc(13px * var(--gdw-size)); }
+.gdw-refused { font-size: calc(13px * var(--gdw-size)); line-height: calc(18px * var(--gdw-size));
+  border-left: 4px solid #d55e00; padding-left: 8px; margin-bottom: 8px; color: var(--gdw-ink); }
+.gdw-refused p { margin: 0; }
+"""
 
-STYLE = """<style>
-.gdw-node { font-size: 13px; line-height: 18px; color: var(--jp-content-font-color1, #222); }
-.gdw-node b { font-family: var(--jp-code-font-family, monospace); overflow-wrap: anywhere; }
-.gdw-node table { border-collapse: collapse; margin: 4px 0; }
-.gdw-node th { text-align: left; font-weight: 400; padding: 0 10px 0 0; vertical-align: top;
-  white-space: nowrap; color: var(--jp-content-font-color2, #555); }
-.gdw-node td { font-family: var(--jp-code-font-family, monospace); white-space: pre-wrap;
-  overflow-wrap: anywhere; }
-.gdw-node p { margin: 2px 0; line-height: 17px; }
-.gdw-fading { mask-image: linear-gradient(#000 calc(100% - 20px), transparent); }
-.gdw-fading .gdw-node { padding-bottom: 20px; }
-.gdw-refused { border-left: 3px solid var(--jp-error-color1, #b00020); padding-left: 8px;
-  font-size: 13px; line-height: 17px; margin-bottom: 6px;
-  color: var(--jp-content-font-color1, #222); }
-</style>"""
-"""The look of a node's details."""
+LONGEST = 6
+"""Characters of an operation's name in its circle."""
+
+MOST_WRITTEN = 4
+"""Numbers of a gradient that are written out on a line."""
+
+MOST_WAYS = 4
+"""Gradients that meet at a node and are named one by one."""
 
 
-def scalar(value: float, digits: int = 4) -> str:
-    """One number, short, with the exponent as a person writes it."""
-    text = f"{value:.{digits}g}"
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        text = f"{mantissa}e{int(exponent)}"
-    return text.replace("-", "−")
+def product(local: Local | None, grad_output: torch.Tensor | None, found: torch.Tensor) -> str:
+    """``local × incoming = product``, or the product alone where that is not what happened.
 
-
-def brief(tensor: Tensor | None, digits: int = 4, most: int = 3) -> str:
-    """A tensor in few characters: its number, its numbers, or its shape."""
-    if tensor is None:
-        return ""
-    if tensor.numel() == 1:
-        return scalar(float(tensor), digits)
-    if tensor.numel() <= most:
-        return "[" + ", ".join(scalar(float(v), min(digits, 3)) for v in tensor.flatten()) + "]"
-    return str(tuple(tensor.shape))
-
-
-def said(tensor: Tensor | None) -> str:
-    """A tensor in a sentence: up to six numbers with six digits, or its shape."""
-    many = tensor is not None and tensor.numel() > 6
-    return f"a tensor of shape {brief(tensor)}" if many else brief(tensor, 6, 6)
-
-
-def written(tensor: Tensor) -> str:
-    """A tensor as nested lists, of at most 4 × 4 numbers."""
-
-    def nested(values: Tensor) -> str:
-        if values.dim() == 0:
-            return scalar(float(values))
-        inner = [nested(part) for part in values[:MOST_SHOWN]]
-        if len(values) > MOST_SHOWN:
-            inner.append("…")
-        joint = ",\n " if values.dim() > 1 else ", "
-        return "[" + joint.join(part.replace("\n", "\n ") for part in inner) + "]"
-
-    return nested(tensor)
+    Parameters
+    ----------
+    local
+        The local derivative, where it is known as numbers.
+    grad_output
+        The gradient that came in.
+    found
+        What the node passed on.
+    """
+    if found.numel() > MOST_WRITTEN:
+        return f"a gradient ({shape(found)})"
+    if local is None or local.kind == "matrix" or grad_output is None:
+        return brief(found, 4, MOST_WRITTEN)
+    times = (local.value * grad_output).reshape(-1)
+    if times.numel() != found.numel() or not torch.allclose(
+        times, found.reshape(-1), rtol=1e-5, equal_nan=True
+    ):
+        return brief(found, 4, MOST_WRITTEN)
+    parts = (brief(tensor, 4, MOST_WRITTEN) for tensor in (local.value, grad_output, found))
+    return "{} × {} = {}".format(*parts)
 
 
 class Words:
@@ -131,11 +107,16 @@ class Words:
         The graph as it is drawn.
     variables
         Names of operations, and of the variables that hold their results.
+    total
+        How many nodes there are, where some are drawn as one.
     """
 
-    def __init__(self, graph: AutogradGraph, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, graph: AutogradGraph, variables: Mapping[str, str], total: int | None = None
+    ) -> None:
         self.graph = graph
         self._variables = variables
+        self._total = len(graph.nodes) if total is None else total
 
     def name(self, node: str) -> str:
         """What a node's tensor is called."""
@@ -151,6 +132,10 @@ class Words:
         end = ".detach()" if node.detached else ""
         return f"{self.name(node.name)} = {f'({call})' if end else call}{end}"
 
+    def line(self, name: str) -> str:
+        """What a node computes, as a line of code."""
+        return self.equation(self.graph.nodes[name])
+
     def sign(self, node: Node) -> str:
         """What stands inside a node in the picture."""
         if node.kind in {"leaf", "constant"}:
@@ -158,177 +143,257 @@ class Words:
         if node.kind == "group":
             return "…"
         if node.call is None:
-            return node.name.split(" ")[0][:7]
+            return SIGNS.get(base := node.name.split(" ")[0], _cut(base))
         base = word(node.call[0])
-        numbers = [v for v in node.call[1] if isinstance(v, (int, float))]
-        sign = SIGNS.get(base, base[:7])
-        if len(numbers) == 1 and base in {"add", "sub", "mul", "div", "truediv", "pow"}:
-            return f"{sign}{scalar(float(numbers[0]), 3)}"
-        if len(numbers) == 1 and base in {"rsub", "rtruediv"}:
-            return f"{scalar(float(numbers[0]), 3)}{sign}"
-        return sign
+        numbers = [float(v) for v in node.call[1] if isinstance(v, (int, float))]
+        return _with_number(base, numbers[0]) if len(numbers) == 1 else SIGNS.get(base, _cut(base))
 
-    # -- the status sentence -----------------------------------------------------------------
+    # -- the sentence ------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> str:
+        """How many steps go forward and how many back."""
+        backward = sum(step.phase == "backward" for step in self.graph.steps)
+        end = "" if self.graph.refusal is None else " · refused"
+        return f"forward {self.graph.forward_steps} · backward {backward}{end}"
 
     def sentence(self, k: int) -> str:
-        """Say in words what step ``k`` did."""
+        """Say in words what step ``k`` did; what is to be read first stands between ``**``."""
         if k == 0:
-            count = sum(node.members or 1 for node in self.graph.nodes.values())
-            collapsed = (
-                f" The graph has {count} nodes, more than 200: the middle is drawn as one node."
-                if count > 200
-                else ""
-            )
-            return (
-                "Press play or step: values fill in from left to right, then gradients come back. "
-                f"Click a node for its details.{collapsed}"
-            )
+            return self._start()
         step = self.graph.steps[k - 1]
         node = self.graph.nodes[step.node]
         if step.phase == "forward":
             return self._forward(node, k)
         if step.phase == "refused":
-            refusal = self.graph.refusal
-            if refusal is None:
-                return ""
-            first = refusal.words.split(". ")[0]
-            operation = refusal.operation.replace("the second", "The second")
-            return f"{operation} is refused. PyTorch: “{first}” {refusal.meaning}"
-        return self._backward(step, node)
+            return self._refused()
+        return self._backward(step, node, k)
+
+    def _start(self) -> str:
+        if self._total > len(self.graph.nodes):
+            return (
+                f"The graph has {self._total} nodes, more than 200: **the middle is drawn as one "
+                "node**. Press Play: values fill in from left to right, then gradients come back."
+            )
+        done = counted(self.graph.forward_steps, "value")
+        verb = "fills" if self.graph.forward_steps == 1 else "fill"
+        return (
+            f"Press **Play** or step: {done} {verb} in from left to right, then backward() brings "
+            "the gradients back. Click a node for its details."
+        )
 
     def _forward(self, node: Node, k: int) -> str:
         where = f"Forward {k} of {self.graph.forward_steps}:"
         if node.kind == "group":
             return f"{where} {node.members} operations, drawn as one."
-        value = said(node.value)
-        what = f"{where} {self.equation(node)} = {value}."
-        if node.grad_fn is not None:
-            return f"{what} It remembers how it was made: grad_fn is {node.grad_fn}."
-        if node.detached:
-            return (
-                f"{what} detach() keeps the value and drops the graph: no gradient comes past here."
-            )
-        if self.graph.no_grad:
-            return f"{what} Inside no_grad no graph is built: there is no grad_fn."
-        return f"{what} Nothing that requires gradients goes in, so there is no grad_fn."
-
-    def _backward(self, step: Step, node: Node) -> str:
-        output = self.name(self.graph.output)
-        again = "Second backward" if step.call == 2 else "Backward"
-        arrived = said(step.arriving)
         name = self.name(node.name)
-        if node.kind == "group":
-            return f"{again}: the gradient passes through {node.members} nodes, drawn as one."
-        if step.grad is not None:
-            total = f"{name}.grad = {said(step.grad)}"
-            ways = [s for s in self.graph.steps if s.call == step.call]
-            parts = [said(g) for s in ways for to, g in s.sent if to == node.name]
-            summed = f", the sum of {' and '.join(parts)}" if 1 < len(parts) <= 4 else ""
-            added = f", added to what was there: now {total}" if step.call == 2 else ""
-            if added:
-                return f"{again}: {name} gets {arrived}{summed}{added}."
-            return f"{again}: the gradient has arrived at a leaf: {total}{summed}."
-        begin = (
-            f"{again}: it starts with ∂{output}/∂{output} = 1 at {name}."
-            if node.name == self.graph.output
-            else f"{again}: ∂{output}/∂{name} = {arrived} arrives at {name}."
-        )
-        passed = "; ".join(self._product(step, node))
-        return f"{begin} {node.grad_fn} passes on {passed}." if passed else begin
+        what = f"{where} **{self.equation(node)} = {said(node.value)}**."
+        if node.value is None:
+            what = f"{where} **{self.equation(node)}**: several tensors."
+        if node.grad_fn is not None:
+            return f"{what} It keeps how it was made: {name}.grad_fn is {node.grad_fn}."
+        if node.untracked is Untracked.DETACHED:
+            return f"{what} detach() keeps the value and drops the graph: no gradient passes here."
+        reason = "" if node.untracked is None else f", because {node.untracked.value}"
+        return f"{what} It has no grad_fn{reason}."
 
-    def _product(self, step: Step, node: Node) -> list[str]:
-        """What a node passes on: ``incoming × local derivative = product to input``."""
-        local = list(node.local)
-        parts = []
-        for index, (to, gradient) in enumerate(step.sent):
-            known = local[index][1] if index < len(local) else None
-            product = said(gradient)
-            target = self.name(to)
-            if known is None or known.kind == "matrix" or step.arriving is None:
-                parts.append(f"{product} to {target}")
-            else:
-                times = f"{said(step.arriving)} × {said(known.value)}"
-                parts.append(f"{times} = {product} to {target}")
-        return parts
+    def _refused(self) -> str:
+        refusal = self.graph.refusal
+        if refusal is None:
+            return ""
+        first = refusal.words.split(". ")[0].split(" (or ")[0].rstrip(".")
+        return f"PyTorch refuses {refusal.operation}: **“{first}”**. {self._cause()}"
+
+    def _cause(self) -> str:
+        """Why PyTorch refuses, in a sentence."""
+        refusal, output = self.graph.refusal, self.graph.nodes[self.graph.output]
+        if refusal is None:
+            return ""
+        if output.untracked is not None and "does not require grad" in refusal.words:
+            return f"{self.name(output.name)} has no grad_fn: {output.untracked.value}."
+        if "second time" in refusal.words:
+            return "The first one freed what the operations had saved; retain_graph=True keeps it."
+        return refusal.meaning
+
+    def _backward(self, step: Step, node: Node, k: int) -> str:
+        walk = [s for s in self.graph.steps if s.phase == "backward" and s.call == step.call]
+        nth = sum(s.phase == "backward" and s.call == step.call for s in self.graph.steps[:k])
+        again = "Second backward" if step.call > 1 else "Backward"
+        where = f"{again} {nth} of {len(walk)}:"
+        if node.kind == "group":
+            return f"{where} the gradient passes through {node.members} nodes, drawn as one."
+        if step.grad is not None:
+            return self._leaf(where, step, node)
+        output, name = self.name(self.graph.output), self.name(node.name)
+        begin = (
+            f"{where} it starts with ∂{output}/∂{output} = 1"
+            if node.name == self.graph.output
+            else f"{where} ∂{output}/∂{name} = {said(step.grad_output)} comes in"
+        )
+        passed = self.passed(step, node)
+        if not passed:
+            return f"{begin}."
+        if len(passed) > 2:
+            targets = listed([self.name(to) for to, _ in passed])
+            return f"{begin}; {node.grad_fn} passes gradients on to {targets}."
+        parts = " and ".join(f"**{text}** to {self.name(to)}" for to, text in passed)
+        rule = "local derivative × incoming" if " × " in parts else "see the details"
+        return f"{begin}; {node.grad_fn} passes on {parts} ({rule})."
+
+    def _leaf(self, where: str, step: Step, node: Node) -> str:
+        name = self.name(node.name)
+        walk = [s for s in self.graph.steps if s.call == step.call]
+        ways = [said(g) for s in walk for to, g in s.grad_inputs if to == node.name]
+        total = f"**{name}.grad = {said(step.grad)}**"
+        many = 1 < len(ways) <= MOST_WAYS
+        summed = f", the sum of {' and '.join(ways)}" if many else ""
+        if step.call > 1:
+            return (
+                f"{where} {name} gets {said(step.grad_output)}{summed}, added to what the first "
+                f"pass left: {total}. Training loops clear .grad for this reason."
+            )
+        made = f": {self.name(name)} is used {counted(len(ways), 'time')}"
+        if len(ways) == 1:
+            made = self._sent(step)
+        return (
+            f"{where} {total}{summed}{made}. A leaf keeps its gradient; "
+            "those of operations are not kept."
+        )
+
+    def _sent(self, leaf: Step) -> str:
+        """Which operation sent a leaf its only gradient, and how it is made."""
+        for sender in self.graph.steps:
+            for index, (to, _) in enumerate(sender.grad_inputs):
+                if sender.call == leaf.call and to == leaf.node:
+                    notes = self.graph.nodes[sender.node].notes
+                    if index >= len(notes) or notes[index].to != to:
+                        return ""
+                    named = {role: self.name(of) for role, of in notes[index].names.items()}
+                    words = notes[index].passes.format(**named)
+                    return f", from {self.name(sender.node)}: {words}"
+        return ""
+
+    def passed(self, step: Step, node: Node) -> list[tuple[str, str]]:
+        """What a node passes on: names of inputs, and ``local × incoming = product``."""
+        found = []
+        for index, (to, gradient) in enumerate(step.grad_inputs):
+            known = node.local[index][1] if index < len(node.local) else None
+            found.append((to, product(known, step.grad_output, gradient)))
+        return found
+
+    # -- the details of a node ---------------------------------------------------------------
 
     def refused(self) -> str:
         """What was refused, in all of PyTorch's words, as HTML."""
         refusal = self.graph.refusal
         if refusal is None:
             return ""
-        operation = escape(refusal.operation)
         return (
-            f"<div class=gdw-refused><b>{operation}</b><br>"
-            f"RuntimeError: {escape(refusal.words)}</div>"
+            f"<div class=gdw-refused><b>{escape(refusal.operation)}</b>"
+            f"<p>RuntimeError: {escape(refusal.words)}</p></div>"
         )
 
-    # -- the details of a node ---------------------------------------------------------------
+    def details(self, name: str, k: int, check: Difference | None = None) -> str:
+        """A node's details as HTML, as far as they are known with the cursor at ``k``.
 
-    def details(self, name: str, k: int) -> str:
-        """A node's details as HTML, as far as they are known with the cursor at ``k``."""
+        Parameters
+        ----------
+        name
+            Of the node.
+        k
+            The cursor.
+        check
+            The node's gradient by finite differences, where it is known.
+        """
         node = self.graph.nodes[name]
         seen = self.graph.steps[:k]
         computed = node.kind != "operation" or any(
             s.node == name and s.phase == "forward" for s in seen
         )
-        rows = [("tensor", self._value(node, computed=computed))]
-        if node.shape is not None:
-            kind = "" if node.value is None else str(node.value.dtype).split(".")[-1]
-            rows.append(("shape", f"{tuple(node.shape)}  {kind}"))
-        if node.kind != "group":
-            rows += [("is_leaf", str(node.is_leaf)), ("requires_grad", str(node.requires_grad))]
-            rows.append(("grad_fn", str(node.grad_fn)))
         backward = [s for s in seen if s.node == name and s.phase == "backward"]
-        if backward and backward[-1].arriving is not None and node.kind not in {"leaf", "group"}:
-            rows.append(("incoming", written(backward[-1].arriving)))
+        last = backward[-1] if backward else None
+        rows = [("value", self._value(node, computed=computed))]
         if node.kind in {"leaf", "constant"}:
             grads = [s.grad for s in backward if s.grad is not None]
-            rows.append((".grad", written(grads[-1]) if grads else "None"))
-        rows += self._passed(node, backward[-1] if backward else None)
-        table = "".join(
-            f"<tr><th>{escape(head)}</th><td>{escape(cell)}</td></tr>" for head, cell in rows
-        )
+            rows.append((".grad", f"<b>{escape(plainly(grads[-1]))}</b>" if grads else "None"))
+            if grads and check is not None and check.analytic is not None:
+                rows.append(("nudged", _nudged(check)))
+        elif node.kind != "group":
+            rows += self._made(node)
+            if last is not None and last.grad_output is not None:
+                rows.append(("grad_output", escape(plainly(last.grad_output))))
+        rows += self._passed(node, last)
+        table = "".join(f"<tr><th>{escape(head)}</th><td>{cell}</td></tr>" for head, cell in rows)
+        said = self._kind(node)
         return (
-            f"<div class=gdw-node><b>{escape(self.equation(node))}</b><table>{table}</table>"
-            f"{self._notes(node)}</div>"
+            f"<div class=gdw-node><div><b>{escape(self.equation(node))}</b> {escape(said)}</div>"
+            f"<table>{table}</table>{self._kept(node)}</div>"
         )
+
+    def _kind(self, node: Node) -> str:
+        if node.kind in {"leaf", "constant"}:
+            kind = "leaf" if node.kind == "leaf" else "constant"
+            return f"{kind}, {'requires_grad' if node.requires_grad else 'no requires_grad'}"
+        return f"{node.members} nodes" if node.kind == "group" else ""
 
     def _value(self, node: Node, *, computed: bool) -> str:
         if not computed:
             return "not computed yet"
         if node.value is None:
-            return "inside a composite operation" if node.kind == "inner" else "several"
-        return written(node.value)
+            return "inside a composite operation" if node.kind == "inner" else "several tensors"
+        kind = str(node.value.dtype).split(".")[-1]
+        return f"{escape(plainly(node.value))} <i>{shape(node.value)} {kind}</i>"
+
+    def _made(self, node: Node) -> list[tuple[str, str]]:
+        if node.grad_fn is not None:
+            return [("grad_fn", escape(node.grad_fn))]
+        reason = "" if node.untracked is None else f": {node.untracked.value}"
+        return [("grad_fn", f"None<i>{escape(reason)}</i>")]
 
     def _passed(self, node: Node, step: Step | None) -> list[tuple[str, str]]:
         rows = []
-        for index, (to, local) in enumerate(node.local):
-            head = f"∂/∂{self.name(to)}"
-            rows.append((head, _local_text(local)))
-            if step is not None and index < len(step.sent):
-                rows.append((f"to {self.name(to)}", written(step.sent[index][1])))
-        return rows[:8]
+        sent = [] if step is None else self.passed(step, node)
+        for index, note in enumerate(node.notes[:4]):
+            named = {role: self.name(other) for role, other in note.names.items()}
+            words = note.passes.format(**named)
+            if index < len(sent):
+                rows.append((f"to {self.name(note.to)}", f"<b>{escape(sent[index][1])}</b>"))
+                rows.append(("", f"<i>{escape(words)}</i>"))
+            else:
+                rows.append((f"to {self.name(note.to)}", f"<i>{escape(words)}</i>"))
+        return rows
 
-    def _notes(self, node: Node) -> str:
-        notes = []
-        if node.grad_fn is not None:
-            base = node.grad_fn.split("Backward")[0]
-            notes.append(f"{node.grad_fn}: {BACKWARD.get(base, 'gradient × local derivative')}.")
-        if node.grad_words:
-            first = node.grad_words.split(". ")[0]
-            notes.append(f"Only leaves keep .grad: read here it is None. PyTorch: “{first}. …”")
-        return "".join(
-            f"<p title='{escape(node.grad_words, quote=True)}'>{escape(n)}</p>" for n in notes
+    def _kept(self, node: Node) -> str:
+        if not node.grad_words:
+            return ""
+        first = node.grad_words.split(". ")[0]
+        return (
+            f"<p title='{escape(node.grad_words, quote=True)}'>{escape(self.name(node.name))}.grad "
+            f"is None. PyTorch: “{escape(first)}. …”</p>"
         )
 
 
-def _local_text(local: Local | None) -> str:
-    if local is None:
-        return "a large matrix"
-    text = written(local.value)
-    return f"{text} (matrix)" if local.kind == "matrix" else text
+def _cut(name: str) -> str:
+    """An operation's name as far as there is room for it."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-def size(tensor: Tensor | None) -> float:
-    """The length of a gradient."""
-    return 0.0 if tensor is None else float(torch.linalg.vector_norm(tensor.double()))
+def _with_number(operation: str, number: float) -> str:
+    """The sign of an operation with a number: ``x³``, ``×2``, ``1−``."""
+    sign = SIGNS.get(operation, _cut(operation))
+    if operation == "pow":
+        whole = number.is_integer()
+        return f"x{superscript(int(number))}" if whole else f"x^{scalar(number, 3)}"
+    if operation in {"add", "sub", "mul", "div", "truediv"}:
+        return f"{sign}{scalar(number, 3)}"
+    return f"{scalar(number, 3)}{sign}" if operation in {"rsub", "rtruediv"} else sign
+
+
+def _nudged(check: Difference) -> str:
+    numbers = [fixed(value) for value in check.numeric.tolist()[:4]]
+    more = ", …" if len(check.numeric) > 4 or len(check.indices) < check.total else ""
+    shown = f"[{', '.join(numbers)}{more}]" if check.total > 1 else numbers[0]
+    largest = check.largest
+    scale = float(check.numeric.abs().max()) + 1e-30
+    agree = largest is not None and largest < 1e-3 * scale
+    return f"{escape(shown)} {'✓' if agree else '≠'}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gdwidgets.core import Descent, Surface
+from gdwidgets.core import Descent, Rule, Surface
 from gdwidgets.core.analysis.curvature import rate_limits
 from gdwidgets.ui import text
 from gdwidgets.ui.runs import lane_outcome, lane_steps
@@ -58,7 +58,7 @@ def sentence(descent: Descent, lane: int, k: int, surface: Surface, *, arrow: fl
     at = int(lane_steps(descent, k)[lane])
     u, v = (float(x) for x in descent.params[at, lane])
     loss = float(descent.loss[at, lane])
-    numbers = f"**u = {text.fixed(u)}, v = {text.fixed(v)}, loss = {text.fixed(loss)}**"
+    numbers = f"**u = {text.fixed(u)}, v = {text.fixed(v)}, loss = {text.number(loss)}**"
     outcome = lane_outcome(descent, lane, k)
     if k == 0 and outcome == "running":
         longer = "" if arrow == 1 else f", drawn {text.number(arrow, 3)} times as long"
@@ -122,6 +122,11 @@ def _diverged(descent: Descent, lane: int, at: int) -> str:
     if len(losses) > 1 and (np.diff(losses) < 0).all():
         return f"{ends} The loss fell up to there: the function has no lower bound this way."
     return f"{ends} Here the function or its gradient cannot be computed in float32."
+
+
+def short_name(rule: Rule) -> str:
+    """A rule's name in a word, for the end of a curve."""
+    return {"gd": "plain", "nesterov": "Nesterov"}.get(rule.name, rule.label)
 
 
 def lane_name(u: float, v: float) -> str:

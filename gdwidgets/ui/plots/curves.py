@@ -8,7 +8,7 @@ the lanes' markers, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import bqplot as bq
 import numpy as np
@@ -54,7 +54,7 @@ class Curves(Frame):
         Called with (lane, step) of the record nearest to a click on the plot.
     """
 
-    MARGIN = {"top": 30.0, "right": 24.0, "bottom": 44.0, "left": 56.0}
+    MARGIN: ClassVar[dict[str, float]] = {"top": 30.0, "right": 24.0, "bottom": 44.0, "left": 56.0}
 
     def __init__(
         self,
@@ -136,6 +136,8 @@ class Curves(Frame):
         self._exits: list[tuple[float, float]] = []
         self._leaving: tuple[int, ...] = ()
         self._laid_out = 0
+        self._coarse = False
+        self._recorded = -1
         self._names: list[str] = []
         self._runs: list[palette.Run] = []
         self._steps = Steps(1)
@@ -272,7 +274,8 @@ class Curves(Frame):
         """
         self._k = int(k)
         recorded = len(self._read()) - 1
-        if recorded > self._sent and (full or self._k > self._sent):
+        behind = recorded > self._sent
+        if (full and (behind or self._coarse)) or (behind and self._k > self._sent):
             # Seldom, and in big strides: other axes are many messages.
             if full or recorded > 1.25 * self._laid_out + 16:
                 self._layout()
@@ -280,8 +283,8 @@ class Curves(Frame):
                 self._send_lines(brief=True)
         # Nothing lies beyond the cursor of a run that is drawn as it grows: the sheet stays away.
         edge = 1.0 if self._k >= self._sent else float(self._steps.place(self._k))
-        edge = np.float32(min(edge, 1.0))
-        if self.cover.x[0] != edge:
+        edge = min(edge, 1.0)
+        if self.cover.x[0] != np.float32(edge):
             self.cover.x = np.array([edge, 1, 1, edge], np.float32)
         x, y = np.zeros(len(self._lanes)), np.zeros(len(self._lanes))
         for lane, of in enumerate(self._lanes):
@@ -331,7 +334,13 @@ class Curves(Frame):
             if len(lane.values)
         ]
         return summary.curves(
-            self.title, self.axis_x.label, k, self._steps.end, rows, self._level_list, log=self.log
+            self.title,
+            self.axis_x.label,
+            k,
+            end=self._steps.end,
+            lanes=rows,
+            levels=self._level_list,
+            log=self.log,
         )
 
     # -- sending -----------------------------------------------------------------------------
@@ -341,6 +350,7 @@ class Curves(Frame):
         values = np.asarray(self._read())
         last = None if self._last is None else np.asarray(self._last())
         diverged = None if self._diverged is None else np.asarray(self._diverged())
+        self._recorded = len(values) - 1
         lanes = []
         for lane in range(len(self._names)):
             rows = len(values) if last is None else min(len(values), int(last[lane]) + 1)
@@ -394,7 +404,8 @@ class Curves(Frame):
             lines.append((x, y))
         x, y = ragged(lines)
         write(self.past, x=x, y=y, colors=colours, visible=True)
-        self._sent = max((len(lane.values) - 1 for lane in self._lanes), default=-1)
+        self._sent = self._recorded
+        self._coarse = brief
         if not brief:
             write(self.coming, x=x, y=y, colors=colours, visible=self.future)
 
@@ -500,10 +511,10 @@ class Curves(Frame):
             self.band.visible = False
         if self._points is not None:
             steps, values, lane = self._points
-            x, y = self._placed(steps, values)
+            dots = np.stack(self._placed(steps, values), axis=1)
             # A line of one point with round ends is a dot, and all dots are one path.
-            x = np.repeat(x, 2)
-            y = np.stack([y, np.full(len(y), np.nan)], axis=1).ravel()
+            x = np.repeat(dots[:, 0], 2)
+            y = np.stack([dots[:, 1], np.full(len(dots), np.nan)], axis=1).ravel()
             write(
                 self.points,
                 x=x[:-1].astype(np.float32),

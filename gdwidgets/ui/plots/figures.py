@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import bqplot as bq
 import numpy as np
@@ -139,12 +140,23 @@ def put_crosses(mark: bq.Scatter, x: NDArray[Any], y: NDArray[Any]) -> None:
     write(mark, x=x, y=y, rotation=np.full(len(x), 45.0, np.float32))
 
 
+_replaced: WeakKeyDictionary[bq.Image, tuple[Image, ...]] = WeakKeyDictionary()
+
+
+def replaced_images(mark: bq.Image) -> tuple[Image, ...]:
+    """Pictures that a mark has shown and that are still open, for closing them."""
+    return _replaced.pop(mark, ())
+
+
 def show_image(mark: bq.Image, png: bytes) -> None:
     """Show another picture in an image mark, which does not notice when its own one changes."""
     before = mark.image
     mark.image = Image(value=png, format="png")
-    before.layout.close()
-    before.close()
+    # The page may not have made a view of it yet: it is closed with the next.
+    for old in _replaced.pop(mark, ()):
+        old.layout.close()
+        old.close()
+    _replaced[mark] = (before,)
 
 
 def write(widget: Widget, **values: Any) -> None:

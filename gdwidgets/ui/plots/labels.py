@@ -47,18 +47,18 @@ def spread(
     -------
     Places (m,) in the order of ``wanted``.
     """
-    wanted = np.asarray(wanted, np.float64)
-    count = len(wanted)
+    exact = np.asarray(wanted, np.float64)
+    count = len(exact)
     if count == 0:
-        return wanted
-    order = np.argsort(wanted, kind="stable")
+        return np.empty(0)
+    order = np.argsort(exact, kind="stable")
     if (count - 1) * gap >= high - low:
         places = np.linspace(low, high, count) if count > 1 else np.array([(low + high) / 2])
     else:
         # With i × gap taken off, "at least gap apart" becomes "increasing".
         shifts = gap * np.arange(count)
         pools: list[tuple[float, int]] = []
-        for value in wanted[order] - shifts:
+        for value in exact[order] - shifts:
             mean, size = float(value), 1
             while pools and pools[-1][0] > mean:
                 before, others = pools.pop()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import bqplot as bq
 import contourpy
@@ -74,7 +74,18 @@ class Plane(Frame):
     """
 
     # As much at the sides as above and below: a square figure then has a square map.
-    MARGIN = {"top": 12.0, "right": 12.0, "bottom": 44.0, "left": 44.0}
+    MARGIN: ClassVar[dict[str, float]] = {"top": 12.0, "right": 12.0, "bottom": 44.0, "left": 44.0}
+
+    factor: float = 1.0
+    """How many times longer than the next update its arrow is drawn."""
+
+    # Before anything is shown: no slope, no run.
+    _slope: float = 0.0
+    _sent: int = -1
+    _k: int = 0
+    _pieces: int = 1
+    _width: int = 17
+    _halos: bool = True
 
     def __init__(
         self,
@@ -161,7 +172,6 @@ class Plane(Frame):
         self._window = self._bounds.copy()
         self._zooms: list[NDArray[np.float64]] = []
         self.shade: Shade | None = None
-        self._slope = 0.0
         self._minima: list[Point] = []
         self._valley: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._basins: tuple[NDArray[Any], int, int] | None = None
@@ -171,14 +181,10 @@ class Plane(Frame):
         self._runs: list[palette.Run] = []
         self._lane_names: list[str] = []
         self._trails: list[trail.Trail] = []
-        self._pieces = 0
-        self._width = 13
-        self._sent = -1
-        self._k = 0
         self._starts = np.zeros((1, 2))
         self._start_lanes = [0]
+        self._markers: list[NDArray[np.float64]] = []
         self._put = self._starts
-        self.factor = 1.0
         self._resize()
 
     # -- the ground --------------------------------------------------------------------------
@@ -262,7 +268,10 @@ class Plane(Frame):
         self.size = float(size)
         self.height = self.height if height is None else float(height)
         self._resize()
+        if self._runs:
+            self._style()
         self._show_window(self._window)
+        self._note_factor()
         self.draw(self._k, full=True)
 
     def show_future(self, future: bool) -> None:
@@ -371,17 +380,17 @@ class Plane(Frame):
             if len(steps) > most:
                 steps = steps[np.unique(np.linspace(0, len(steps) - 1, most).astype(int))]
             here = self.to_map(params[steps, lane])
-            marker = trail.leaves_at(self._lane_map(params, lane, step), -1, SIDE)
+            place = here[-1] if on_map(here[-1]) else self._exit(params, lane, step)
             tail = trail.inside(here, REACH, SIDE)
             if updates is not None:
                 update = np.asarray(updates, np.float64)[lane]
             elif step < last[lane]:
-                update = params[step + 1, lane].astype(np.float64) - params[step, lane]
+                with np.errstate(invalid="ignore"):
+                    update = params[step + 1, lane].astype(np.float64) - params[step, lane]
             else:
                 update = np.zeros(2)
             lines.append(np.concatenate((tail, self._arrow(params[step, lane], update))))
-            corners = np.asarray(self._runs[lane].corners) * MARKER * self.size
-            markers.append(marker + corners * (SIDE / self.plot_height))
+            markers.append(place + self._markers[lane])
         if self._halos:
             count = len(self._trails) * self._pieces
             shown = [row for piece in shown for row in (piece, count + piece)]
@@ -395,15 +404,17 @@ class Plane(Frame):
         rows = np.clip(np.nan_to_num(rows), -limit, limit).round().astype(np.int16)
         write(self.moving, x=rows[:, :, 0], y=rows[:, :, 1])
 
-    def _lane_map(self, params: NDArray[Any], lane: int, step: int) -> NDArray[np.float64]:
-        """The last points (m, 2) of a lane's path up to a step, on the map; enough to leave it."""
-        first = step
-        while True:
-            points = self.to_map(params[first : step + 1, lane])
-            on = ((points >= 0) & (points <= SIDE)).all(axis=1)
-            if on.any() or first == 0:
-                return points
-            first = max(0, first - max(16, 3 * (step - first)))
+    def _exit(self, params: NDArray[Any], lane: int, step: int) -> NDArray[np.float64]:
+        """Where a lane's path left the map last before a step (2,)."""
+        first, count = step, 16
+        while first > 0:
+            first, count = max(0, step - count), 4 * count
+            path = self.to_map(params[first : step + 1, lane])
+            inside = np.flatnonzero(((path >= 0) & (path <= SIDE)).all(axis=1))
+            if inside.size:
+                return trail.crossing(path[inside[-1]], path[inside[-1] + 1], SIDE)
+        here = self.to_map(params[step, lane])
+        return np.clip(np.nan_to_num(here, nan=SIDE / 2), 0.0, SIDE)
 
     def summary(self, k: int) -> str:
         """What the figure shows with the cursor at ``k``, as text for those who do not see it."""
@@ -433,6 +444,7 @@ class Plane(Frame):
         super().close()
         if self.bar is not None:
             self.bar.layout.close()
+            self.bar.style.close()
             self.bar.close()
 
     # -- events ------------------------------------------------------------------------------
@@ -478,7 +490,7 @@ class Plane(Frame):
             list(self.names),
         )
         if self._values is not None:
-            self._draw_heat()
+            self._draw_heat(self._values)
         self._draw_minima()
         self._draw_basins()
         self._draw_ghosts()
@@ -486,13 +498,12 @@ class Plane(Frame):
             self.put_starts()
             self._send_paths()
 
-    def _draw_heat(self) -> None:
-        assert self._values is not None
+    def _draw_heat(self, values_at: Callable[[NDArray[np.float32]], NDArray[Any]]) -> None:
         (u0, u1), (v0, v1) = self._window
         at = (np.arange(PIXELS) + 0.5) / PIXELS
         u, v = u0 + (u1 - u0) * at, v0 + (v1 - v0) * at
         points = np.stack([np.tile(u, PIXELS), np.repeat(v, PIXELS)], axis=1).astype(np.float32)
-        values = np.asarray(self._values(points), np.float64).reshape(PIXELS, PIXELS)
+        values = np.asarray(values_at(points), np.float64).reshape(PIXELS, PIXELS)
         if self.shade is None or not self._zooms:
             self.shade = Shade(values, self._least)
             # The typical slope of the whole surface over the map: see `_arrow_factor`.
@@ -622,6 +633,8 @@ class Plane(Frame):
             visible=True,
         )
         self.coming.colors = colours
+        pixel = SIDE / self.plot_height
+        self._markers = [np.array(run.corners) * MARKER * self.size * pixel for run in self._runs]
 
     def _arrow_factor(self) -> float:
         """How many times longer than the update an arrow is drawn; never from the learning rate.
@@ -651,17 +664,17 @@ class Plane(Frame):
         self.put_texts(self.factor_note, [SIDE], [-36 * away], [text] if text else [])
 
     def _arrow(self, point: NDArray[Any], update: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The shaft and head (5, 2) of the arrow of an update, from a point; five equal points where
-        there is none, or it starts outside of the map."""
+        """The arrow of an update from a point: its shaft and head (5, 2), or nothing (0, 2).
+
+        Nothing where it would be shorter than a pixel or begin outside of the map.
+        """
         tail = self.to_map(point)
         window = self._window[:, 1] - self._window[:, 0]
         shaft = self.factor * update / window * SIDE
         length = float(np.linalg.norm(shaft))
-        off = not (np.isfinite(tail).all() and (tail >= 0).all() and (tail <= SIDE).all())
         pixel = SIDE / self.plot_height
-        if off or not math.isfinite(length) or length < 2 * pixel:
-            here = np.clip(np.nan_to_num(tail), 0, SIDE) if off else tail
-            return np.repeat(here[None], 5, axis=0)[: 5 if not off else 0]
+        if not on_map(tail) or not math.isfinite(length) or length < pixel:
+            return np.empty((0, 2))
         far = REACH * SIDE / max(length, REACH * SIDE)
         tip = tail + shaft * far
         along = shaft / length * min(HEAD * self.size * pixel, 0.6 * length)
@@ -708,6 +721,11 @@ def basin_picture(labels: NDArray[np.integer], diverged: int, unsettled: int) ->
     hatch = ((rows + columns) // 4 % 2 == 0) & (fine_labels == diverged)
     rgba[hatch] = [*palette.rgb(palette.DIVERGED), 235]
     return rgba
+
+
+def on_map(place: NDArray[np.float64]) -> bool:
+    """Whether a place (2,) is finite and on the map."""
+    return bool(0 <= place[0] <= SIDE and 0 <= place[1] <= SIDE)
 
 
 def _smooth(values: NDArray[np.floating]) -> bool:

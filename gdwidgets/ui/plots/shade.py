@@ -37,7 +37,8 @@ class Shade:
 
     def __init__(self, values: NDArray[np.floating], least: float | None) -> None:
         finite = values[np.isfinite(values)].astype(np.float64)
-        self.low, self.high = (float(finite.min()), float(finite.max())) if finite.size else (0, 1)
+        finite = finite if finite.size else np.array([0.0, 1.0])
+        self.low, self.high = float(finite.min()), float(finite.max())
         if self.high <= self.low:
             self.high = self.low + (abs(self.low) * 1e-6 or 1.0)
         self.log = least is not None
@@ -46,7 +47,7 @@ class Shade:
         span = self.high - self.low
         self._unit = 10.0 ** (math.floor(math.log10(span)) - 3)
         at = np.linspace(0.0, 1.0, QUANTILES)
-        ranked = np.quantile(finite, at) if finite.size else self.low + span * at
+        ranked = np.quantile(finite, at)
         # More nodes where values are few, so that the blend is smooth from the least value on.
         geometric = self.low + span * np.append(0.0, np.geomspace(1e-6, 1.0, QUANTILES))
         knots = np.unique(np.concatenate((ranked, geometric, self.low + span * at)))
@@ -73,7 +74,7 @@ class Shade:
         return np.interp(places, self._place, self._knots)
 
     def colours(self, values: NDArray[np.floating]) -> NDArray[np.uint8]:
-        """Red, green, blue and opacity of values, uint8, the shape of ``values`` with 4 appended."""
+        """Red, green, blue, opacity of values, uint8, the shape of ``values`` with 4 appended."""
         table = palette.heat_table()
         rgb = table[(self.place(values) * (len(table) - 1)).round().astype(np.int64)]
         return np.concatenate((rgb, np.full((*rgb.shape[:-1], 1), 255, np.uint8)), axis=-1)
@@ -108,7 +109,7 @@ class Shade:
     def bar(self, height: int, top: int = 12, bottom: int = 44) -> str:
         """A colour bar beside a figure of some height in pixels, as HTML."""
         tall = height - top - bottom
-        ramp = ",".join("#%02x%02x%02x" % tuple(c) for c in palette.heat_table(17))
+        ramp = ",".join(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in palette.heat_table(17))
         marks = "".join(
             f"<span style='bottom:{tall * float(self.place(np.array(tick))) - 8:.0f}px'>"
             f"{ticks.number(tick, 3)}</span>"

@@ -140,7 +140,8 @@ def leaving(lanes: Sequence[Lane], *, log: bool) -> list[int | None]:
     A lane leaves when it ends non-finite, or far above what the others and the first values are.
     """
     first = [abs(float(lane.values[0])) for lane in lanes if len(lane.values)]
-    limit = (LEAVES if log else 30.0) * (max(first, default=1.0) or 1.0)
+    # Of 64 bits: a multiple of a float32 need not be one.
+    limit = np.float64((LEAVES if log else 30.0) * (max(first, default=1.0) or 1.0))
     found: list[int | None] = []
     for lane in lanes:
         inside = np.flatnonzero(np.abs(lane.values) <= limit)
@@ -182,7 +183,8 @@ def linear_values(
     if go:
         reach = (high - low) or abs(high) or 1.0
         more = 0.5 * reach if stay else 4.0 * reach
-        near = [np.clip(values, low - more, high + more) for values in go if values.size]
+        ends = np.float64(low - more), np.float64(high + more)
+        near = [np.clip(values, *ends) for values in go if values.size]
         low = min([low, *(float(values.min()) for values in near)])
         high = max([high, *(float(values.max()) for values in near)])
     if 0 <= low < 0.4 * high:
@@ -221,7 +223,7 @@ def log_values(lanes: Sequence[Lane], levels: Sequence[float], room: tuple[float
     least = first * 10.0**-DECADES
     low = max(min(lows, default=high / 10), least)
     everything = np.concatenate(stay or every) if every else np.ones(1)
-    small = everything[everything < low]
+    small = everything[everything < np.float64(low)]
     below = ""
     if small.size:
         below = "0" if (small == 0).all() else "≤ 0" if (small <= 0).all() else "tiny"

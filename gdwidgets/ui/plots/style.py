@@ -57,8 +57,10 @@ STYLE = "\n".join(
 .gdwidgets {{ --gdw-faint: #4b5563; --gdw-grid: #e3e6ea; --gdw-ink: {palette.INK}; }}
 {DARK} .gdwidgets {{ --gdw-faint: #b6bcc6; --gdw-grid: #34373c; --gdw-ink: {LIGHT_INK}; }}
 {PLOT} > svg {{ font-family: {FONT}; }}
-{PLOT} > svg .axis .tick text {{ fill: {FAINT_TEXT}; font: calc(13px * var(--gdw-size, 1)) {FONT}; }}
-{PLOT} > svg .axis text.axislabel {{ fill: {TEXT}; font: calc(14px * var(--gdw-size, 1)) {FONT}; }}
+{PLOT} > svg .axis .tick text {{ fill: {FAINT_TEXT};
+  font: calc(13px * var(--gdw-size, 1)) {FONT}; }}
+{PLOT} > svg .axis text.axislabel {{ fill: {TEXT};
+  font: calc(14px * var(--gdw-size, 1)) {FONT}; }}
 {PLOT} .axis .tick line, {PLOT} .axis path.domain {{ display: none; }}
 {PLOT} .plotarea_background {{ fill: {PAPER} !important; }}
 {PLOT} path.line {{ stroke-linecap: round; stroke-linejoin: round; }}
@@ -68,7 +70,8 @@ STYLE = "\n".join(
 {PLOT} text.label {{ paint-order: stroke; stroke: {PAPER}; stroke-width: 3px;
   stroke-linejoin: round; pointer-events: none; }}
 {PLOT} path.line, {PLOT} path.area {{ pointer-events: none; }}
-{CURVES} path.line{_filled(palette.PAPER)} {{ fill: {PAPER} !important; stroke: none !important; }}
+{CURVES} path.line{_filled(palette.PAPER)} {{ fill: {PAPER} !important;
+  stroke: none !important; }}
 {CURVES} {_stroked(palette.GRID)} {{ stroke: var(--gdw-ink) !important; stroke-linecap: butt;
   shape-rendering: crispEdges; }}
 {CURVES} {_stroked(palette.INK)} {{ stroke: var(--gdw-ink) !important; }}

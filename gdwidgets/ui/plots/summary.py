@@ -11,10 +11,10 @@ def curves(
     title: str,
     steps: str,
     k: int,
+    *,
     end: int,
     lanes: Sequence[tuple[str, float, float, int | None]],
     levels: Sequence[tuple[float, str]] = (),
-    *,
     log: bool = False,
 ) -> str:
     """Of a figure of values against step.
@@ -65,10 +65,8 @@ def plane(
         Points, in the order of their numbers.
     """
     (a, b), ((a0, a1), (b0, b1)) = names, bounds
-    parts = [
-        f"Map of the loss over {a} from {number(a0)} to {number(a1)} and {b} from {number(b0)} to "
-        f"{number(b1)}, at step {k:,}."
-    ]
+    across = f"{a} from {number(a0)} to {number(a1)} and {b} from {number(b0)} to {number(b1)}"
+    parts = [f"Map of the loss over {across}, at step {k:,}."]
     for i, (u, v) in enumerate(minima, start=1):
         parts.append(f"Minimum {i} at ({number(u)}, {number(v)}).")
     for name, (u, v), (u0, v0) in lanes:

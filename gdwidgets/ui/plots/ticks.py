@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -56,9 +57,9 @@ def linear_ticks(low: float, high: float, most: int = 6) -> list[float]:
 def linear_texts(ticks: Sequence[float]) -> list[str]:
     """How the values of a linear axis are written: equally many decimals, or one power of ten."""
     largest = max((abs(tick) for tick in ticks), default=0.0)
-    gaps = [b - a for a, b in zip(ticks, ticks[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(ticks)]
     step = min(gaps, default=largest or 1.0)
-    if largest >= 1e6 or (0 < largest and step < 1e-4):
+    if largest >= 1e6 or (largest > 0 and step < 1e-4):
         return [number(tick, 6) for tick in ticks]
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
     texts = [f"{abs(tick):,.{decimals}f}" for tick in ticks]

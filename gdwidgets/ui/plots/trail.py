@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,39 +98,10 @@ def inside(points: Path, reach: float, side: float) -> Path:
     return first + away / far[:, None]
 
 
-def leaves_at(path: Path, step: int, side: float) -> Any:
-    """Where a marker stands at a step (2,): at the point, or where the path left the map.
-
-    Parameters
-    ----------
-    path
-        Points (n, 2), perhaps not finite or outside of the map, a square from 0 to ``side``.
-    step
-        Which of them.
-    side
-        Of the map.
-    """
-    low, high = 0.0, side
-    here = path[step]
-    if np.isfinite(here).all() and (here >= low).all() and (here <= high).all():
-        return here
-    window, first = 64, step
-    while first > 0:
-        first = max(0, step - window)
-        part = path[first : step + 1]
-        good = ((part >= low) & (part <= high)).all(axis=1)
-        found = np.flatnonzero(good)
-        if found.size:
-            last = first + int(found[-1])
-            return _crossing(path[last], path[last + 1], low, high)
-        window *= 4
-    return np.clip(np.nan_to_num(here, nan=side / 2), low, high)
-
-
-def _crossing(start: Any, end: Any, low: float, high: float) -> Any:
-    """Where a segment from a point inside of a square to one outside crosses its edge (2,)."""
+def crossing(start: Path, end: Path, side: float) -> NDArray[np.float64]:
+    """Where a segment from a point on a square from 0 to ``side`` to one outside leaves it (2,)."""
     away = np.nan_to_num(np.asarray(end, np.float64) - start, nan=0.0, posinf=1e30, neginf=-1e30)
     with np.errstate(divide="ignore", invalid="ignore"):
-        parts = np.where(away > 0, (high - start) / away, (low - start) / away)
+        parts = np.where(away > 0, (side - start) / away, -start / away)
     part = np.where(away == 0, 1.0, parts).min()
-    return np.clip(start + away * np.clip(part, 0.0, 1.0), low, high)
+    return np.clip(start + away * np.clip(part, 0.0, 1.0), 0.0, side)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from gdwidgets.explorers.accumulation.runs import PRESETS, fate, period_factor, swing
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -15,7 +16,6 @@ from traitlets import TraitError
 from course import EXERCISE_2
 from gdwidgets import AccumulationComparer
 from gdwidgets.core import Descent, LinearNeuron
-from gdwidgets.explorers.accumulation.runs import PRESETS, fate, period_factor, swing
 
 
 def plain_loop(clear_every, steps, rate=0.1):

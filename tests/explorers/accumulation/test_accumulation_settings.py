@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from gdwidgets.explorers.accumulation.runs import PRESETS
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -13,7 +14,6 @@ from ipywidgets.widgets.widget import _instances
 from traitlets import TraitError
 
 from gdwidgets import AccumulationComparer
-from gdwidgets.explorers.accumulation.runs import PRESETS
 from gestures import click, refused, run_code
 from messages import recorded_messages
 
@@ -245,7 +245,7 @@ def test_the_code_gives_the_numbers_on_the_screen_and_settings_an_equal_explorer
     descent = explorer.descent
     for lane, result in enumerate(results):
         np.testing.assert_allclose(
-            result["parameters"], descent.params[-1, lane], rtol=1e-5, atol=1e-6
+            result.parameters, descent.params[-1, lane], rtol=1e-5, atol=1e-6
         )
     twin = AccumulationComparer(**explorer.settings())
     assert twin.settings() == explorer.settings()

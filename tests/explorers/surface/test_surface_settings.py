@@ -92,9 +92,9 @@ def test_the_code_gives_the_numbers_on_the_screen(settings, capsys):
     descent = explorer.descent
     for lane, result in enumerate(results):
         last = int(descent.last_step[lane])
-        assert result["steps"] == last
+        assert result.updates == last
         np.testing.assert_allclose(
-            result["parameters"], descent.params[last, lane], rtol=2e-5, atol=1e-6
+            result.parameters, descent.params[last, lane], rtol=2e-5, atol=1e-6
         )
     explorer.close()
 
@@ -106,7 +106,7 @@ def test_the_code_carries_a_function_of_the_student_s_own():
     )
     explorer.run()
     result = run_code(explorer)[0]
-    np.testing.assert_allclose(result["parameters"], explorer.descent.params[-1, 0], rtol=1e-5)
+    np.testing.assert_allclose(result.parameters, explorer.descent.params[-1, 0], rtol=1e-5)
     explorer.close()
 
 

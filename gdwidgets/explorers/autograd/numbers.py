@@ -1,0 +1,83 @@
+"""Tensors in few characters: for a label, a sentence, a table."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+MINUS = "\u2212"
+
+MOST_SHOWN = 4
+"""Rows and columns of a tensor that are written out."""
+
+
+def scalar(value: float, digits: int = 4) -> str:
+    """One number, short, with the exponent as a person writes it."""
+    text = f"{value:.{digits}g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        text = f"{mantissa}e{int(exponent)}"
+    return "0" if text in {"-0", "0"} else text.replace("-", MINUS)
+
+
+def shape(tensor: Tensor) -> str:
+    """A tensor's shape: ``1×2``, ``3``, or ``scalar`` for a number without dimensions."""
+    return "×".join(str(size) for size in tensor.shape) or "scalar"
+
+
+def brief(tensor: Tensor | None, digits: int = 4, most: int = 3) -> str:
+    """A tensor in few characters: its number, its numbers, or its shape."""
+    if tensor is None:
+        return ""
+    if tensor.numel() == 1:
+        return scalar(float(tensor), digits)
+    if 0 < tensor.numel() <= most:
+        return "[" + ", ".join(scalar(float(v), digits) for v in tensor.flatten()) + "]"
+    return shape(tensor)
+
+
+def fitting(tensor: Tensor | None, room: int, most: int = 6) -> tuple[str, bool]:
+    """A tensor in at most ``room`` characters, with as many digits as there is room for.
+
+    Returns
+    -------
+    The text, and whether it is a shape because the numbers do not fit.
+    """
+    if tensor is None:
+        return "", False
+    if 0 < tensor.numel() <= most:
+        for digits in (4, 3, 2):
+            text = brief(tensor, digits, most)
+            if len(text) <= room:
+                return text, False
+        if tensor.numel() == 1:
+            return text, False
+    return shape(tensor), True
+
+
+def said(tensor: Tensor | None) -> str:
+    """A tensor in a sentence: up to six numbers with six digits, or its shape."""
+    many = tensor is not None and not 0 < tensor.numel() <= 6
+    return f"a tensor of shape {brief(tensor, most=0)}" if many else brief(tensor, 6, 6)
+
+
+def plainly(tensor: Tensor, digits: int = 4) -> str:
+    """A tensor beside its shape: a number, a list where one dimension will do, or nested lists."""
+    if tensor.numel() == 1:
+        return scalar(float(tensor), digits)
+    flat = tensor.numel() == max(tensor.shape)
+    return written(tensor.flatten() if flat else tensor, digits)
+
+
+def written(tensor: Tensor, digits: int = 4) -> str:
+    """A tensor as nested lists, of at most 4 × 4 numbers."""
+
+    def nested(values: Tensor) -> str:
+        if values.dim() == 0:
+            return scalar(float(values), digits)
+        inner = [nested(part) for part in values[:MOST_SHOWN]]
+        if len(values) > MOST_SHOWN:
+            inner.append("…")
+        joint = ",\n " if values.dim() > 1 and max(values.shape[1:], default=0) > 1 else ", "
+        return "[" + joint.join(part.replace("\n", "\n ") for part in inner) + "]"
+
+    return nested(tensor)

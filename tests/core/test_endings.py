@@ -1,0 +1,149 @@
+"""How runs are said to end, against what becomes of them when they go on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gdwidgets.core import (
+    SURFACES,
+    Descent,
+    LinearNeuron,
+    MiniBatches,
+    PolynomialRegression,
+    Surface,
+    initial_parameters,
+    training_pairs,
+)
+from gdwidgets.core.analysis.endings import End, end_behaviour, motion
+from gdwidgets.core.analysis.quadratic import quadratic
+
+COURSE = PolynomialRegression(*training_pairs())
+
+
+def ended(objective, start, rate, steps=300, **keywords):
+    descent = Descent(objective, start, rate, max_steps=steps, **keywords)
+    descent.advance_to(steps)
+    return descent
+
+
+CASES = {
+    "Himmelblau": ("himmelblau", (1, 1), 5e-4, End.CONVERGED),
+    "Himmelblau, too few": ("himmelblau", (1, 1), 5e-5, End.NOT_CONVERGED),
+    "an unstable minimum": ("himmelblau", (-4, -3), 0.016, End.OSCILLATING),
+    "2-cycle": ("styblinski-tang", (-2, -2), 0.058, End.OSCILLATING),
+    "2-cycle of humps": ("six-hump camel", (0.2, -0.6), 0.125, End.OSCILLATING),
+    "at the limit": ("narrow valley", (-9, 2), 0.02, End.OSCILLATING),
+    "above the limit": ("booth", (-8, 8), 0.112, End.UNBOUNDED),
+    "hardly above it": ("booth", (-8, 8), 0.1113, End.UNBOUNDED),
+    "below the limit": ("booth", (-8, 8), 0.1, End.CONVERGED),
+    "a saddle's axis": ("saddle", (3, 0), 0.02, End.SADDLE),
+    "beside the axis": ("saddle", (3, 0.01), 0.02, End.UNBOUNDED),
+    "the tip": ("ackley", (0.3, 0.2), 0.01, End.OSCILLATING),
+    "diverged": ("himmelblau", (1, 1), 0.1, End.DIVERGED),
+}
+
+
+@pytest.mark.parametrize(("name", "start", "rate", "expected"), CASES.values(), ids=CASES.keys())
+def test_known_endings(name, start, rate, expected):
+    assert end_behaviour(ended(SURFACES[name], start, rate)) is expected
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(["booth", "narrow valley", "matyas"]),
+    part=st.floats(0.3, 1.5).filter(lambda part: abs(part - 1) > 1e-3),
+    seed=st.integers(0, 99),
+)
+def test_on_quadratics_the_limit_decides(name, part, seed):
+    surface = SURFACES[name]
+    low, high = np.array(surface.bounds).T
+    start = np.random.default_rng(seed).uniform(low, high)
+    descent = ended(surface, start, part * quadratic(surface).limit)
+    said = end_behaviour(descent)
+    if part > 1:
+        assert said in {End.UNBOUNDED, End.DIVERGED}
+    else:
+        diagonal = np.hypot(*(high - low))
+        away = np.hypot(*(descent.params[-1, 0] - np.array(surface.minima[0])))
+        assert said is (End.CONVERGED if away <= 0.005 * diagonal else End.NOT_CONVERGED)
+
+
+def test_a_tolerance_that_stops_early_is_not_convergence():
+    descent = ended(SURFACES["rosenbrock"], (-1.5, 2.0), 5e-4, loss_tol=1e-3)
+    assert descent.outcomes[0] == "converged"
+    assert end_behaviour(descent) is End.STOPPED
+    bouncing = ended(SURFACES["narrow valley"], (0.0, 2.0), 0.02, loss_tol=1e-3)
+    assert bouncing.outcomes[0] == "converged"
+    assert end_behaviour(bouncing) is End.OSCILLATING
+
+
+def test_lanes_are_told_apart():
+    rates = (0.1, 1e-4, 0.2005, 0.21)
+    descent = ended(COURSE, initial_parameters(), rates, 4000)
+    said = [end_behaviour(descent, lane) for lane in range(4)]
+    assert said[:2] == [End.CONVERGED, End.NOT_CONVERGED]
+    assert said[2] in {End.UNBOUNDED, End.DIVERGED}
+    assert said[3] is End.DIVERGED
+
+
+def test_other_objectives_have_endings_too():
+    assert end_behaviour(ended(LinearNeuron(), (0.5, 0.5), 0.1)) is End.CONVERGED
+    assert (
+        end_behaviour(ended(LinearNeuron(), (0.5, 0.5), 0.1, clear_every=None)) is End.OSCILLATING
+    )
+    noisy = ended(MiniBatches(COURSE, 10), initial_parameters(), 0.1, 500)
+    assert end_behaviour(noisy) in {End.OSCILLATING, End.NOT_CONVERGED}
+    plane = Surface(lambda u, v: 2 * u - v, (-2, 2))
+    assert end_behaviour(ended(plane, (0.0, 0.0), 0.1)) is End.UNBOUNDED
+    slide = Surface(lambda u, v: torch.exp(-u) + v**2, (-2, 2))
+    assert end_behaviour(ended(slide, (0.0, 0.0), 0.1)) is End.NOT_CONVERGED
+
+
+@settings(max_examples=6, deadline=None)
+@given(rule=st.sampled_from(["momentum", "nesterov", "adam"]), seed=st.integers(0, 99))
+def test_what_converged_stays_where_it_is(rule, seed):
+    surface = SURFACES["himmelblau"]
+    starts = np.random.default_rng(seed).uniform(-5, 5, (6, 2))
+    rate = 0.05 if rule == "adam" else 1e-3
+    long = ended(surface, starts, rate, 1500, rule=rule)
+    short = ended(surface, starts, rate, 400, rule=rule)
+    for lane in range(6):
+        if end_behaviour(short, lane) is End.CONVERGED:
+            away = np.hypot(*(long.params[400:, lane] - short.params[400, lane]).T)
+            assert away.max() <= 0.01 * 17
+
+
+def test_a_run_that_goes_on_is_judged_as_if_it_were_over():
+    descent = Descent(SURFACES["booth"], (-8.0, 8.0), 0.05, max_steps=300)
+    descent.advance_to(3)
+    assert end_behaviour(descent) is End.NOT_CONVERGED
+    descent.advance_to(300)
+    assert end_behaviour(descent) is End.CONVERGED
+    with pytest.raises(ValueError, match="record=True"):
+        end_behaviour(Descent(COURSE, (0, 0, 0), 0.1, max_steps=1, record=False))
+    with pytest.raises(ValueError, match="lane must be from 0 to 0"):
+        end_behaviour(descent, 1)
+
+
+@given(
+    period=st.integers(2, 6),
+    factor=st.sampled_from([0.8, 1.0, 1.2]),
+    size=st.floats(0.1, 100),
+)
+def test_motions_are_recognised(period, factor, size):
+    k = np.arange(33)
+    around = size * factor**k * np.exp(2j * np.pi * k / period)
+    records = np.stack([around.real + 1, around.imag], axis=-1)[:, None].astype(np.float32)
+    found = motion(records, np.array([33]))
+    assert found.growth[0] == pytest.approx(factor**16, rel=0.4)
+    assert (found.growth[0] > 1.02) == (factor > 1)
+    assert (found.growth[0] < 0.98) == (factor < 1)
+    if factor == 1:
+        assert found.returns[0]
+    still = motion(np.repeat(records[:1], 33, axis=0), np.array([33]))
+    assert still.still[0]
+    assert still.at_rest[0]

@@ -1,0 +1,238 @@
+"""Where nodes, lines and texts go: nothing touches, nothing is clipped, everything is legible."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from explorers.autograd.screen import gradients, products, values
+from gdwidgets import AutogradExplorer
+from gdwidgets.core.autograd.graph import record_graph
+from gdwidgets.core.autograd.presets import PRESET_NAMES
+from gdwidgets.explorers.autograd.layout import MOST_COLUMNS, curve, place
+from gdwidgets.explorers.autograd.plots import HEIGHT, LEAST_ROW, WIDTH, sizes
+from graphs import recorded
+
+
+def _no_two_nodes_touch(placed):
+    points = list(placed.points.values())
+    for i, (x, y) in enumerate(points):
+        assert 0 <= x < placed.columns <= MOST_COLUMNS
+        assert 0 < y < placed.height
+        for other in points[:i]:
+            assert abs(x - other[0]) >= 1 or abs(y - other[1]) >= 0.999
+
+
+def _every_line_goes_right_from_node_to_node(placed):
+    for edge in placed.edges:
+        before, after = placed.points[edge.source], placed.points[edge.target]
+        assert after[0] > before[0] or after[1] > before[1]
+        line = curve(edge, 0.1)
+        assert np.allclose(line[0], before)
+        assert np.allclose(line[-1], (after[0], after[1] + 0.1))
+        assert line[-2][1] == pytest.approx(line[-1][1])  # an arrow head points to the right
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_no_two_nodes_touch_and_every_line_goes_right(name):
+    placed = place(recorded(name, 30))
+    _no_two_nodes_touch(placed)
+    _every_line_goes_right_from_node_to_node(placed)
+
+
+@st.composite
+def functions(draw):
+    """A function of x and w that combines earlier results at random."""
+    steps = draw(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=25))
+
+    def function(x, w):
+        known = [x, w]
+        for one, two in steps:
+            known.append(known[one % len(known)] * 0.5 + known[two % len(known)])
+        return sum(known[2:])
+
+    return function
+
+
+@given(functions())
+@hypothesis_settings(deadline=None, max_examples=30)
+def test_any_graph_is_laid_out(function):
+    graph = record_graph(function, {"x": 1.0, "w": 2.0})
+    placed = place(graph)
+    _no_two_nodes_touch(placed)
+    _every_line_goes_right_from_node_to_node(placed)
+    wanted = sorted((i, n.name) for n in graph.nodes.values() for i in n.inputs)
+    drawn = [(edge.source, edge.target) for edge in placed.edges]
+    named = [(i, n) for n, sources in placed.tags.items() for i in sources]
+    far = [pair for pair in wanted if pair in named]
+    assert sorted(drawn + far) == wanted
+
+
+def test_a_chain_of_operations_is_straight():
+    placed = place(recorded())
+    heights = [placed.points[name][1] for name in ("matmul", "add", "sub", "square", "mean")]
+    assert max(heights) - min(heights) < 0.05
+
+
+def test_two_uses_are_two_lines():
+    placed = place(recorded("x · x"))
+    assert [(edge.nth, edge.port) for edge in placed.edges] == [(0, -1.0), (1, 1.0)]
+
+
+def test_a_layout_is_the_same_in_every_session():
+    code = (
+        "from gdwidgets import AutogradExplorer\n"
+        "from gdwidgets.explorers.autograd.layout import place\n"
+        "print(place(AutogradExplorer(preset='regression sample').graph))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1
+
+
+def test_networkx_comes_only_when_a_graph_is_drawn():
+    code = "import sys, gdwidgets.explorers.autograd.explorer\nprint('networkx' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_an_edge_across_layers_passes_between_nodes():
+    placed = place(record_graph(lambda x: torch.exp(torch.sin(torch.cos(x))) * x, {"x": 1.0}))
+    edge = next(e for e in placed.edges if (e.source, e.target) == ("x", "mul"))
+    assert len(edge.stops) > 3
+    for name in ("cos", "sin", "exp"):
+        x, y = placed.points[name]
+        stop = next(stop for stop in edge.stops if stop[0] == x)
+        assert abs(stop[1] - y) >= 0.5
+
+
+def test_an_input_from_far_away_is_named_instead_of_drawn():
+    def function(x, w):
+        for _ in range(12):
+            x = torch.tanh(x * w)
+        return x
+
+    explorer = AutogradExplorer(function, {"x": 1.0, "w": 0.5})
+    placed = place(explorer.graph)
+    drawn = {(edge.source, edge.target) for edge in placed.edges}
+    assert placed.tags["mul 12"] == ("w",)
+    assert ("w", "mul 12") not in drawn
+    assert ("w", "mul") in drawn
+    assert set(explorer.drawing.tags.text) == {"w"}
+    explorer.close()
+
+
+# -- sizes -----------------------------------------------------------------------------------------
+
+
+def test_two_nodes_fill_the_frame():
+    assert sizes(2, 1.0, 1.0).node >= 90
+
+
+@given(
+    st.integers(1, MOST_COLUMNS), st.floats(1.0, HEIGHT / LEAST_ROW), st.sampled_from([1.0, 1.4])
+)
+def test_no_text_is_below_13_pixels_and_no_nodes_touch(columns, rows, scale):
+    found = sizes(columns, rows, scale)
+    assert found.font >= 13 * scale
+    assert found.sign >= 13 * scale
+    assert found.node < found.down
+    assert found.node < found.across or scale > 1
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_no_text_covers_a_node_or_another_text(name):
+    """In a cell of 900 pixels, at every step of the walk."""
+    explorer = AutogradExplorer(preset=name)
+    drawing = explorer.drawing
+    size = drawing._sizes
+    for k in range(explorer.max_steps + 1):
+        explorer.step = k
+        boxes = []
+        for mark in (drawing.values, drawing.gradients):
+            for x, y, text in zip(mark.x, mark.y, mark.text, strict=True):
+                if text:
+                    half = len(text) * 3.6 * size.font / 13, 0.5 * size.font
+                    boxes.append((x * size.across, y * size.down, *half))
+        for i, (x, y, a, b) in enumerate(boxes):
+            for u, v, c, d in boxes[:i]:
+                assert abs(x - u) >= a + c or abs(y - v) >= b + d
+    explorer.close()
+
+
+def test_a_high_picture_follows_the_walk():
+    names = [f"t{k}" for k in range(9)]
+    explorer = AutogradExplorer(
+        lambda **given: torch.stack(list(given.values())).sum(), dict.fromkeys(names, 1.0)
+    )
+    drawing = explorer.drawing
+    assert drawing.partly
+    for k in range(explorer.max_steps + 1):
+        explorer.step = k
+        if k:
+            y = drawing._placed.points[explorer.picture_graph.steps[k - 1].node][1]
+            assert drawing.y.min <= y - 0.45
+            assert y + 0.45 <= drawing.y.max
+    explorer.select("t0")
+    assert drawing.y.min <= drawing._placed.points["t0"][1] <= drawing.y.max
+    explorer.close()
+
+
+def test_41_operations_are_drawn_at_a_legible_size():
+    def function(x):
+        for _ in range(41):
+            x = torch.tanh(x)
+        return x
+
+    explorer = AutogradExplorer(function, {"x": 1.0})
+    explorer.run()
+    assert explorer.drawing._sizes.node >= 38
+    assert all(values(explorer).values())
+    assert all(gradients(explorer).values())
+    explorer.close()
+
+
+def test_a_graph_of_more_than_200_nodes_is_collapsed_and_says_so():
+    def long(x):
+        for _ in range(300):
+            x = x * 1.001
+        return x
+
+    explorer = AutogradExplorer(long, {"x": 1.0}, situations={})
+    assert "The graph has 301 nodes, more than 200" in explorer.sentence_text
+    assert len(explorer.picture_graph.nodes) < 40
+    assert explorer.max_steps < 80
+    explorer.run()
+    assert explorer.graph.grads["x"].item() == pytest.approx(1.001**300, rel=1e-4)
+    assert "drawn as one" in explorer.words.sentence(13)
+    assert len(explorer.to_dataframe()) == 601
+    explorer.close()
+
+
+def test_products_stay_inside_the_frame(explorer):
+    size = explorer.drawing._sizes
+    for k in range(13):
+        explorer.step = k
+        shown = products(explorer)
+        for text, x in zip(shown, explorer.drawing.gradients.x[-len(shown) :], strict=False):
+            left = (x + 0.5) * size.across - len(text) * 3.8
+            assert left >= -20
+            assert left + len(text) * 7.6 <= WIDTH + 12

@@ -1,0 +1,339 @@
+"""The map shows paths at full resolution in few small messages, and starts stay on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gdwidgets.core import SURFACES, Descent
+from gdwidgets.ui.plots import trail
+from gdwidgets.ui.plots.plane import SIDE, Plane
+from messages import recorded_messages
+
+HIMMELBLAU = SURFACES["himmelblau"]
+
+
+def plane_of(surface=HIMMELBLAU, **options):
+    plane = Plane(360, **options)
+    plane.show_surface(surface.values, surface.bounds, least=0.0, minima=surface.minima)
+    return plane
+
+
+def descent_of(lanes=1, rate=5e-4, steps=300, **options):
+    starts = [[1.0 + 0.3 * lane, 1.0 - 0.2 * lane] for lane in range(lanes)]
+    descent = Descent(HIMMELBLAU, starts, rate, max_steps=steps, **options)
+    descent.advance_to(steps)
+    return descent
+
+
+def visible_path(plane, lane):
+    """The corners of a lane's solid path as the browser shows them: whole pieces and the tail."""
+    lanes, pieces = len(plane._runs), plane._pieces
+    first = lanes * pieces if plane._halos else 0
+    shown = set(plane.past.curves_subset)
+    x, y = np.atleast_2d(plane.past.x), np.atleast_2d(plane.past.y)
+    parts = [
+        np.stack([x[row], y[row]], axis=1)
+        for row in range(first + lane * pieces, first + (lane + 1) * pieces)
+        if row in shown
+    ]
+    row = (lanes if plane._halos else 0) + lane
+    parts.append(np.stack([plane.moving.x[row], plane.moving.y[row]], axis=1))
+    return np.concatenate(parts)
+
+
+def wild_paths(seed, records, lanes):
+    """Paths (records, lanes, 2) that wander, leave the map, or turn non-finite."""
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(0, rng.choice([0.01, 1, 100]), (records, lanes, 2))
+    paths = np.cumsum(steps, axis=0) + rng.uniform(-5, 5, (lanes, 2))
+    for _ in range(rng.integers(0, 3)):
+        bad = rng.choice([np.inf, -np.inf, np.nan, 1e30])
+        paths[rng.integers(1, records + 1) :, rng.integers(lanes), rng.integers(2)] = bad
+    return paths.astype(np.float32)
+
+
+wild = st.builds(wild_paths, st.integers(0, 10**6), st.integers(1, 900), st.integers(1, 6))
+
+
+@pytest.fixture(scope="module")
+def plane():
+    """One for all: `show_run` makes it another run's."""
+    return plane_of()
+
+
+@given(paths=wild, data=st.data())
+@settings(max_examples=20)
+def test_the_picture_does_not_depend_on_where_the_cursor_has_been(plane, paths, data):
+    k = data.draw(st.integers(0, len(paths)))
+    seen = []
+    for detour in ([], data.draw(st.lists(st.integers(0, len(paths)), max_size=4))):
+        plane.show_run(paths)
+        for other in detour:
+            plane.draw(other)
+        plane.draw(k)
+        seen.append((plane.moving.x, plane.moving.y, plane.past.curves_subset))
+    for one, other in zip(*seen, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@given(paths=wild)
+@settings(max_examples=20)
+def test_nothing_reaches_the_browser_that_it_cannot_draw(plane, paths):
+    plane.show_run(paths)
+    for k in (0, len(paths) // 2, len(paths)):
+        plane.draw(k)
+        for mark in (plane.past, plane.coming, plane.moving):
+            for values in (mark.x, mark.y):
+                assert np.isfinite(values).all()
+                assert np.abs(values).max() <= 200 * SIDE
+
+
+@given(paths=wild)
+@settings(max_examples=20)
+def test_markers_stand_on_the_map(plane, paths):
+    plane.show_run(paths)
+    lanes = paths.shape[1]
+    for k in (0, len(paths) // 2, len(paths)):
+        plane.draw(k)
+        for axis in (plane.moving.x, plane.moving.y):
+            corners = axis[-lanes:].astype(float)
+            middle = (corners.min(axis=1) + corners.max(axis=1)) / 2
+            assert (middle > -60).all()
+            assert (middle < SIDE + 60).all()
+
+
+@given(st.integers(0, 10**6), st.integers(2, 2000), st.integers(20, 400))
+@settings(max_examples=20)
+def test_a_thinned_path_keeps_its_ends_and_its_extremes(seed, count, most):
+    path = np.random.default_rng(seed).normal(size=(count, 2)).cumsum(axis=0)
+    picked = trail.thinned(path, most)
+    assert len(picked) <= max(most, 6)
+    assert picked[0] == 0
+    assert picked[-1] == count - 1
+    np.testing.assert_array_equal(path[picked].max(axis=0), path.max(axis=0))
+    np.testing.assert_array_equal(path[picked].min(axis=0), path.min(axis=0))
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_every_record_up_to_the_cursor_is_drawn_and_none_beyond(plane, lanes):
+    descent = descent_of(lanes, steps=90)
+    plane.show_run(descent.params)
+    for k in (0, 1, 33, 34, 35, 90):
+        plane.draw(k, updates=np.zeros((lanes, 2)))
+        for lane in range(lanes):
+            drawn = visible_path(plane, lane)
+            records = plane.to_map(descent.params[: k + 1, lane])
+            away = np.abs(records[:, None] - drawn[None]).max(axis=2)
+            assert away.min(axis=1).max() <= 1  # each record is drawn
+            assert away.min(axis=0).max() <= 1  # and nothing else
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 4, 8])
+def test_a_frame_is_two_small_messages_however_long_the_run(plane, lanes):
+    descent = descent_of(lanes, rate=8e-3, steps=4000)
+    plane.show_run(descent.params)
+    for k in (1, 2, 40, 1999, 2000, 4000, 3):
+        with recorded_messages() as sent:
+            plane.draw(k)
+        assert len(sent) <= 2
+        assert max((size for _, _, size in sent), default=0) <= 1400
+        assert sent.bytes <= 2200
+
+
+def test_a_frame_without_news_is_no_message(plane):
+    plane.show_run(descent_of().params)
+    plane.draw(50)
+    with recorded_messages() as sent:
+        plane.draw(50)
+    assert sent == []
+
+
+def test_a_run_that_grows_as_it_is_drawn_needs_few_messages(plane):
+    whole = descent_of(steps=2000).params
+    known = [1]
+    plane.show_run(lambda: whole[: known[0]])
+    counts = []
+    for k in range(1, 2000, 5):
+        known[0] = k + 1
+        with recorded_messages() as sent:
+            plane.draw(k)
+        counts.append(len(sent))
+    assert np.mean(np.array(counts) <= 2) > 0.9
+    plane.draw(1999, full=True)
+    end = visible_path(plane, 0)[-1]
+    np.testing.assert_allclose(end, plane.to_map(whole[1996, 0]), atol=2)
+
+
+def arrow_length(plane, lane=0):
+    row = (len(plane._runs) if plane._halos else 0) + lane
+    x, y = plane.moving.x[row].astype(float), plane.moving.y[row].astype(float)
+    # Shaft's end: the second last corner but one of the head.
+    tail = plane.to_map(plane._read()[plane._k, lane])
+    return float(np.hypot(x - tail[0], y - tail[1]).max())
+
+
+@given(rate=st.floats(3e-4, 3e-3))
+@settings(max_examples=10)
+def test_at_twice_the_rate_the_arrow_is_twice_as_long(plane, rate):
+    lengths = []
+    for times in (1, 2):
+        descent = Descent(HIMMELBLAU, [[1, 1]], times * rate, max_steps=5)
+        descent.advance_to(5)
+        plane.show_run(descent.params)
+        plane.draw(0)
+        lengths.append(arrow_length(plane))
+    assert lengths[1] == pytest.approx(2 * lengths[0], rel=0.02)
+
+
+def test_the_arrow_is_never_shorter_than_the_update_and_says_how_much_longer(plane):
+    for start in ((1, 1), (-5, 5), (0, -3)):
+        descent = Descent(HIMMELBLAU, [start], 5e-3, max_steps=5)
+        descent.advance_to(5)
+        plane.show_run(descent.params)
+        plane.draw(0)
+        assert plane.factor >= 1
+        assert plane.factor_note.visible == (plane.factor != 1)
+        if plane.factor != 1:
+            assert list(plane.factor_note.text) == [f"arrow ×{plane.factor:g}"]
+    plane.show_run(descent.params, factor=1.0)
+    plane.draw(0)
+    assert not plane.factor_note.visible
+    update = plane.to_map(descent.params[1, 0]) - plane.to_map(descent.params[0, 0])
+    assert arrow_length(plane) == pytest.approx(np.hypot(*update), abs=2)
+
+
+def test_a_click_is_told_in_the_planes_units():
+    clicked = []
+    plane = plane_of(on_click=clicked.append)
+    x, y = plane.to_map((2.5, -1.25))
+    plane.glass._handle_custom_msg(
+        {"event": "element_click", "data": {"click_x": float(x), "click_y": float(y)}}, []
+    )
+    assert clicked == [pytest.approx((2.5, -1.25))]
+
+
+def test_a_drag_is_told_while_it_lasts_and_when_it_ends_and_stays_on_the_map():
+    told = []
+    plane = plane_of(on_drag=lambda *event: told.append(event))
+    plane.show_run(descent_of(2).params)
+    assert told == []
+    places = plane._put.astype(np.float32)
+    places[1] = [SIDE * 1.2, SIDE / 2]
+    plane.start.set_state({"x": places[:, 0].tolist(), "y": places[:, 1].tolist()})
+    assert len({event[0] for event in told}) == 1
+    lane, point, released = told[-1]
+    assert (lane, released) == (1, False)
+    assert point == pytest.approx((6.0, 0.0))
+    plane.start._handle_custom_msg(
+        {"event": "drag_end", "index": 1, "point": {"x": -50.0, "y": 0.0}}, []
+    )
+    assert told[-1] == (1, (-6.0, -6.0), True)
+
+
+def test_lanes_with_one_start_have_one_circle():
+    told = []
+    plane = plane_of(on_drag=lambda *event: told.append(event))
+    descent = Descent(HIMMELBLAU, [[1, 1], [1, 1], [0, 2]], 5e-4, max_steps=3)
+    descent.advance_to(3)
+    plane.show_run(descent.params)
+    assert len(plane.start.x) == 2
+    plane.start._handle_custom_msg(
+        {"event": "drag_end", "index": 1, "point": {"x": 0.0, "y": 0.0}}, []
+    )
+    assert told[-1][0] == 2
+
+
+def test_zooming_in_and_out_shows_the_same_points():
+    plane = plane_of()
+    descent = descent_of()
+    plane.show_run(descent.params)
+    plane.draw(120)
+    before = plane.moving.x.copy()
+    plane.zoom((3, 2), 4)
+    assert plane.zoomed
+    assert plane.to_map((3, 2)) == pytest.approx((SIDE / 2, SIDE / 2))
+    assert np.ptp(plane._window, axis=1) == pytest.approx((3, 3))
+    plane.zoom((5.9, -5.9), 4)
+    assert plane._window[:, 1].max() <= 6
+    assert plane._window[:, 0].min() >= -6
+    plane.zoom_out()
+    plane.zoom_out()
+    assert not plane.zoomed
+    np.testing.assert_array_equal(plane.moving.x, before)
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_every_surface_can_be_shown(name):
+    surface = SURFACES[name]
+    plane = plane_of(surface)
+    start = np.array([surface.start], np.float32)
+    plane.show_run(np.stack([start, start]))
+    plane.draw(1)
+    assert plane.contours.visible
+    assert len(plane.minima.x) == len(surface.minima)
+    for axis in (plane.axis_x, plane.axis_y):
+        assert 3 <= len(axis.tick_values) <= 8
+        assert not any("-" in text for text in axis.tick_labels.values())
+    plane.close()
+
+
+def test_a_surface_with_holes_can_be_shown():
+    plane = Plane(300)
+    plane.show_surface(
+        lambda p: np.where(p[:, 0] > 0, np.sqrt(np.abs(p[:, 0])), np.nan), ((-1, 3), (-1, 3))
+    )
+    assert plane.contours.visible
+
+
+def test_basins_of_more_minima_than_tints_are_all_coloured():
+    from gdwidgets.ui.plots import palette
+    from gdwidgets.ui.plots.plane import basin_picture
+
+    labels = np.arange(-2, 34).reshape(6, 6)
+    picture = basin_picture(labels, -1, -2)
+    assert picture.shape[2] == 4
+    fine = len(picture) // 6
+    for index in (0, 7, 12, 33):
+        row, column = divmod(index + 2, 6)
+        colour = picture[row * fine + fine // 2, column * fine + fine // 2, :3]
+        assert tuple(colour) == tuple(palette.rgb(palette.tint(index)))
+
+
+def test_minima_are_numbered_from_1_and_those_off_the_window_are_left_out():
+    plane = plane_of()
+    assert list(plane.numbers.text) == ["1", "2", "3", "4"]
+    plane.zoom((-2.8, 3.1), 6)
+    assert np.atleast_1d(plane.numbers.text).tolist() == ["2"]
+
+
+def test_the_summary_says_what_is_seen(plane):
+    plane.show_run(descent_of().params, names=["plain"])
+    text = plane.summary(120)
+    assert "u from −6 to 6" in text
+    assert "Minimum 1 at (3, 2)" in text
+    assert "plain: (2.914, 2.04), from (1, 1) at the start" in text
+
+
+@pytest.mark.parametrize("size", [1.0, 1.4])
+def test_the_map_is_square_and_no_text_is_small(size):
+    plane = plane_of()
+    plane.set_size(size)
+    margin = plane.figure.fig_margin
+    assert margin["left"] + margin["right"] == margin["top"] + margin["bottom"]
+    assert plane.figure.min_aspect_ratio == plane.figure.max_aspect_ratio == 1
+    for text in (plane.numbers, plane.letters, plane.titles, plane.factor_note):
+        assert text.default_size >= 13 * size
+
+
+def test_nothing_is_left_when_a_figure_is_closed():
+    from ipywidgets.widgets.widget import _instances
+
+    before = set(_instances)
+    plane = plane_of(bar=True)
+    plane.show_run(descent_of().params)
+    plane.draw(3)
+    plane.close()
+    assert set(_instances) - before == set()
