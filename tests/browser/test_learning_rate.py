@@ -277,7 +277,7 @@ def test_a_reload_in_mid_play_plays_on(notebook):
     notebook.execute("ex.speed = 50")
     opened.button("Play").click()
     notebook.wait_value("ex.step > 15")
-    opened.page.keyboard.press("Control+s")
+    opened.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
     opened.page.wait_for_timeout(1500)
     opened.page.reload()
     opened = RatePage(notebook.page).ready()
