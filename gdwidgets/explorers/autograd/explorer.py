@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 FOLLOWING = {"function", "tensors", "preset"}
 """Settings that make another expression, which the present switches need not fit."""
+
+REST = 0.3
+"""Seconds without a change after which a leaf's gradient is checked."""
 
 MOST_NUDGED = 24
 """Numbers that are nudged for the details of a leaf; the fold nudges more."""
@@ -187,6 +191,8 @@ class AutogradExplorer(Explorer):
 
     max_steps = Int(0, read_only=True)
     """The length of the walk; it follows from the graph."""
+
+    _check_awaited = False
 
     picture_graph: AutogradGraph
     """What is drawn: the recording, collapsed when it has more than 200 nodes."""
@@ -490,11 +496,12 @@ class AutogradExplorer(Explorer):
         self.drawing.show_graph(self.picture_graph, self.words)
         self._show_bars()
         self._situation = self._matching()
+        before = tuple(self.chips.chips.values())
         self.chips.offer(self.situations_offered)
-        new = self._show_switches()
+        new = self._show_switches() or before != tuple(self.chips.chips.values())
         given = expression.expression(self.function, self.tensors, self.preset, self.layers)
         new = self.sliders.show(given.tensors, self.graph.values) or new
-        if self._ready:
+        if new and self._ready:
             self.adopt_widgets()
 
     def _show_switches(self) -> bool:
@@ -572,7 +579,21 @@ class AutogradExplorer(Explorer):
         done = any(s.node == name and s.grad is not None for s in self.picture_graph.steps[:k])
         if node is None or node.kind != "leaf" or not few or not done or self.playing:
             return None
+        if self._check is None and self._by_hand:
+            # A hand that drags is not kept waiting: what has to be computed is shown when it rests.
+            if not self._check_awaited:
+                self._check_awaited = True
+                self._loop.start(self._check_soon())
+            return None
         return next((d for d in self.check.differences if d.name == name), None)
+
+    async def _check_soon(self) -> None:
+        graph = None
+        while graph is not self.graph:
+            graph = self.graph
+            await asyncio.sleep(REST)
+        self._check_awaited = False
+        self.draw_text(self.drawn)
 
     @property
     def check(self) -> GradientCheck:
