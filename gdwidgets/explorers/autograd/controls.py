@@ -24,6 +24,9 @@ STYLE = """
 .gdwidgets.gdw-autograd .gdw-chips { gap: 6px; }
 .gdwidgets.gdw-autograd .gdw-chips .widget-toggle-button { padding: 0 10px;
   font-size: calc(13px * var(--gdw-size)); }
+@container (max-width: 890px) {
+  .gdwidgets.gdw-autograd .gdw-chips { gap: 4px; }
+  .gdwidgets.gdw-autograd .gdw-chips .widget-toggle-button { padding: 0 6px; } }
 .gdw-switches { gap: 8px; align-items: center; flex-wrap: wrap; }
 .gdw-switches .gdw-caption { line-height: calc(32px * var(--gdw-size)); }
 .gdwidgets .gdw-leaf-switch.mod-active { background: #dff3e6; border-color: #1b7f4b;

@@ -8,7 +8,7 @@ ring.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,7 @@ DARK .gdwidgets .gdw-graph path.line[style*="rgb(27, 31, 37)"] { stroke: #c9ced6
 .gdw-graph-key { display: flex; flex-wrap: wrap; gap: 0 16px; justify-content: flex-end;
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   color: var(--gdw-quiet); }
+@container (max-width: 890px) { .gdw-graph-key { display: none; } }
 .gdw-graph-key i { display: inline-block; width: 12px; height: 12px; border: 2px solid;
   margin-right: 6px; vertical-align: -2px; box-sizing: border-box; }
 .gdw-graph-key .gdw-op { border-radius: 50%; }
@@ -194,7 +195,7 @@ class GraphPicture:
         self.gradients = self._labels(colors=[GRADIENT])
         for kind, mark in self.nodes.items():
             mark.on_element_click(
-                lambda _, event, kind=kind: self._clicked(kind, event["data"]["index"])
+                lambda _, event, kind=kind: self._clicked(kind, event.get("data", {}))
             )
         self.figure = bq.Figure(
             marks=[
@@ -265,10 +266,19 @@ class GraphPicture:
             **{"font_weight": "bold", **traits},
         )
 
-    def _clicked(self, kind: str, index: int) -> None:
+    def _clicked(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Tell which node was clicked, by its place.
+
+        The index that bqplot sends is that of the mark as it was when the node's element was made.
+        """
         names = self._names.get(kind, [])
-        if 0 <= index < len(names):
-            self._on_click(names[index])
+        try:
+            x, y = float(data["x"]), float(data["y"])
+        except (KeyError, TypeError, ValueError):
+            return
+        places = {name: self._placed.points[name] for name in names}
+        if names:
+            self._on_click(min(names, key=lambda n: math.dist(places[n], (x, y))))
 
     def resize(self, scale: float) -> None:
         """Make the figure ``scale`` times as large as it normally is."""

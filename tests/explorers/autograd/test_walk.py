@@ -193,13 +193,16 @@ def test_of_many_lines_those_around_the_present_one_are_shown():
 
 def test_a_click_shows_a_node_and_a_second_click_follows_the_walk_again(explorer):
     drawing = explorer.drawing
-    drawing._clicked("operation", 1)
+    click = {"index": 0, **dict(zip("xy", drawing._placed.points["add"], strict=True))}
+    drawing._clicked("operation", click)
     assert explorer.selected == "add"
     assert "AddBackward0" in explorer.details.value
     assert "add" in ringed(explorer)
-    drawing._clicked("operation", 1)
+    drawing._clicked("operation", click)
     assert explorer.selected == ""
-    drawing._clicked("tracked", 0)
+    drawing._clicked("tracked", dict(zip("xy", drawing._placed.points["w"], strict=True)))
+    assert explorer.selected == "w"
+    drawing._clicked("tracked", {"x": None})  # nothing that a browser sends can do harm
     assert explorer.selected == "w"
     assert "<b>w</b>" in explorer.details.value
 
