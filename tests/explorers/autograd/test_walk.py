@@ -207,6 +207,37 @@ def test_a_click_shows_a_node_and_a_second_click_follows_the_walk_again(explorer
     assert "<b>w</b>" in explorer.details.value
 
 
+def test_a_list_of_the_nodes_does_what_a_click_does(explorer):
+    explorer.unfold("Settings")
+    nodes = explorer.choice.list
+    assert [label for label, _ in nodes.options][-1] == "mean (loss)"
+    nodes.value = "add"
+    assert explorer.selected == "add"
+    explorer.select("w")
+    assert nodes.value == "w"
+    nodes.value = ""
+    assert explorer.selected == ""
+    explorer.preset = "x · x"
+    assert [value for _, value in nodes.options] == ["", "x", "matmul"]
+
+
+def test_the_picture_is_told_in_words(explorer):
+    explorer.step = 9
+    said = explorer.words.summary(9)
+    assert said.startswith("Graph of 9 nodes: x = [2, 3]; w = [1, 1]; ")
+    assert "add (z) = 6, gradient 6" in said
+    assert said in explorer.details.value
+
+
+def test_three_nodes_of_the_toy_neuron_change_nothing(explorer):
+    ones = [
+        name
+        for name, node in explorer.graph.nodes.items()
+        if node.local and all((local.value == 1).all() for _, local in node.local)
+    ]
+    assert ones == ["add", "sub", "mean"]
+
+
 def test_the_details_show_what_backward_computes(explorer):
     explorer.run()
     explorer.select("matmul")
