@@ -16,6 +16,9 @@ from gdwidgets.core.analysis.basins import (
 from gdwidgets.core.analysis.curvature import condition_number, hessian, learning_rate_limit
 from gdwidgets.core.data import initial_parameters, training_pairs
 from gdwidgets.core.descent.descent import Descent
+from gdwidgets.core.diagnosis.diagnose import diagnose
+from gdwidgets.core.diagnosis.findings import Finding
+from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 from gdwidgets.core.objectives.batches import MiniBatches
 from gdwidgets.core.objectives.named_surfaces import SURFACES
 from gdwidgets.core.objectives.neuron import LinearNeuron
@@ -38,6 +41,8 @@ from gdwidgets.core.rules.schedules import (
 from gdwidgets.core.rules.torch_optim import OptimizerRule
 from gdwidgets.core.rules.wrappers import PerLane
 from gdwidgets.core.session import own_torch_state
+from gdwidgets.core.watching.run import WatchedRun
+from gdwidgets.core.watching.watch import Watch, watch
 
 __all__ = [
     "DIVERGED",
@@ -52,9 +57,11 @@ __all__ = [
     "Cosine",
     "Descent",
     "Exponential",
+    "Finding",
     "GradientDescent",
     "InverseTime",
     "LinearNeuron",
+    "LoopRecord",
     "MiniBatches",
     "Momentum",
     "Nesterov",
@@ -63,16 +70,21 @@ __all__ = [
     "PerLane",
     "PolynomialRegression",
     "RMSprop",
+    "Reference",
     "Rule",
     "StepDecay",
     "Surface",
     "WarmUp",
+    "Watch",
+    "WatchedRun",
     "as_rule",
     "basins",
     "condition_number",
+    "diagnose",
     "hessian",
     "initial_parameters",
     "learning_rate_limit",
     "own_torch_state",
     "training_pairs",
+    "watch",
 ]

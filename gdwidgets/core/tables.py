@@ -16,6 +16,7 @@ import torch
 
 from gdwidgets.core.descent.descent import Descent
 from gdwidgets.core.objectives.micro_batches import MicroBatches
+from gdwidgets.core.rules.protocol import rate_dtype
 from gdwidgets.core.rules.wrappers import PerLane
 from gdwidgets.core.scripts.literals import short
 from gdwidgets.core.session import own_torch_state
@@ -96,7 +97,8 @@ def _beyond(descent: Descent, lane: int, last: int, steps: int) -> list[tuple[An
                     torch.from_numpy(part[k, lane].copy())[None]
                     for part in (descent.params, descent.grad)
                 )
-            params, state = rule.update(params, grad, state, _rate(descent, lane, k), k - first)
+            rate = torch.tensor([[descent.rate_at(k)[lane]]], dtype=rate_dtype(rule), device="cpu")
+            params, state = rule.update(params, grad, state, rate, k - first)
             if k < last:
                 continue
             cleared = every is not None and (k + 1) % every == 0
@@ -115,12 +117,6 @@ def _beyond(descent: Descent, lane: int, last: int, steps: int) -> list[tuple[An
 
 def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))
-
-
-def _rate(descent: Descent, lane: int, k: int) -> torch.Tensor:
-    """The learning rate of the update from record k, (1, 1)."""
-    rate = [rates[lane] for at, rates in descent.rates_from if at <= k][-1]
-    return torch.tensor([[float(rate)]], dtype=torch.float32, device="cpu")
 
 
 def _evaluated(descent: Descent, lane: int, params: torch.Tensor) -> tuple[float, torch.Tensor]:

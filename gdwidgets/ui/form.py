@@ -83,6 +83,10 @@ def parse_number(value: Any, name: str, example: str) -> float:
         raise ValueError(f"{name} must be a number such as {example}, not {value!r}") from None
 
 
+def _nothing() -> None:
+    """What is called where nobody wants to know."""
+
+
 # -- fields ----------------------------------------------------------------------------------------
 
 
@@ -110,6 +114,9 @@ class Field:
     ) -> None:
         self.widget = widget
         self.inputs = tuple(inputs)
+        self.made: Callable[[], None] = _nothing
+        """Called when controls were made after the field itself."""
+        self._writing = False
         self._write = write
         self._read = read
         self._shown: tuple[Any, ...] = tuple(one.value for one in self.inputs)
@@ -122,6 +129,8 @@ class Field:
         """
 
         def changed(_: Any) -> None:
+            if self._writing:
+                return  # a list that gets other entries chooses its first on the way
             if (values := tuple(one.value for one in self.inputs)) != self._shown:
                 self._shown = values
                 choose(lambda: self._read(*values))
@@ -131,9 +140,13 @@ class Field:
 
     def show(self, value: Any) -> None:
         """Write a setting's value into the control."""
-        self._shown = tuple(self._write(value))
-        for one, shown in zip(self.inputs, self._shown, strict=True):
-            one.value = shown
+        self._writing = True
+        try:
+            self._shown = tuple(self._write(value))
+            for one, shown in zip(self.inputs, self._shown, strict=True):
+                one.value = shown
+        finally:
+            self._writing = False
 
     def enable(self, *, on: bool) -> None:
         """Let somebody use the control, or not."""
@@ -515,25 +528,34 @@ class Form:
         The settings by name.
     choose
         Called with a setting's name and a function that returns the value chosen by hand.
+    made
+        Called when a field has made further controls.
     """
 
     def __init__(
         self,
         declared: Mapping[str, Setting],
         choose: Callable[[str, Callable[[], Any]], None],
+        made: Callable[[], None] = _nothing,
     ) -> None:
         self._declared = declared
         self._choose = choose
+        self._made = made
         self.fields: dict[str, Field] = {}
+        self._settings: dict[str, str] = {}
 
     def field(self, name: str) -> Field:
         """The bound field of a setting; made when it is first asked for."""
         if name not in self.fields:
             setting = self._declared[name]
-            made: Field = setting.control.field(setting)
-            made.bind(lambda read: self._choose(name, read))
-            self.fields[name] = made
+            self.add(name, name, setting.control.field(setting))
         return self.fields[name]
+
+    def add(self, key: str, setting: str, field: Field) -> None:
+        """Bind another field, known by ``key``, to a setting."""
+        field.bind(lambda read: self._choose(setting, read))
+        field.made = self._made
+        self.fields[key], self._settings[key] = field, setting
 
     def row(self, *names: str, align: str = "flex-end") -> HBox:
         """The fields of some settings beside each other."""
@@ -541,8 +563,8 @@ class Form:
 
     def show(self, settings: Mapping[str, Any]) -> None:
         """Write the settings' values into their fields."""
-        for name, field in self.fields.items():
-            field.show(settings[name])
+        for key, field in self.fields.items():
+            field.show(settings[self._settings[key]])
 
 
 __all__ = [

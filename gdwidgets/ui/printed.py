@@ -77,8 +77,9 @@ def printed(
     with mpl.rc_context({**mpl.rcParamsDefault, **STYLE, "backend": mpl.rcParams["backend"]}):
         figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
         draw(figure)
-        extra = {"metadata": {"Date": None}} if kind == "svg" else {}
-        figure.savefig(file, format=kind, dpi=dpi, **extra)
+        # Without a date the same picture is the same file.
+        metadata: Any = {"Date": None} if kind == "svg" else None
+        figure.savefig(file, format=kind, dpi=dpi, metadata=metadata)
     return file.getvalue()
 
 

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import sys
 
-MODULES = ("core_cost", "graph_cost", "frame_cost", "learning_rate_cost")
+MODULES = ("core_cost", "watch_cost", "graph_cost", "frame_cost", "learning_rate_cost")
 """Modules beside this one, each with ``rows()``: (what, measured, target)."""
 
 

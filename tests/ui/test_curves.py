@@ -321,7 +321,7 @@ def test_lanes_that_ended_earlier_end_there():
 def test_a_lane_said_to_have_diverged_is_named_so_though_its_records_are_finite():
     values = np.stack([1.2 * 5.0 ** np.arange(21), np.ones(21)], axis=1)
     figure = shown(values, 3, end=100, last=[20, 20], diverged=[True, False], names=["1", "b"])
-    assert list(figure.leavers.text) == ["● 1 diverges at step 20"]
+    assert np.atleast_1d(figure.leavers.text).tolist() == ["● 1 diverges at step 21"]
 
 
 def test_the_summary_says_what_is_seen():

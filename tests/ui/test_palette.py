@@ -81,10 +81,10 @@ def ciede2000(one, other):
     h1, h2 = np.degrees(np.arctan2([b1, b2], [a1, a2])) % 360
     turn = (h2 - h1 + 180) % 360 - 180
     hue = (h1 + turn / 2) % 360
-    l, c = (l1 + l2) / 2, (c1 + c2) / 2
+    light, c = (l1 + l2) / 2, (c1 + c2) / 2
     cos = [np.cos(np.radians(n * hue - shift)) for n, shift in ((1, 30), (2, 0), (3, -6), (4, 63))]
     t = 1 - 0.17 * cos[0] + 0.24 * cos[1] + 0.32 * cos[2] - 0.20 * cos[3]
-    s_l = 1 + 0.015 * (l - 50) ** 2 / np.sqrt(20 + (l - 50) ** 2)
+    s_l = 1 + 0.015 * (light - 50) ** 2 / np.sqrt(20 + (light - 50) ** 2)
     s_c, s_h = 1 + 0.045 * c, 1 + 0.015 * c * t
     spin = 60 * np.exp(-(((hue - 275) / 25) ** 2))
     r = -2 * np.sqrt(c**7 / (c**7 + 25**7)) * np.sin(np.radians(spin))
@@ -171,6 +171,6 @@ def test_the_heat_table_darkens_all_the_way():
     assert table.shape == (256, 3)
     assert tuple(table[0]) == (0xFB, 0xFE, 0xF3)
     assert tuple(table[-1]) == (0x23, 0x30, 0x58)
-    lightness = [lab(linear("#%02X%02X%02X" % tuple(rgb)))[0] for rgb in table]
+    lightness = [lab(linear("#" + bytes(rgb).hex().upper()))[0] for rgb in table]
     assert max(np.diff(lightness)) < 0.3
     assert lightness[0] - lightness[-1] > 70

@@ -231,6 +231,24 @@ def test_a_drag_is_told_while_it_lasts_and_when_it_ends_and_stays_on_the_map():
         {"event": "drag_end", "index": 1, "point": {"x": -50.0, "y": 0.0}}, []
     )
     assert told[-1] == (1, (-6.0, -6.0), True)
+    # The circle's place arrives once more, later than the release.
+    places[1] = [-50.0, 0.0]
+    with recorded_messages() as sent:
+        plane.start.set_state({"x": places[:, 0].tolist(), "y": places[:, 1].tolist()})
+    assert told[-1] == (1, (-6.0, -6.0), True)
+    # And the browser is told where it stands: on the edge.
+    assert plane.start.x[1] == 0
+    assert any("x" in content["state"] for _, content, _ in sent)
+
+
+def test_the_marker_of_a_run_that_has_left_waits_where_it_left(plane):
+    k = np.arange(100_001)
+    path = np.stack([0.5 * k, 0.25 * k], axis=1)[:, None].astype(np.float32)
+    plane.show_run(path)
+    for step in (13, 100_000):
+        plane.draw(step)
+        middle = [(a[-1].max() + a[-1].min()) / 2 for a in (plane.moving.x, plane.moving.y)]
+        assert middle == pytest.approx(plane.to_map((6.0, 3.0)), abs=2)
 
 
 def test_lanes_with_one_start_have_one_circle():

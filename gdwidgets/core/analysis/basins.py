@@ -56,7 +56,7 @@ MOST_MINIMA = 200
 _REACH = 0.02
 """How far apart ends at the same minimum may be, as a fraction of the map's diagonal."""
 
-_ROUNDS = 8
+_ROUNDS = 4
 """Rounds of looking ahead, between which lanes that are decided drop out."""
 
 _BLOCK = 20_000
@@ -118,7 +118,7 @@ class BasinSearch:
 
     Every start is descended from, and its last records say what became of it; see
     `gdwidgets.core.analysis.endings`. Where they leave that open, the descent goes on for up to
-    2,000 updates more.
+    1,000 updates more.
 
     Parameters
     ----------

@@ -12,6 +12,8 @@ from gdwidgets.core import checks
 _CHANGES = 10
 """Changes of the loss whose mean ratio is taken."""
 
+_EPS = float(np.finfo(np.float32).eps)
+
 
 def remaining_loss(losses: Any) -> float | None:
     """How far the last loss lies above the loss that the run approaches, from its last changes.
@@ -31,8 +33,9 @@ def remaining_loss(losses: Any) -> float | None:
     Returns
     -------
     float or None
-        ``None`` where the last change is not a smaller fall than the one before: the run does not
-        approach a loss in this way.
+        ``None`` where the last change is not a smaller fall than the one before, so that the run
+        does not approach a loss in this way, and where float32 losses are too coarse to tell r
+        from 1.
 
     Raises
     ------
@@ -50,4 +53,7 @@ def remaining_loss(losses: Any) -> float | None:
     if falling < 2 or not (math.isfinite(first) and first < last):
         return None
     ratio = (last / first) ** (1 / (falling - 1))
+    rounding = 2 * _EPS * float(np.abs(array[-_CHANGES - 1 :]).max())
+    if rounding / -last / (falling - 1) > 0.05 * (1 - ratio):
+        return None
     return float(-last * ratio / (1 - ratio))

@@ -21,6 +21,7 @@ from gdwidgets.core.descent.engine import Clearing, Engine, Evaluated
 from gdwidgets.core.descent.rates import Rates
 from gdwidgets.core.descent.recording import Array, Block, Endings, Recording
 from gdwidgets.core.descent.settings import Settings, given_settings
+from gdwidgets.core.descent.states import KeptStates
 from gdwidgets.core.objectives.protocol import Objective, SteppedObjective
 from gdwidgets.core.rules.protocol import Rule, State, rate_dtype, same_rule
 from gdwidgets.core.rules.schedules import Schedule
@@ -29,9 +30,6 @@ from gdwidgets.core.session import own_torch_state
 _CHUNK_STEPS = 256
 _CHUNK_NUMBERS = 1_000_000
 """Steps and numbers a chunk may hold before it is stacked and looked at."""
-
-_STATES_EVERY = 64
-"""Updates from one kept state of the rule to the next: a fork repeats fewer updates than this."""
 
 
 class Descent:
@@ -113,14 +111,16 @@ class Descent:
             self._point = torch.from_numpy(self.start.copy())
             self._engine = Engine(objective, self._point, accumulates=accumulates)
             self._state = self.rule.init(self._point)
-            self._states: dict[int, State] = {0: self._state}
+            self._states = KeptStates(0, self._state)
             self._begin_step(0)
             evaluated = self._engine.evaluate(self._point, None)
             self._grad = self._engine.lanes(evaluated.grad)
             first = self._engine.stacked([evaluated])
             self._endings = Endings(self.lanes, self.loss_tol, self.max_steps)
             self._endings.begin(first)
-            self._recording = Recording(first, keep_all=bool(record), own_step_grad=accumulates)
+            self._recording = Recording(
+                first, keep_all=checks.boolean(record, "record"), own_step_grad=accumulates
+            )
             self._recorded = 0
 
     # -- what is recorded ------------------------------------------------------------------
@@ -229,7 +229,7 @@ class Descent:
         k = min(checks.integer(k, "k", 0), self.max_steps)
         deadline = math.inf
         if budget is not None:
-            deadline = perf_counter() + max(checks.real(budget, "budget"), 0.0)
+            deadline = perf_counter() + max(checks.real(budget, "budget", infinite=True), 0.0)
         if k <= self._recorded or self.finished:
             return self._recorded
         width = self.lanes * (2 * len(self.objective.parameter_names) + 1)
@@ -242,7 +242,7 @@ class Descent:
         return self._recorded
 
     def fork(self, k: int, **changes: Any) -> Descent:
-        """A new descent that shares records 0 to k and goes on with other settings.
+        """A new descent that has records 0 to k of this one and goes on with other settings.
 
         The update from k to k + 1 is the first under the new settings; it uses the gradient buffer
         as recorded. A rule that stays keeps its state, another one starts from its ``init``. Lanes
@@ -327,12 +327,12 @@ class Descent:
         self._engine = Engine(self.objective, self._point, accumulates=accumulates)
         if same_rule(self.rule, parent.rule):
             self._rule_from = parent._rule_from
-            self._states = {at: state for at, state in parent._states.items() if at <= k}
-            self._state = self._state_at(k, block)
+            self._states = parent._states.until(k)
+            self._state = self._state_at(k, block) if parent._state else parent._state
         else:
             self._rule_from = k
             self._state = self.rule.init(self._point)
-            self._states = {k: self._state}
+            self._states = KeptStates(k, self._state)
 
     def _state_at(self, k: int, block: Block) -> State:
         """The rule's state after k updates, from the nearest kept one and the records between.
@@ -340,10 +340,7 @@ class Descent:
         Rules are pure functions of what is recorded, so most states need not be kept to be had
         again.
         """
-        nearest = max(self._states)
-        state = self._states[nearest]
-        if not state:
-            return state
+        nearest, state = self._states.nearest(k)
         for j in range(nearest, k):
             rates = self._rates_in_force(j).tensor(j, self._rate_dtype)
             params, grad = block["params"][j], block["grad"][j]
@@ -406,10 +403,8 @@ class Descent:
             last, self._state = done[-1]
             self._point, self._grad = engine.lanes(last.params), engine.lanes(last.grad)
             self._keep([evaluated for evaluated, _ in done])
-            if self.record:
-                for at in range(first, first + len(done)):
-                    if at % _STATES_EVERY == 0:
-                        self._states[at] = done[at - first][1]
+            if self.record and self._state:
+                self._states.add(first, [state for _, state in done])
         # Lanes run on for a while after they ended; what goes wrong then concerns nobody.
         if failure is not None and not (self.finished and isinstance(failure, Exception)):
             failure.add_note(f"(raised in computing step {step} of the descent)")

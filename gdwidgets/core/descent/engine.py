@@ -61,6 +61,7 @@ class Engine:
         self._leaf = leaf = self._in_leaf_order(params).clone().requires_grad_()
         self._ones = torch.ones_like(params[:, 0])
         self._shape = self._ones.shape
+        self._params_shape = params.shape
         self._accumulates = accumulates
         self._step_grads: list[Tensor] = []
         self._losses: Callable[[], Tensor] = lambda: objective(leaf)
@@ -84,8 +85,19 @@ class Engine:
 
         ``accumulated`` (L, P) is what the buffer holds before ``backward()`` adds to it, and is
         used up; ``None`` for an empty buffer.
+
+        Raises
+        ------
+        ValueError
+            When a rule has made params, or the objective losses, of another shape.
         """
         leaf = self._leaf
+        if (
+            type(params) is not Tensor
+            or params.shape != self._params_shape
+            or (params.dtype is not torch.float32)
+        ):
+            params = _checked_params(params, self._params_shape)
         leaf.data = point = self._in_leaf_order(params)
         leaf.grad = None if accumulated is None else self._in_leaf_order(accumulated)
         self._step_grads.clear()
@@ -186,6 +198,15 @@ def _checked(losses: Any, shape: torch.Size) -> Tensor:
             f"got {losses.dtype} of shape {tuple(losses.shape)}"
         )
     return losses
+
+
+def _checked_params(params: Any, shape: torch.Size) -> Tensor:
+    if not isinstance(params, Tensor) or params.shape != shape:
+        raise ValueError(
+            f"rule must return params of shape {tuple(shape)} and a state, "
+            f"got {checks.shown(params)}"
+        )
+    return params.detach().to(torch.float32)
 
 
 def _leaves(losses: Tensor) -> list[Tensor]:

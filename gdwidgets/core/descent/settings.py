@@ -42,12 +42,7 @@ def given_settings(
     max_steps: Any,
 ) -> Settings:
     """Check every setting; ``ValueError`` says what was given and what is accepted."""
-    if not callable(objective) or not getattr(objective, "parameter_names", ()):
-        raise ValueError(
-            "objective must be a Surface, PolynomialRegression, LinearNeuron or another callable "
-            f"with parameter_names, got {checks.shown(objective)}"
-        )
-    starts = _starts(start, tuple(objective.parameter_names))
+    starts = _starts(start, _parameter_names(objective))
     rates = given_rates(learning_rate)
     rule = as_rule(rule)
     clear = _clear_every(clear_every)
@@ -76,6 +71,22 @@ def given_settings(
     )
 
 
+def _parameter_names(objective: Any) -> tuple[str, ...]:
+    names: Any = ()
+    if isinstance(objective, Objective) and not isinstance(objective, type):
+        names = objective.parameter_names
+    if (
+        not isinstance(names, (list, tuple))
+        or not names
+        or not all(isinstance(name, str) for name in names)
+    ):
+        raise ValueError(
+            "objective must be a Surface, PolynomialRegression, LinearNeuron or another callable "
+            f"with parameter_names, a tuple of names, got {checks.shown(objective)}"
+        )
+    return tuple(names)
+
+
 def _starts(start: Any, names: tuple[str, ...]) -> Tensor:
     tensor = checks.finite_float32(start, "start")
     if tensor.ndim == 1:
@@ -89,9 +100,15 @@ def _starts(start: Any, names: tuple[str, ...]) -> Tensor:
 
 
 def _clear_every(value: Any) -> tuple[int | None, ...]:
-    values = (value,)
-    if isinstance(value, (list, tuple, np.ndarray)):
-        values = tuple(value)
+    several = isinstance(value, (list, tuple)) or (
+        isinstance(value, (np.ndarray, Tensor)) and value.ndim == 1
+    )
+    try:
+        values = tuple(value) if several else (value,)
+    except (RuntimeError, NotImplementedError):  # tensors without readable numbers
+        values = (value,)
     if not values:
-        raise ValueError("clear_every must be a whole number or None, or one of these per lane")
+        raise ValueError(
+            "clear_every must be a whole number or None, or one of these per lane, got none"
+        )
     return tuple(None if n is None else checks.integer(n, "clear_every", 1) for n in values)

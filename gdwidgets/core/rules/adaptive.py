@@ -72,7 +72,7 @@ class Adam(Constants):
     eps: float = _eps()
     bias_correction: bool = switch(
         True,
-        "t",
+        "m̂",
         "Corrects both means for having started at 0; without it the first updates are larger.",
     )
     weight_decay: float = decaying_weights()
@@ -96,5 +96,5 @@ class Adam(Constants):
         root, rate = square.sqrt(), learning_rate
         if self.bias_correction:
             root = root / (1 - self.beta2 ** (step + 1)) ** 0.5
-            rate = learning_rate / (1 - self.beta1 ** (step + 1))
+            rate = learning_rate.double() / (1 - self.beta1 ** (step + 1))
         return params - rate.to(params.dtype) * mean / (root + self.eps), (mean, square)

@@ -6,23 +6,25 @@ shape (L, 1). Nothing has to be inherited: an object with ``name``, ``label``, `
 ``update`` is a rule. With `Constants` it also describes what can be set::
 
     @dataclass(frozen=True)
-    class SignDescent(Constants):
-        \"\"\"p ← p − γ sign(m), where m ← β m + (1 − β) g.\"\"\"
+    class ClippedDescent(Constants):
+        \"\"\"p ← p − γ g min(1, c / ‖g‖): no gradient counts as longer than c.\"\"\"
 
-        beta: float = number(0.9, "β", "How much of the mean gradient is kept.", low=0, below=1)
+        limit: float = number(1.0, "c", "The length to which longer gradients are cut.", above=0)
 
-        name: ClassVar[str] = "sign"
-        label: ClassVar[str] = "sign descent"
+        name: ClassVar[str] = "clipped"
+        label: ClassVar[str] = "clipped gradient descent"
 
         def init(self, params):
-            return (torch.zeros_like(params),)
+            return ()
 
         def update(self, params, grad, state, learning_rate, step):
-            mean = torch.lerp(state[0], grad, 1 - self.beta)
-            return params - learning_rate * mean.sign(), (mean,)
+            length = grad.norm(dim=1, keepdim=True)
+            return params - learning_rate * grad * (self.limit / length).clamp(max=1), state
 
-    Descent(objective, start, 0.01, rule=SignDescent(beta=0.5), max_steps=100)
+    Descent(objective, start, 0.01, rule=ClippedDescent(limit=5.0), max_steps=100)
 
+What a rule remembers between updates, such as the velocity of `Momentum`, is its state: a tuple of
+tensors that ``init`` makes and ``update`` takes and returns, new ones each time.
 A rule that is to have a name in menus goes into ``RULES`` in ``names.py``.
 """
 

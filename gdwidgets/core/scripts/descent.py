@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +16,20 @@ from gdwidgets.core.objectives.micro_batches import MicroBatches
 from gdwidgets.core.objectives.neuron import LinearNeuron
 from gdwidgets.core.objectives.surface import Surface
 from gdwidgets.core.rules.protocol import Rule
+from gdwidgets.core.rules.schedules import ConstantRate
 from gdwidgets.core.rules.wrappers import PerLane
 from gdwidgets.core.scripts import literals
+from gdwidgets.core.scripts.carried import definitions, import_block
+from gdwidgets.core.scripts.learning_rates import WrittenRate, written_rate
 from gdwidgets.core.scripts.micro_batches import micro_batch_script
 from gdwidgets.core.scripts.objectives import Written, identifier, written_objective
 from gdwidgets.core.scripts.update_rules import Update, written_rule
 
 _OWN_NAMES = frozenset(
-    {"descend", "step", "loss", "losses", "loss_tol", "change", "u", "v"}
-    | {"learning_rate", "num_iterations", "optimizer", "function_uv", "make_function"}
+    {"x", "y", "step", "loss", "losses", "loss_tol", "change", "wave", "descend", "mean", "square"}
+    | {"learning_rate", "num_iterations", "optimizer", "scheduler", "means", "squares", "p", "grad"}
+    | {"groups"}
+    | {f"own_{role}" for role in ("function", "schedule", "make_optimizer", "make_scheduler")}
 )
 
 
@@ -66,28 +72,40 @@ def descent_script(descent: Descent, steps: int | None = None) -> str:
         return micro_batch_script(descent, most)
     _check_fork(descent)
     names = lane_names(descent)
+    taken = _OWN_NAMES | set(names) | set(descent.objective.parameter_names)
     start = [float(number) for number in descent.start[0]]
-    written = written_objective(descent.objective, start, _OWN_NAMES | set(names))
-    lanes = [Lane.of(descent, lane, written) for lane in range(descent.lanes)]
+    written = written_objective(descent.objective, start, taken)
+    lanes = [Lane.of(descent, lane, most, taken) for lane in range(descent.lanes)]
     settings = [f"num_iterations = {most}"]
     if descent.loss_tol is not None:
         settings.append(f"loss_tol = {descent.loss_tol!r}")
-    lines = [*written.imports, *written.head]
+    lines = _head(written, lanes)
     if descent.lanes == 1:
-        rate = f"learning_rate = {lanes[0].rates[0][1]}"
+        rate = f"learning_rate = {lanes[0].rate.first}"
         lines += ["", "# Settings", rate, *settings, *_block(descent, written, lanes[0])]
     elif _alike(lanes) and not isinstance(descent.objective, LinearNeuron):
         lines += ["", "# Settings", *settings, "", "", *_function(descent, written, lanes, names)]
     else:
-        own_rate = len({lane.rates for lane in lanes}) > 1 or len(lanes[0].rates) > 1
+        own_rate = len({lane.rate for lane in lanes}) > 1 or bool(lanes[0].rate.in_loop)
         if not own_rate:
-            settings = [f"learning_rate = {lanes[0].rates[0][1]}", *settings]
+            settings = [f"learning_rate = {lanes[0].rate.first}", *settings]
         lines += ["", "# Settings of all lanes", *settings]
         for lane, name in zip(lanes, names, strict=True):
             values = [f"{own}.item()" for own in descent.objective.parameter_names]
             lines += _block(descent, written, lane, name, own_rate=own_rate)
             lines += literals.call(f"{name} = ", [*values, "losses"])
     return _tidy(lines)
+
+
+def _head(written: Written, lanes: Sequence[Lane]) -> list[str]:
+    """Imports, functions that are carried along, and data."""
+    functions = [written.function]
+    for lane in lanes:
+        functions += [*lane.rate.carried, *lane.update.carried]
+    imports = {"import torch"}
+    imports |= {line for made in functions if made is not None for line in made.imports}
+    imports |= {line for lane in lanes for line in lane.rate.imports}
+    return [*import_block(imports), *definitions(functions), *written.data]
 
 
 def lane_names(descent: Descent) -> tuple[str, ...]:
@@ -116,29 +134,29 @@ class Lane:
     """What tells one lane's text from another's."""
 
     start: tuple[str, ...]
-    rates: tuple[tuple[int, str], ...]
-    """Learning rates, and before which step (counted from 1) they are set; first that of step 1."""
+    rate: WrittenRate
     rule: Rule
     update: Update
     clear_every: int | None
 
     @classmethod
-    def of(cls, descent: Descent, lane: int, written: Written) -> Lane:
-        """One lane of a descent."""
+    def of(cls, descent: Descent, lane: int, steps: int, taken: AbstractSet[str]) -> Lane:
+        """One lane of a descent, written for so many updates."""
         rule = _rules(descent)[lane]
-        # Earlier rates are kept as float32 only; the present one as it was given.
-        rates = [(k + 1, literals.float32(rates[lane])) for k, rates in descent.rates_from]
-        rates[-1] = rates[-1][0], repr(float(descent.learning_rates[lane]))
-        changes = [
-            (step, rate)
-            for (step, rate), (_, before) in zip(rates[1:], rates, strict=False)
-            if rate != before
-        ]
+        names = descent.objective.parameter_names
+        update = written_rule(rule, names, taken, indent=0 if descent.lanes == 1 else 4)
+        since = [(k, schedules[lane]) for k, schedules in descent.schedules_from]
+        changes = len(since) > 1 or not isinstance(since[0][1], ConstantRate)
+        if changes and update.new_rate is None:
+            raise ValueError(
+                "no script: a scheduler of torch.optim sets the learning rate, and this descent "
+                "changes it too"
+            )
         return cls(
             start=tuple(map(literals.float32, descent.start[lane])),
-            rates=(rates[0], *changes),
+            rate=written_rate(since, steps, update.new_rate or (), taken),
             rule=rule,
-            update=written_rule(rule, written.moving, indent=0 if descent.lanes == 1 else 4),
+            update=update,
             clear_every=descent.clear_every[lane],
         )
 
@@ -149,10 +167,10 @@ def _rules(descent: Descent) -> tuple[Rule, ...]:
 
 
 def _alike(lanes: Sequence[Lane]) -> bool:
-    """Whether lanes differ in start and in a constant learning rate only."""
+    """Whether lanes differ in start and in the learning rate of the first step only."""
     return all(
-        (lane.update, lane.clear_every, lane.rates[1:])
-        == (lanes[0].update, lanes[0].clear_every, lanes[0].rates[1:])
+        (lane.update, lane.clear_every, lane.rate.in_loop)
+        == (lanes[0].update, lanes[0].clear_every, lanes[0].rate.in_loop)
         for lane in lanes
     )
 
@@ -166,7 +184,7 @@ def _block(
     """One lane's loop; with a name, among those of others."""
     lines = ["", f"# {_title(descent, lane) if name else 'Parameters, with gradient tracking'}"]
     if own_rate:
-        lines.append(f"learning_rate = {lane.rates[0][1]}")
+        lines.append(f"learning_rate = {lane.rate.first}")
     lines += _parameters(descent, written, lane.start)
     lines += _heading(descent, lane, lane.start, name=name)
     return [*lines, *_loop(descent, written, lane, indent=0)]
@@ -192,7 +210,7 @@ def _function(
     lines += ["", "", "# One descent for each lane"]
     for lane, name in zip(lanes, names, strict=True):
         given = [*lane.start] if moved else []
-        given.append(f"learning_rate={lane.rates[0][1]}")
+        given.append(f"learning_rate={lane.rate.first}")
         lines += literals.call(f"{name} = descend", given)
     return lines
 
@@ -239,7 +257,7 @@ def _title(descent: Descent, lane: Lane) -> str:
     else:
         title = f"{lane.rule.label[:1].upper()}{lane.rule.label[1:]}"
         if len(set(descent.learning_rates)) > 1:
-            title += f", learning rate {lane.rates[0][1]}"
+            title += f", learning rate {lane.rate.first}"
         if len(set(descent.clear_every)) > 1:
             every = lane.clear_every
             title += ", never cleared" if every is None else f", cleared every {every} steps"
@@ -249,7 +267,10 @@ def _title(descent: Descent, lane: Lane) -> str:
 def _loop(descent: Descent, written: Written, lane: Lane, *, indent: int) -> list[str]:
     names = descent.objective.parameter_names
     update = lane.update
-    body = [*_rate_changes(lane), "# Forward pass: compute the loss", *written.forward]
+    body = []
+    if lane.rate.in_loop:
+        body = ["# The learning rate changes on the way", *lane.rate.in_loop, ""]
+    body += ["# Forward pass: compute the loss", *written.forward]
     body += ["losses.append(loss.item())"]
     shown = written.progress(names, indent + 4)
     if not written.after_backward:
@@ -266,14 +287,6 @@ def _loop(descent: Descent, written: Written, lane: Lane, *, indent: int) -> lis
         *(f"    {line}" if line else "" for line in body),
         *written.final(names, indent),
     ]
-
-
-def _rate_changes(lane: Lane) -> list[str]:
-    lines = []
-    for step, rate in lane.rates[1:]:
-        lines += [f"if step == {step}:", f"    learning_rate = {rate}"]
-        lines += [f"    {line}" for line in lane.update.new_rate]
-    return ["# The learning rate changes on the way", *lines, ""] if lines else []
 
 
 def _stopping(descent: Descent) -> list[str]:
@@ -325,11 +338,8 @@ def _check_fork(descent: Descent) -> None:
         raise ValueError(
             f"no script: a script has one update rule, and this fork changed it at step {first}"
         )
-    since = max(k for k, _ in descent.rates_from)
-    if not since:
-        return
     for lane in range(descent.lanes):
-        until = min(since, int(descent.last_step[lane]))
+        until = int(descent.last_step[lane])
         every = descent.clear_every[lane]
         grad, own = (part[: until + 1, lane] for part in (descent.grad, descent.step_grad))
         updates = np.arange(1, until + 1)
@@ -337,12 +347,12 @@ def _check_fork(descent: Descent) -> None:
         left = np.where(cleared[:, None], np.float32(0), grad[:-1])
         if not np.array_equal(grad[1:], left + own[1:]):
             raise ValueError(
-                f"no script: this fork changed clear_every after step {since}, and a script clears "
-                "the gradients in one way"
+                "no script: this fork changed clear_every on the way, and a script clears the "
+                "gradients in one way"
             )
         if not _one_tolerance(descent, lane, until):
             raise ValueError(
-                f"no script: this fork changed loss_tol after step {since}, and a script has one"
+                "no script: this fork changed loss_tol on the way, and a script has one"
             )
 
 
@@ -351,6 +361,7 @@ def _one_tolerance(descent: Descent, lane: int, until: int) -> bool:
     loss: Any = descent.loss[: until + 1, lane].astype(np.float64)
     tolerance = -1.0 if descent.loss_tol is None else descent.loss_tol
     small = np.flatnonzero(np.abs(np.diff(loss)) < tolerance) + 1
-    if str(descent.outcomes[lane]) == "converged" and descent.last_step[lane] == until:
+    if str(descent.outcomes[lane]) == "converged":
         return len(small) > 0 and int(small[0]) == until
-    return len(small) == 0 or int(small[0]) >= min(until, descent.max_steps)
+    # At the last record of all no update would follow, so nothing stops there.
+    return len(small) == 0 or int(small[0]) >= descent.max_steps

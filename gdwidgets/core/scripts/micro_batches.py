@@ -7,6 +7,7 @@ from typing import Any
 
 from gdwidgets.core.descent.descent import Descent
 from gdwidgets.core.objectives.micro_batches import MicroBatches
+from gdwidgets.core.rules.schedules import ConstantRate
 from gdwidgets.core.rules.wrappers import EveryNth
 from gdwidgets.core.scripts import literals
 from gdwidgets.core.scripts.objectives import samples
@@ -26,11 +27,13 @@ def micro_batch_script(descent: Descent, steps: int) -> str:
     objective: Any = descent.objective
     parts, count = objective.parts, len(objective.x)
     rates = {float(rate) for rate in descent.learning_rates}
+    schedules = {type(schedule) for _, lanes in descent.schedules_from for schedule in lanes}
     fits = (
         type(objective) is MicroBatches
         and descent.rule == EveryNth(parts)
         and set(descent.clear_every) == {parts}
-        and len(rates) == len(descent.rates_from) == 1
+        and len(rates) == len(descent.schedules_from) == 1
+        and schedules == {ConstantRate}
         and descent.loss_tol is None
     )
     if not fits:

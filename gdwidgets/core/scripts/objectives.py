@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
 import re
-import sys
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
@@ -22,7 +18,7 @@ from gdwidgets.core.objectives.neuron import LinearNeuron
 from gdwidgets.core.objectives.regression import PolynomialRegression
 from gdwidgets.core.objectives.surface import Surface
 from gdwidgets.core.scripts import literals
-from gdwidgets.core.scripts.source import standalone
+from gdwidgets.core.scripts.carried import Carried, carried
 from gdwidgets.core.session import own_torch_state
 
 MOST_WRITTEN = 200
@@ -32,17 +28,14 @@ _ADDED = 4
 """Terms that torch's sum over rows adds one after another, as a sum written out does."""
 
 
-_IMPORTS = ("import torch",)
-
-
 @dataclass(frozen=True)
 class Written:
     """The parts of a script that an objective determines."""
 
-    imports: tuple[str, ...]
-    """What is imported, in order, torch included."""
-    head: tuple[str, ...]
-    """Definitions and data, before everything else."""
+    function: Carried | None
+    """What the forward pass calls."""
+    data: tuple[str, ...]
+    """Lines that define the data."""
     forward: tuple[str, ...]
     """The forward pass, which makes ``loss``."""
     progress: Callable[[Sequence[str], int], list[str]]
@@ -51,8 +44,6 @@ class Written:
     """Whether those belong after the backward pass, whose gradients they show."""
     final: Callable[[Sequence[str], int], list[str]]
     """Of names and indentation: the lines that print the last numbers."""
-    moving: tuple[str, ...]
-    """Parameters on which the loss depends: others have no gradient and stay as they are."""
     vectors: bool = False
     """Whether the forward pass takes parameters of shape (1,) only, not of no dimensions."""
 
@@ -87,16 +78,23 @@ def written_objective(objective: Any, start: Sequence[float], taken: AbstractSet
 
 
 def _surface(surface: Surface, start: Sequence[float], taken: AbstractSet[str]) -> Written:
-    imports, head, called = _function(surface, taken)
-    moving, vectors = _tried(surface, start)
+    made = carried(surface.function, "function", taken)
+    if made is None:
+        raise ValueError(
+            f"no script: the source of {surface.function!r} cannot be had, or it refers to "
+            "something that cannot be written down; define it with def or lambda in a cell or "
+            "file, out of torch functions, numbers and other such functions"
+        )
+    without, vectors = _tried(surface, start)
+    loss = " + ".join([f"loss = {made.called}(u, v)", *(f"0 * {name}" for name in without)])
+    said = [f"# It does not depend on {name}, so the gradient is 0" for name in without]
     return Written(
-        imports=tuple(imports),
-        head=tuple(head),
-        forward=(f"loss = {called}(u, v)",),
+        function=made,
+        data=(),
+        forward=(*said, loss),
         progress=_every_hundredth,
         after_backward=False,
         final=_final_point,
-        moving=moving,
         vectors=vectors,
     )
 
@@ -115,39 +113,8 @@ def _final_point(names: Sequence[str], indent: int) -> list[str]:
     return literals.printing(["Final: ", *values, "final loss = {losses[-1]:.6f}"], indent=indent)
 
 
-def _function(surface: Surface, taken: AbstractSet[str]) -> tuple[list[str], list[str], str]:
-    """Imports, definitions, and what the function is called."""
-    made = standalone(surface.function)
-    if made is None:
-        raise ValueError(
-            f"no script: the source of {surface.function!r} cannot be had, or it refers to "
-            "something that cannot be written down; define it with def or lambda in a cell or "
-            "file, out of torch functions, numbers and other such functions"
-        )
-    if any(name in taken or hasattr(builtins, name) for name in made.names):
-        # A name of the function's is one of the loop's too: the definitions stand by themselves.
-        room = textwrap.indent(made.text.rstrip("\n"), "    ").splitlines()
-        ending = ["", f"    return {made.name}", "", "", "function_uv = make_function()", ""]
-        return list(_IMPORTS), ["", "", "def make_function():", *room, *ending], "function_uv"
-    lines = made.text.rstrip("\n").splitlines()
-    count = sum(1 for _ in takewhile(lambda line: line.startswith(("import ", "from ")), lines))
-    rest = "\n".join(lines[count:]).strip("\n").splitlines()
-    gap = ["", ""] if rest[0].startswith("def ") else [""]
-    return _in_order({*lines[:count], *_IMPORTS} - {""}), [*gap, *rest, "", ""], made.name
-
-
-def _in_order(imports: AbstractSet[str]) -> list[str]:
-    """Imports of the standard library, an empty line, all others; of modules before names."""
-    inside: list[str] = []
-    outside: list[str] = []
-    for line in sorted(imports, key=lambda line: (line.startswith("from "), line)):
-        top = line.split()[1].split(".")[0]
-        (inside if top in sys.stdlib_module_names else outside).append(line)
-    return [*inside, *([""] if inside else []), *outside]
-
-
 def _tried(surface: Surface, start: Sequence[float]) -> tuple[tuple[str, ...], bool]:
-    """Which parameters get a gradient, and whether they must have a dimension."""
+    """Which parameters get no gradient, and whether parameters must have a dimension."""
     names = surface.parameter_names
     with own_torch_state(), torch.autograd.set_detect_anomaly(False):
         for shape in ((), (1,)):
@@ -163,8 +130,8 @@ def _tried(surface: Surface, start: Sequence[float]) -> tuple[tuple[str, ...], b
             except Exception:  # noqa: BLE001, S112 - the other shape may do
                 continue
             pairs = zip(names, grads, strict=True)
-            return tuple(name for name, grad in pairs if grad is not None), bool(shape)
-    return names, False
+            return tuple(name for name, grad in pairs if grad is None), bool(shape)
+    return (), False
 
 
 # -- one neuron ------------------------------------------------------------------------------------
@@ -172,13 +139,12 @@ def _tried(surface: Surface, start: Sequence[float]) -> tuple[tuple[str, ...], b
 
 def _neuron(neuron: LinearNeuron, _: Sequence[float], __: AbstractSet[str]) -> Written:
     return Written(
-        imports=_IMPORTS,
-        head=("", "# Input and target", f"x = {neuron.x!r}", f"y = {neuron.y!r}"),
+        function=None,
+        data=("", "# Input and target", f"x = {neuron.x!r}", f"y = {neuron.y!r}"),
         forward=("loss = (a * x + b - y) ** 2",),
         progress=_row,
         after_backward=True,
         final=lambda _names, _indent: [],
-        moving=neuron.parameter_names,
     )
 
 
@@ -198,13 +164,12 @@ def _regression(
     names = regression.parameter_names
     powers, prediction = _prediction(names, "x", "powers")
     return Written(
-        imports=_IMPORTS,
-        head=(*samples(regression.x, regression.y), *powers),
+        function=None,
+        data=(*samples(regression.x, regression.y), *powers),
         forward=(*prediction, "loss = (y_pred - y).pow(2).sum() * (1 / len(x))"),
         progress=_every_thousandth,
         after_backward=False,
         final=_learned,
-        moving=names,
     )
 
 
@@ -226,13 +191,12 @@ def _mini_batches(batches: MiniBatches, _: Sequence[float], __: AbstractSet[str]
     head += [f"batch_size = {batches.size}"]
     loss = "loss = (y_pred - y_batch).pow(2).sum() * (1 / len(x_batch))"
     return Written(
-        imports=_IMPORTS,
-        head=tuple(head),
+        function=None,
+        data=tuple(head),
         forward=(*deal, *prediction, loss),
         progress=_every_thousandth,
         after_backward=False,
         final=_learned,
-        moving=names,
     )
 
 

@@ -73,13 +73,13 @@ def function_source(function: Callable[..., Any]) -> str | None:
     return None if made is None else made.text
 
 
-def standalone(function: Callable[..., Any]) -> Standalone | None:
-    """As `function_source`, together with the names defined."""
+def standalone(function: Callable[..., Any], lambda_name: str = LAMBDA_NAME) -> Standalone | None:
+    """As `function_source`, together with the names defined; a lambda has the name given."""
     if not isinstance(function, FunctionType):
         return None
     writer = _Writer()
     try:
-        name = writer.add_function(function)
+        name = writer.add_function(function, lambda_name)
     except (_NoSourceError, SyntaxError, RecursionError):
         return None
     parts = ["\n".join(sorted(writer.imports)), "\n".join(writer.assignments)]
@@ -95,19 +95,19 @@ class _Writer:
     definitions: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
 
-    def add_function(self, function: FunctionType) -> str:
+    def add_function(self, function: FunctionType, lambda_name: str) -> str:
         node, lines = _find(function)
-        name = LAMBDA_NAME if isinstance(node, ast.Lambda) else node.name
+        name = lambda_name if isinstance(node, ast.Lambda) else node.name
         if not self._claim(name, function):
             return name
         for used, value in _references(function, node):
             self.add_value(used, value)
-        self.definitions.append(_text(node, lines))
+        self.definitions.append(_text(node, lines, name))
         return name
 
     def add_value(self, name: str, value: Any) -> None:
         if isinstance(value, FunctionType) and _library(value) is None:
-            own = self.add_function(value)
+            own = self.add_function(value, name)
             if own != name and self._claim(name, value):
                 self.definitions.append(f"{name} = {own}")
             return
@@ -198,7 +198,7 @@ def _content(code: CodeType) -> tuple[Any, ...]:
     return code.co_varnames[: code.co_argcount], names, constants
 
 
-def _text(node: Definition, lines: list[str]) -> str:
+def _text(node: Definition, lines: list[str], name: str) -> str:
     source = "".join(lines)
     segment = ast.get_source_segment(source, node, padded=True)
     if segment is None:
@@ -207,7 +207,7 @@ def _text(node: Definition, lines: list[str]) -> str:
         return _bare(textwrap.dedent(segment).rstrip())
     # The arguments and body may be spread over lines of a longer statement: written anew.
     arguments, body = ast.unparse(node.args), ast.unparse(node.body)
-    return "\n".join([f"def {LAMBDA_NAME}({arguments}):", *_narrow(f"    return {body}")])
+    return "\n".join([f"def {name}({arguments}):", *_narrow(f"    return {body}")])
 
 
 def _bare(segment: str) -> str:
@@ -252,7 +252,7 @@ def _fitted(rows: list[str]) -> list[str]:
 
 
 def _narrow(row: str) -> list[str]:
-    """A line of source in lines of at most `WIDTH`, where a sum is what is wide."""
+    """A line of source in lines of at most `WIDTH`, where a sum or a call is what is wide."""
     indent = row[: len(row) - len(row.lstrip())]
     if len(row) <= WIDTH:
         return [row]
@@ -262,29 +262,32 @@ def _narrow(row: str) -> list[str]:
         )
     except SyntaxError:  # part of a longer statement
         return [row]
-    cuts, begin, depth, operand = [], 0, 0, False
-    for token in _tokens(row.strip()):
+    stripped = row.strip()
+    cuts, commas, begin, depth, operand, bracket = [], [], 0, 0, False, 0
+    for token in _tokens(stripped):
         text, column = token.string, token.start[1]
         if not begin and depth == 0 and text in {"return", "="}:
             begin = token.end[1]
         elif depth == 0 and operand and text in {"+", "-"}:
             cuts.append(column)
+        elif depth == 1 and text == ",":
+            commas.append(token.end[1])
+        if depth == 0 and text == "(":
+            bracket, commas = token.end[1], []
         depth += (text in {"(", "[", "{"}) - (text in {")", "]", "}"})
         operand = (
             token.type == tokenize.NUMBER
             or text in {")", "]", "}"}
             or (token.type == tokenize.NAME and not keyword.iskeyword(text))
         )
-    if not begin or not cuts:
+    if begin and cuts:
+        head, tail, ends = f"{stripped[:begin]} (", ")", [begin, *cuts, len(stripped)]
+    elif bracket and commas and stripped.endswith(")"):
+        head, tail, ends = stripped[:bracket], ")", [bracket, *commas, len(stripped) - 1]
+    else:
         return [row]
-    stripped = row.strip()
-    ends = [begin, *cuts, len(stripped)]
-    terms = [stripped[a:b].strip() for a, b in pairwise(ends)]
-    return [
-        f"{indent}{stripped[:begin]} (",
-        *(f"{indent}    {term}" for term in terms),
-        f"{indent})",
-    ]
+    parts = [stripped[a:b].strip() for a, b in pairwise(ends)]
+    return [f"{indent}{head}", *(f"{indent}    {part}" for part in parts), f"{indent}{tail}"]
 
 
 def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:

@@ -485,9 +485,10 @@ class AccumulationComparer(DescentExplorer):
             last = int(lane_steps(self.descent, k)[lane])
             ending = ""
             if lane_outcome(self.descent, lane, k) == "diverged":
-                ending = f"diverged: update {last + 1:,} is inf or NaN"
+                ending = f"diverged at update {last + 1:,}"
             elif last == self.max_steps and not at.line and at.loss is not None:
-                ending = f"after the loop: loss = {text.fixed(float(self.losses()[last, lane]), 6)}"
+                loss = text.fixed(float(self.losses()[last, lane]), 6)
+                ending = f"after the loop: loss = {loss}"
             sides.append((loop, at, ending))
         html = panel.panel(sides, self.shown, self._expected)
         if self.loops.value != html:

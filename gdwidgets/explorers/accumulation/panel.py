@@ -138,10 +138,11 @@ def _side(side: tuple[Loop, Moment, str], shown: int, expected: float) -> str:
     run = palette.run(loop.lane)
     scale = _scale(expected, (at.accumulated, at.step_grad, at.grad))
     code = "".join(_line(*line, at.line) for line in loop.code(at))
+    where = "" if ending else _where(loop, at, shown)
     loss = "" if at.loss is None else f"loss = {text.fixed(at.loss, 6)}"
     return (
         f"<section style='--c:{run.colour};--t:{run.text}'><h5><span>{run.glyph} "
-        f"{escape(loop.title)}</span><span class=gda-w>{escape(_where(loop, at, shown))}</span>"
+        f"{escape(loop.title)}</span><span class=gda-w>{escape(where)}</span>"
         f"<span>{escape(ending or loss)}</span></h5>"
         f"<pre>{code}</pre><div class=gda-b>{_rows(loop, at, shown, scale)}</div></section>"
     )

@@ -2,105 +2,289 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from ipywidgets import HBox, Layout, Widget
+from ipywidgets import HTML, HBox, Layout, VBox, Widget
 from numpy.typing import NDArray
-from traitlets import Bool, TraitError, validate
 
 from gdwidgets.core import (
     RULES,
     Descent,
     MiniBatches,
     PolynomialRegression,
+    Rule,
+    as_rule,
+    checks,
     initial_parameters,
+    tables,
     training_pairs,
 )
+from gdwidgets.core.analysis.quadratic import Quadratic, quadratic
+from gdwidgets.core.objectives.least_squares import ClosedForm
 from gdwidgets.core.scripts.descent import descent_script
-from gdwidgets.explorers.learning_rate import given
+from gdwidgets.explorers.learning_rate import given, lanes, track, why
 from gdwidgets.explorers.learning_rate import text as words
-from gdwidgets.explorers.learning_rate.controls import CHANGES, LearningRateControls
 from gdwidgets.explorers.learning_rate.fits import FitPlot
-from gdwidgets.explorers.learning_rate.loss import RateLossPlot
-from gdwidgets.ui import checks
-from gdwidgets.ui.explorer import Explorer
+from gdwidgets.explorers.learning_rate.lanes import LaneTable
+from gdwidgets.explorers.learning_rate.losses import Losses
+from gdwidgets.explorers.learning_rate.printed_page import Page
+from gdwidgets.explorers.learning_rate.situations import SITUATIONS
+from gdwidgets.explorers.learning_rate.track import Mark, RateTrack
+from gdwidgets.ui import printed, text
+from gdwidgets.ui.descent_explorer import DescentExplorer
+from gdwidgets.ui.fold import Part
+from gdwidgets.ui.form import Choice, Optional, Slide, Switch, Whole
+from gdwidgets.ui.playback.cursor import AUTO, a_speed
 from gdwidgets.ui.plots import palette
+from gdwidgets.ui.plots.curves import Curves
+from gdwidgets.ui.runs import Run, lane_steps, step_table
+from gdwidgets.ui.settings import Setting
+from gdwidgets.ui.situations import Situations
+
+HEIGHT = 218
+"""Height of both figures, in pixels: with four lanes all of the explorer stands in 600."""
+
+POINTS = 300
+"""Losses of mini-batches that are drawn as points."""
+
+FIRST = 0.3
+"""Seconds of computing before the first picture, so that the whole of an ordinary run is in it."""
+
+AT_ONCE = 0.04
+"""Seconds of computing before the first picture of a run that a hand has changed."""
+
+ON_CHANGE = ("keep", "restart", "continue")
+THEORIES = ("none", "prediction")
+TABLES = ("steps", "gradients", "course", "training")
+SHOWN_ANEW = ("theory", "mark_best", "shown_table", "log_steps")
+"""Settings of the view that a situation sets anew."""
+CONSTANTS = ("beta", "alpha", "beta1", "beta2", "eps")
+"""Settings that are constants of update rules, by the names that the rules give them."""
 
 
-class LearningRateExplorer(Explorer):
+class LearningRateExplorer(DescentExplorer):
     """Lanes with different learning rates fit the same polynomial to the same data.
 
     Parameters
     ----------
     x, y
-        The data, N finite numbers each; the course's hundred training pairs when omitted.
+        The data, N finite numbers each; the course's hundred training samples when omitted.
     degree, learning_rates, rule, init, max_steps
         The settings of the exercise; see the traits.
     **settings
-        Any other of ``SETTINGS``, ``speed`` and ``layout``.
+        Any other setting (see the traits), and ``layout``.
 
     Raises
     ------
-    ValueError, TraitError
-        When a setting does not fit: says what was given and what is accepted.
+    ValueError
+        When a setting does not fit: names it, says what was given and what is accepted.
     TypeError
         For an unknown keyword: names the nearest.
     """
 
-    SETTINGS = (
-        "x",
-        "y",
-        "degree",
-        "learning_rates",
-        "rule",
-        "init",
-        "max_steps",
-        "batch_size",
-        "batch_seed",
-        "schedule",
-        "on_change",
-        "log_steps",
-        "lane",
+    TITLE = "Learning rates"
+    MORE = (
+        ("rule", *CONSTANTS),
+        ("degree", "max_steps", "batch_size", "batch_seed", "log_steps", "lane"),
     )
+    SITUATIONS: ClassVar[Situations] = SITUATIONS
 
-    x = checks.Checked(None, lambda value: given.data(value, "x"))
+    x = Setting(None, given.data, help="Inputs of the samples")
     """Inputs: N numbers, kept as a tuple; ``None`` for the course's. Set x and y together."""
 
-    y = checks.Checked(None, lambda value: given.data(value, "y"))
+    y = Setting(None, given.data, help="Targets of the samples")
     """Targets: N numbers, kept as a tuple; ``None`` for the course's."""
 
-    degree = checks.Checked(2, given.degree)
+    degree = Setting(
+        2,
+        given.degree,
+        help="Degree of the polynomial; it has one coefficient more",
+        control=Choice(tuple((str(d), d) for d in range(11)), "72px"),
+    )
     """Degree of the polynomial, 0 to 10; there is one coefficient more. Default 2."""
 
-    learning_rates = checks.Checked(given.RATES, given.rates)
+    learning_rates = Setting(given.RATES, given.rates, help="One learning rate γ for each lane")
     """One learning rate per lane: a tuple of 1 to 8 numbers, each above 0 and up to 1,000,000."""
 
-    rule = checks.Checked("gd", lambda value: checks.one_of(value, "rule", RULES))
-    """The update rule: a name from ``gdwidgets.core.RULES``. Default ``"gd"``."""
+    rule = Setting(
+        "gd",
+        given.rule,
+        label="update rule",
+        help="How gradients become an update",
+        control=Choice(tuple((rule.label, name) for name, rule in RULES.items()), "184px"),
+    )
+    """The update rule of all lanes: a name from ``gdwidgets.core.RULES``, whose constants are the
+    settings below, or a rule object with its own. Default ``"gd"``."""
 
-    init = checks.Checked(None, lambda value: given.data(value, "init"))
+    beta = Setting(
+        0.9,
+        checks.fraction,
+        label="momentum β",
+        help="Part of the velocity that an update of momentum keeps",
+        control=Slide(0.0, 0.99, 0.01),
+    )
+    """Momentum β of ``"momentum"`` and ``"nesterov"``, in [0, 1). Default 0.9."""
+
+    alpha = Setting(
+        0.99,
+        checks.fraction,
+        label="α",
+        help="Part of the mean square of the gradient that RMSprop keeps in an update",
+        control=Slide(0.0, 0.999, 0.001),
+    )
+    """α of ``"rmsprop"``, in [0, 1). Default 0.99."""
+
+    beta1 = Setting(
+        0.9,
+        checks.fraction,
+        label="β₁",
+        help="Part of the mean gradient that Adam keeps in an update",
+        control=Slide(0.0, 0.99, 0.01, width="200px"),
+    )
+    """β₁ of ``"adam"``, in [0, 1). Default 0.9."""
+
+    beta2 = Setting(
+        0.999,
+        checks.fraction,
+        label="β₂",
+        help="Part of the mean square of the gradient that Adam keeps in an update",
+        control=Slide(0.0, 0.9999, 0.0001, width="200px"),
+    )
+    """β₂ of ``"adam"``, in [0, 1). Default 0.999."""
+
+    eps = Setting(
+        1e-8,
+        checks.positive,
+        label="ε",
+        help="Added to the root by which RMSprop and Adam divide",
+        control=Slide(1e-10, 1.0, log=True, width="200px"),
+    )
+    """ε of ``"rmsprop"`` and ``"adam"``, above 0. Default 1e-8."""
+
+    init = Setting(None, given.data, help="Initial coefficients")
     """Initial coefficients, degree + 1 numbers; ``None`` for normal draws after seed 1."""
 
-    batch_size = checks.Checked(None, given.batch_size)
-    """Pairs in a mini-batch, 1 to N; ``None`` for all pairs in every step."""
+    max_steps = Setting(
+        4000,
+        DescentExplorer.max_steps._check,  # noqa: SLF001 - the same setting with another default
+        label="iterations",
+        help="Updates until the run ends",
+        control=Whole(step=1000),
+    )
+    """Where the run ends, in updates: 1 to 1,000,000. Default 4,000."""
 
-    batch_seed = checks.Checked(0, lambda value: checks.whole(value, "batch_seed", 0, 2**31))
+    batch_size = Setting(
+        None,
+        given.batch_size,
+        label="batch size",
+        help="Samples in a mini-batch, another in every update; empty for all of them",
+        control=Optional("all", "10", whole=True),
+    )
+    """Samples in a mini-batch, 1 to N; ``None`` for all samples in every update."""
+
+    batch_seed = Setting(
+        0,
+        lambda value, name: checks.integer(value, name, 0, 2**31),
+        label="batch seed",
+        help="Seed by which mini-batches are dealt out",
+        control=Whole(),
+    )
     """Seed by which mini-batches are dealt out, at least 0."""
 
-    schedule = checks.Checked((), given.schedule)
+    schedule = Setting((), given.schedule, help="Earlier learning rates")
     """Earlier learning rates: pairs (step, rates), those in force until that step, in order."""
 
-    on_change = checks.Checked("restart", lambda value: checks.one_of(value, "on_change", CHANGES))
-    """What a changed rate does: ``"restart"``, or ``"continue"`` from the cursor."""
+    on_change = Setting(
+        "keep",
+        lambda value, name: checks.one_of(value, name, ON_CHANGE),
+        label="a changed learning rate",
+        help="Whether a changed learning rate makes a whole new run at the same step, goes back to "
+        "step 0, or holds from the present step on",
+        control=Choice(
+            (
+                ("makes a new run", "keep"),
+                ("goes to step 0", "restart"),
+                ("holds from here on", "continue"),
+            ),
+            "176px",
+        ),
+        view=True,
+    )
+    """What a changed setting does: ``"keep"`` (default), a new run shown at the same step;
+    ``"restart"``, a new run shown at step 0; ``"continue"``: a changed learning rate holds from the
+    present step on, which makes a ``schedule``."""
 
-    log_steps = Bool(False)
-    """Whether the step axis of the loss is logarithmic."""
+    speed = Setting(
+        AUTO, a_speed, help="Updates per second while playing; auto begins slowly", view=True
+    )
+    """Updates per second, infinity, or ``"auto"`` (default), which begins slowly and grows with
+    the step, so that the first updates can be seen."""
 
-    lane = checks.Checked(0, lambda value: checks.whole(value, "lane", 0, 7))
-    """The lane whose steps and gradients the tables list, from 0."""
+    log_steps = Setting(
+        True,
+        checks.boolean,
+        label="update axis",
+        help="Scale of the update axis: logarithmic shows the first updates as well as the last",
+        control=Choice((("logarithmic", True), ("linear", False)), "128px"),
+        view=True,
+    )
+    """Whether the axis of updates is logarithmic. Default true."""
+
+    lane = Setting(
+        0,
+        lambda value, name: checks.integer(value, name, 0, given.MOST_LANES - 1),
+        help="The lane of tables, prediction and batch losses; a click on a curve chooses it too",
+        control=Choice(
+            tuple((f"{run.glyph} lane {i + 1}", i) for i, run in enumerate(palette.RUNS)), "112px"
+        ),
+        view=True,
+    )
+    """The lane of tables, prediction and batch losses, from 0; the second one by default."""
+
+    theory = Setting(
+        "none",
+        lambda value, name: checks.one_of(value, name, THEORIES),
+        label="line in the loss plot",
+        help="A thin line of theory over the loss of the chosen lane",
+        control=Choice((("none", "none"), ("predicted loss", "prediction")), "152px"),
+        view=True,
+    )
+    """The theory drawn over the loss: ``"none"``, or ``"prediction"``, the loss of the chosen lane
+    as Σ cᵢ² (1 − γλᵢ)²ᵏ has it."""
+
+    mark_best = Setting(
+        False,
+        checks.boolean,
+        label="Mark the best rate",
+        help="Write the best single learning rate on the track",
+        control=Switch(),
+        view=True,
+    )
+    """Whether the best single learning rate is marked on the track."""
+
+    shown_table = Setting(
+        "steps",
+        lambda value, name: checks.one_of(value, name, TABLES),
+        label="table",
+        help="Which table is shown",
+        control=Choice(
+            (
+                ("steps of a lane", "steps"),
+                ("gradient by hand and by autograd", "gradients"),
+                ("the course's three tables", "course"),
+                ("the worked example's lines", "training"),
+            ),
+            "272px",
+        ),
+        view=True,
+    )
+    """What the fold *Tables* shows: ``"steps"``, ``"gradients"``, ``"course"`` or
+    ``"training"``."""
 
     def __init__(
         self,
@@ -109,13 +293,17 @@ class LearningRateExplorer(Explorer):
         *,
         degree: int = 2,
         learning_rates: Any = given.RATES,
-        rule: str = "gd",
+        rule: Any = "gd",
         init: Any = None,
         max_steps: int = 4000,
         **settings: Any,
     ) -> None:
-        self._continuing = False
+        self._known: _Data | None = None
+        self._losses: Losses | None = None
         self._extended: tuple[Descent, Descent] | None = None
+        self._tabled: tuple[Descent, str, str] | None = None
+        self._pointed = -1
+        lane = min(1, len(given.rates(learning_rates, "learning_rates")) - 1)
         super().__init__(
             x=x,
             y=y,
@@ -124,225 +312,461 @@ class LearningRateExplorer(Explorer):
             rule=rule,
             init=init,
             max_steps=max_steps,
-            **({"speed": 200.0, "lane": min(1, len(given.rates(learning_rates)) - 1)} | settings),
+            **({"lane": lane} | settings),
         )
 
-    # -- settings ----------------------------------------------------------------------------
+    # -- the recording -----------------------------------------------------------------------
 
-    @validate("lane")
-    def _valid_lane(self, proposal: Any) -> int:
-        lane: int = proposal["value"]
-        if self._ready and not self._together:
-            given.check_lane(lane, len(self.learning_rates))
-        return lane
+    def new_recording(self, changed: frozenset[str]) -> Descent:
+        """Make the descent of the present settings, through the schedule if there is one."""
+        self._check_lane(changed)
+        if self._continues(changed):
+            before = self._applied or {}
+            k = self.drawn
+            self.schedule = given.continued(self.schedule, before["learning_rates"], k)
+            return self.descent.fork(k, learning_rate=list(self.learning_rates))
+        if "learning_rates" in changed and "schedule" not in changed:
+            # A schedule belongs to the rates it was made with.
+            self.schedule = ()
+        parts = given.parts(self.schedule, self.learning_rates, self.max_steps)
+        regression = self._regression(changed)
+        objective: Any = regression
+        if self.batch_size is not None:
+            objective = MiniBatches(regression, self.batch_size, self.batch_seed)
+        count = self.degree + 1
+        if self.init is not None and len(self.init) != count:
+            if self._applied is not None and "init" not in changed:
+                self.init = None
+            else:
+                raise ValueError(
+                    f"init must be {count} numbers, one for each coefficient, got {len(self.init)}"
+                )
+        init = initial_parameters(count) if self.init is None else self.init
+        descent = Descent(
+            objective, init, list(parts[0][1]), rule=self.present_rule, max_steps=self.max_steps
+        )
+        if not np.isfinite(descent.loss[0]).all() or not np.isfinite(descent.grad[0]).all():
+            raise ValueError(
+                "init must be coefficients at which the loss and its gradient are finite in "
+                f"float32, got {checks.shown(tuple(init))}"
+            )
+        for (until, _), (_, rates) in pairwise(parts):
+            if descent.advance_to(until) < until:
+                break  # every lane has ended: later rates change nothing
+            descent = descent.fork(until, learning_rate=list(rates))
+        return descent
 
-    def _setting_changed(self, change: Any) -> None:
-        name = change["name"]
-        if self._continuing:
-            return
-        if self._together or not self._ready:
-            super()._setting_changed(change)
-        elif name in {"on_change", "lane"}:
-            self.show_settings()
-            self.redraw()
-        elif name == "log_steps":
-            self.show_settings()
-            self.loss_plot.use_log_steps(self.log_steps)
-            self.redraw()
-        elif name == "learning_rates" and self._can_continue(change["old"]):
-            self._continue(change["old"])
-        elif name == "learning_rates" or (name != "schedule" and self.schedule):
-            self._restart_without_schedule(change)
-        else:
-            super()._setting_changed(change)
+    def _check_lane(self, changed: frozenset[str]) -> None:
+        most = len(self.learning_rates) - 1
+        if self.lane > most:
+            if "lane" in changed:
+                raise ValueError(f"lane must be from 0 to {most}, got {self.lane}")
+            self.lane = most
 
-    def _restart_without_schedule(self, change: Any) -> None:
-        """Restart under changed settings; a schedule belongs to the run that it was made in."""
-        schedule, lane = self.schedule, self.lane
-        try:
-            with self.settings_together():
-                self._stale = True
-                self.schedule = ()
-                self.lane = min(lane, len(self.learning_rates) - 1)
-        except Exception:
-            self._together += 1
-            try:
-                self.set_trait(change["name"], change["old"])
-                self.schedule, self.lane = schedule, lane
-            finally:
-                self._together -= 1
-                self._stale = False
-            raise
-
-    def _can_continue(self, before: tuple[float, ...]) -> bool:
+    def _continues(self, changed: frozenset[str]) -> bool:
+        """Whether a change of learning rates alone holds from the present step on."""
         return (
-            self.on_change == "continue"
-            and 0 < self.step < self.max_steps
-            and len(before) == len(self.learning_rates)
+            self._applied is not None
+            and self.on_change == "continue"
+            and changed == {"learning_rates"}
+            and 0 < self.drawn < self.max_steps
+            and len(self.learning_rates) == self.descent.lanes
         )
 
-    def _continue(self, before: tuple[float, ...]) -> None:
-        """Go on from the cursor with the present learning rates; the clock may keep running."""
-        k = self.step
-        self.descent = self.descent.fork(k, learning_rate=list(self.learning_rates))
-        self._continuing = True
-        try:
-            self.schedule = given.continued(self.schedule, before, k)
-        finally:
-            self._continuing = False
-        self.settings_applied()
-        self.redraw()
+    def _regression(self, changed: frozenset[str]) -> PolynomialRegression:
+        if self._applied is not None and not changed & {"x", "y", "degree"}:
+            return self.regression
+        x, y = given.both(self.x, self.y) or training_pairs()
+        return PolynomialRegression(x, y, self.degree)
+
+    def situation_settings(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """All settings of a situation; no line of theory or table stays from the one before."""
+        plain = {name: self.declared()[name].default_value for name in SHOWN_ANEW}
+        return super().situation_settings(plain | dict(own))
+
+    def _recorded_anew(self, k: int) -> None:
+        if self._by_hand:
+            # What a hand drags is to be seen at once, as far as it is computed by then.
+            self.compute(self.goal, AT_ONCE)
+        super()._recorded_anew(k)
+
+    @property
+    def present_rule(self) -> Rule:
+        """The update rule with its present constants."""
+        rule = as_rule(self.rule)
+        constants: dict[str, Any] = {name: getattr(self, name) for name in self.constants}
+        return type(rule)(**constants) if constants else rule
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """Names of the settings that are constants of the present rule."""
+        if not isinstance(self.rule, str):
+            return ()
+        rule = as_rule(self.rule)
+        return tuple(name for name in CONSTANTS if hasattr(rule, name))
+
+    @property
+    def regression(self) -> PolynomialRegression:
+        """The data and their loss over all samples."""
+        objective = self.descent.objective
+        found: Any = objective.regression if isinstance(objective, MiniBatches) else objective
+        regression: PolynomialRegression = found
+        return regression
+
+    @property
+    def closed_form(self) -> ClosedForm:
+        """The least-squares fit; unpacks as coefficients (P,) and their loss."""
+        return self._data.closed
+
+    @property
+    def quadratic(self) -> Quadratic:
+        """The loss as the quadratic that it is: curvatures, limit, condition number, best rate."""
+        return self._data.quadratic
+
+    @property
+    def _data(self) -> _Data:
+        if self._known is None or self._known.regression is not self.regression:
+            self._known = _Data.of(self.regression)
+        return self._known
+
+    @property
+    def losses(self) -> Losses:
+        """Called, the losses over all samples recorded so far, float32 (recorded + 1, L)."""
+        if self._losses is None or self._losses.descent is not self.descent:
+            self._losses = Losses(self.regression, self.descent)
+        return self._losses
+
+    def rates_at(self, k: int) -> given.Rates:
+        """The learning rates of the update from record ``k`` on, (L,)."""
+        return next((part for until, part in self.schedule if k < until), self.learning_rates)
 
     # -- lanes -------------------------------------------------------------------------------
 
     def change_rate(self, lane: int, rate: float) -> None:
-        """Give a lane another learning rate; ``on_change`` says what that does to the run."""
-        lane = checks.whole(lane, "lane", 0, len(self.learning_rates) - 1)
+        """Give a lane another learning rate; ``on_change`` says what that does to the run.
+
+        Raises
+        ------
+        ValueError
+            When there is no such lane, or the rate does not fit.
+        """
+        lane = checks.integer(lane, "lane", 0, len(self.learning_rates) - 1)
         rates = list(self.learning_rates)
-        rates[lane] = rate
-        self.learning_rates = rates
+        rates[lane] = given.rate(rate, "learning rate")
+        self.learning_rates = tuple(rates)
 
     def add_rate(self, rate: float | None = None) -> None:
         """Add a lane; without a rate, one that is not there yet, near the limit if there is one.
 
         Raises
         ------
-        TraitError
+        ValueError
             When there are eight lanes already, or the rate does not fit.
         """
         if rate is None:
-            limit = self.curvature.limit
-            near = [0.95 * limit, 1.05 * limit] if limit < given.HIGHEST_RATE / 2 else []
-            offered = [*(float(f"{value:.2g}") for value in near), *given.SUGGESTED]
-            rate = next(value for value in offered if value not in self.learning_rates)
+            rate = given.suggested(self.learning_rates, self.quadratic.limit)
         self.learning_rates = (*self.learning_rates, rate)
 
     def remove_rate(self, lane: int) -> None:
-        """Remove a lane; the last one stays."""
-        lane = checks.whole(lane, "lane", 0, len(self.learning_rates) - 1)
+        """Remove a lane; the last one stays.
+
+        Raises
+        ------
+        ValueError
+            When there is no such lane, or only one is left.
+        """
+        lane = checks.integer(lane, "lane", 0, len(self.learning_rates) - 1)
         if len(self.learning_rates) == 1:
-            raise TraitError("at least one learning rate must stay")
+            raise ValueError("learning_rates must be 1 to 8 numbers: the last one stays")
         self.learning_rates = (*self.learning_rates[:lane], *self.learning_rates[lane + 1 :])
 
-    # -- building ----------------------------------------------------------------------------
+    def _edited(self, lane: int, read: Callable[[], float]) -> None:
+        try:
+            self.change_rate(lane, read())
+        finally:
+            self.lanes.show_rates(self.learning_rates)
+            self.track.show_rates(self.learning_rates)
 
-    def build_descent(self) -> Descent:
-        """Make the descent of the present settings, through the schedule if there is one."""
-        x, y = given.both(self.x, self.y) or training_pairs()
-        regression = PolynomialRegression(x, y, self.degree)
-        objective: Any = regression
-        if self.batch_size is not None:
-            objective = MiniBatches(regression, self.batch_size, self.batch_seed)
-        init = initial_parameters(self.degree + 1) if self.init is None else self.init
-        parts = given.parts(self.schedule, self.learning_rates, self.max_steps)
-        given.check_lane(self.lane, len(self.learning_rates))
-        descent = Descent(
-            objective, init, list(parts[0][1]), rule=self.rule, max_steps=self.max_steps
-        )
-        if "diverged" in descent.outcomes:
-            raise ValueError(
-                f"the loss is not finite in float32 at the initial coefficients {tuple(init)}: "
-                "choose smaller ones"
-            )
-        for (until, _), (_, rates) in pairwise(parts):
-            if descent.advance_to(until) < until:
-                break  # every lane has ended: later rates change nothing
-            descent = descent.fork(until, learning_rate=list(rates))
-        self.regression = regression
-        self.closed_form = regression.closed_form()
-        self.curvature = words.Curvature.of(regression)
-        return descent
-
-    regression: PolynomialRegression
-    """The data and their loss over all pairs."""
-
-    closed_form: tuple[NDArray[np.float64], float]
-    """The least-squares coefficients and their loss."""
-
-    curvature: words.Curvature
-    """The Hessian's eigenvalues, the largest stable learning rate, the condition number."""
+    # -- the face ----------------------------------------------------------------------------
 
     def build_picture(self) -> Widget:
-        """Make both figures."""
-        self.fits, self.loss_plot = FitPlot(300), RateLossPlot(300)
-        share = {"flex": "1 1 360px", "min_width": "320px"}
-        boxes = [
-            HBox([plot.figure], layout=Layout(**share)) for plot in (self.fits, self.loss_plot)
+        """Make the plot of fits and the plot of losses."""
+        self.fits = FitPlot(HEIGHT)
+        self.loss_plot = Curves(
+            HEIGHT,
+            title="loss",
+            steps="update",
+            log_steps=self.log_steps,
+            future=self.future,
+            on_click=self.handler(self._read_out),
+        )
+        self.loss_plot.margin["bottom"] = self.fits.margin["bottom"]
+        self.loss_plot.place_margins()
+        self.summaries = []
+        boxes = []
+        for plot in (self.fits, self.loss_plot):
+            plot.figure.add_class("gdw-rate-figure")
+            said = HTML(layout=Layout(width="1px", height="1px", margin="0"))
+            box = HBox([plot.figure, said], layout=Layout(flex="1 1 360px", min_width="280px"))
+            box.add_class("gdw-figure")
+            self.summaries.append(said)
+            boxes.append(box)
+        return HBox(boxes)
+
+    def build_dials(self) -> Sequence[Widget]:
+        """Make the track of the learning rates and the table of lanes."""
+        super().build_dials()
+        self.track = RateTrack(self.handler(self._dragged))
+        self.lanes = LaneTable(
+            self.handler(self._edited), self.handler(self.remove_rate), self.handler(self.add_rate)
+        )
+        return [VBox([self.track, self.lanes], layout=Layout(width="100%", overflow="visible"))]
+
+    def _dragged(self, lane: int, rate: float) -> None:
+        self._edited(lane, lambda: rate)
+
+    def style_sheet(self) -> str:
+        """The track and the lanes."""
+        return f"{track.STYLE}{lanes.STYLE}{_STYLE}"
+
+    def resize(self, scale: float) -> None:
+        """Make the figures ``scale`` times as large as they normally are."""
+        for plot in (self.fits, self.loss_plot):
+            plot.set_size(scale)
+        if self._ready:
+            self.show_recording()
+
+    def _read_out(self, lane: int, step: int) -> None:
+        self.lane = lane
+        self.seek(step)
+
+    def parts(self) -> list[Part]:
+        """Compare, why, tables, settings and code."""
+        made = super().parts()
+        reason = Part(
+            "Why",
+            html=lambda: text.html_paragraphs(why.paragraphs(self.facts)),
+            widgets=lambda: self.form.row("theory", "lane", "mark_best"),
+            tooltip="The theory of the present settings",
+        )
+        return [made[0], reason, *made[1:]]
+
+    def comparisons(self) -> Sequence[Widget]:
+        """The rule, to compare a pinned run with another one's."""
+        return [self.form.field("rule").widget]
+
+    def tables(self) -> list[Part]:
+        """Steps, gradients by hand, the course's tables."""
+        return [
+            Part(
+                "Tables",
+                html=self._table_html,
+                widgets=lambda: self.form.row("shown_table", "lane"),
+                tooltip="Steps of a lane, gradients by hand, the course's tables",
+            )
         ]
-        return HBox(boxes, layout=Layout(width="100%", flex_flow="row wrap"))
 
-    def build_controls(self) -> Widget:
-        """Make the lanes and controls, and write the present settings into everything."""
-        self.controls = LearningRateControls(self)
-        self.loss_plot.log_steps = self.log_steps
-        self.settings_applied()
-        return self.controls
-
-    def folded(self) -> dict[str, Callable[[], str]]:
-        """Return the folded tables and the code."""
-        return {
-            "Step table": lambda: words.step_table(self),
-            "Manual gradient": lambda: words.gradient_table(self),
-            "Run table": lambda: words.run_table(self),
-            **super().folded(),
-        }
+    def _table_html(self) -> str:
+        if self.shown_table == "course":
+            return text.html_code(self.table())
+        if self.shown_table == "training":
+            return text.html_code(self.training_lines())
+        lane, k = self.lane, self.drawn
+        if self.shown_table == "steps":
+            return step_table(self.descent, lane, k, rows=8)
+        at, shown = words.shown_steps(self.descent, lane, k)
+        samples = len(self.regression.x)
+        over = f"{samples:,}" if self.batch_size is None else f"{self.batch_size:,} of {samples:,}"
+        return words.gradient_table(
+            self.descent.objective.parameter_names,
+            shown,
+            at,
+            self.manual_gradients(shown),
+            self.descent.step_grad[shown.start : shown.stop, lane],
+            about=f"γ = {words.rate(self.rates_at(k)[lane])}, {over} samples.",
+        )
 
     # -- drawing -----------------------------------------------------------------------------
 
-    def settings_applied(self) -> None:
-        """Prepare figures and controls for a new descent."""
-        lanes = self.descent.lanes
-        for plot in (self.fits, self.loss_plot):
-            # More lanes make a longer table; the whole keeps its height.
-            plot.figure.layout.height = f"{300 - 18 * max(0, lanes - 4)}px"
-        colours = palette.LANES[:lanes]
-        self.fits.show_run(self.regression, colours)
+    def show_recording(self) -> None:
+        """Prepare the figures for a new recording, before it is drawn."""
+        if not self._ready and self._loop.running:
+            self.compute(self.goal, FIRST)
+        descent, closed = self.descent, self.closed_form
+        names = [words.rate(rate) for rate in self.learning_rates]
+        self.fits.show_run(self.regression, descent.lanes)
+        losses = self.losses
+        self._pointed = descent.recorded
         self.loss_plot.show_run(
-            self.descent,
-            colours,
-            self.closed_form[1],
-            changes=[until for until, _ in self.schedule],
-            batches=self.batch_size is not None,
+            losses,
+            names,
+            end=self.max_steps,
+            last=lambda: descent.last_step,
+            diverged=lambda: descent.outcomes == "diverged",
+            levels=[(closed.loss, "")],
+            theory=why.prediction(self.facts, self.lane) if self.theory != "none" else None,
+            points=self._batch_losses(),
+            title=self._loss_title(),
+            brief=self._by_hand,
         )
-        self.controls.panel.show_curvature(
-            self.curvature, self.learning_rates, self.rule, batches=self.batch_size is not None
+
+    def _loss_title(self) -> str:
+        over = " over all samples" if self.batch_size is not None else ""
+        return f"loss{over} against update"
+
+    def _batch_losses(self) -> tuple[NDArray[Any], NDArray[Any], int] | None:
+        """Losses of the chosen lane's mini-batches at evenly spread places of the axis."""
+        if self.batch_size is None:
+            return None
+        descent, lane = self.descent, self.lane
+        last = int(lane_steps(descent, descent.recorded)[lane])
+        if self.log_steps:
+            picked = np.geomspace(1, last + 1, POINTS) - 1
+        else:
+            picked = np.linspace(0, last, POINTS)
+        steps = np.unique(picked.round().astype(np.int64))
+        values = descent.loss[steps, lane].astype(np.float64)
+        fine = np.isfinite(values) & (values > 0)
+        return steps[fine], values[fine], lane
+
+    def progressed(self, *, done: bool) -> None:
+        """More of the run is recorded: draw it."""
+        if self.batch_size is not None and self.descent.recorded > self._pointed:
+            self.show_recording()
+        else:
+            self.loss_plot.extend()
+        super().progressed(done=done)
+
+    def show_view(self) -> None:
+        """Apply what changes only how the run is shown."""
+        self._check_lane(frozenset({"lane"}))
+        if self.loss_plot.log_steps != self.log_steps:
+            self.loss_plot.use_log_steps(self.log_steps)
+        if self.loss_plot.future != self.future:
+            self.loss_plot.show_future(self.future)
+        if self._ready and self._shown_theory != (self.theory, self.lane, self.log_steps):
+            self.show_recording()
+        self._shown_theory = (self.theory, self.lane, self.log_steps)
+        self.track.show_marks(self.quadratic.limit, *self._marks())
+        self.track.show_rates(self.learning_rates)
+        self.lanes.show_rates(self.learning_rates)
+        self._show_constants()
+
+    def _show_constants(self) -> None:
+        """Show the controls of the present rule's constants, as far as controls are made."""
+        for name in CONSTANTS:
+            if name in self.form.fields:
+                shown = None if name in self.constants else "none"
+                self.form.field(name).widget.layout.display = shown
+
+    def build_settings(self) -> Widget:
+        """Make the fold *Settings*; constants of other rules are not shown."""
+        made = super().build_settings()
+        self._show_constants()
+        return made
+
+    _shown_theory: tuple[Any, ...] = ()
+
+    def _marks(self) -> tuple[list[Mark], str]:
+        """What is written on the track: the rule's limit, plain descent's, the best rate."""
+        plain = self.quadratic.limit
+        limit, _ = why.rule_limit(self.present_rule, float(self.quadratic.curvatures[-1]))
+        if limit is None:
+            return [], f"no limit of this kind for {self.present_rule.label}"
+        marks = [Mark(limit, "limit")]
+        if limit != plain:
+            marks.append(Mark(plain, "plain descent's", limit=False))
+        elif self.mark_best:
+            marks.append(Mark(self.quadratic.best_rate, "best", limit=False))
+        return marks, ""
+
+    def draw(self, k: int, *, full: bool) -> None:
+        """Write every mark from the recording, with the cursor at ``k``."""
+        descent = self.descent
+        steps = lane_steps(descent, k)
+        params = descent.params[steps, np.arange(descent.lanes)].astype(np.float64)
+        gone = (descent.outcomes == "diverged") & (k >= descent.last_step)
+        self.fits.draw(params, gone.tolist())
+        self.loss_plot.draw(k, full=full)
+        if full:
+            self._summarize(k)
+
+    def _summarize(self, k: int) -> None:
+        fits = f"{len(self.regression.x):,} samples, the closed form, and a fit for each lane."
+        losses = words.losses_described(self.standing(k), self.max_steps, self.closed_form.loss)
+        for said, what in zip(self.summaries, (fits, losses), strict=True):
+            html = f"<div class=gdw-summary>{escape(what)}</div>"
+            if said.value != html:
+                said.value = html
+
+    def draw_text(self, k: int) -> None:
+        """Write the numbers beside the lanes."""
+        now = self.standing(k)
+        names = self.descent.objective.parameter_names
+        closed = self.closed_form
+        self.lanes.show_numbers(
+            *words.numbers(
+                now, names, (closed.coefficients, closed.loss), batches=self.losses.batches
+            )
         )
-        self.show_settings()
 
-    def show_settings(self) -> None:
-        """Write the settings' values into their controls."""
-        self.controls.show(self)
+    def standing(self, k: int) -> words.Standing:
+        """How the lanes stand with the cursor at ``k``, in numbers."""
+        return words.standing(
+            self.descent, self.losses(), self.closed_form.coefficients, self.rates_at(k), k
+        )
 
-    def draw(self, k: int) -> None:
-        """Write every mark and the live table from the recording, with the cursor at ``k``."""
-        self.fits.draw(self.descent, k)
-        self.loss_plot.draw(self.descent, k)
-        self.controls.panel.draw(self, k)
+    @property
+    def facts(self) -> why.Facts:
+        """What the theory of the present settings is worked out from."""
+        return why.Facts(
+            quadratic=self.quadratic,
+            closed=self.closed_form,
+            rule=self.present_rule,
+            rates=self.learning_rates,
+            start=self.descent.start[0].astype(np.float64),
+            max_steps=self.max_steps,
+            batch_size=self.batch_size,
+            samples=len(self.regression.x),
+            scheduled=bool(self.schedule),
+        )
 
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""
-        return words.sentence(self, k)
+        now = self.standing(k)
+        speeds = why.speeds(self.quadratic, self.present_rule, now.rates)
+        return words.sentence(now, speeds, batch_size=self.batch_size)
 
-    def resend(self) -> None:
-        """Send the whole picture and the live table once more."""
-        self.controls.panel.table.send_state("value")
-        super().resend()
+    # -- runs, tables, code ------------------------------------------------------------------
 
-    # -- pins, tables, code ------------------------------------------------------------------
-
-    def ghosts(self) -> dict[str, Any]:
-        """Points of the present run's ghosts in both figures, every lane's."""
-        lanes = range(self.descent.lanes)
+    def describe(self, run: Run, lane: int) -> Mapping[str, str]:
+        """Columns and cells of the run table that tell a lane's settings."""
+        settings = run.settings
+        rates = [part[lane] for _, part in settings["schedule"]]
+        rates.append(settings["learning_rates"][lane])
+        changed = [rates[0], *(new for old, new in pairwise(rates) if new != old)]
         return {
-            "fit": [self.fits.pin(self.descent, lane, self.step) for lane in lanes],
-            "loss": [self.loss_plot.pin(self.descent, lane, self.step) for lane in lanes],
+            "rule": text.short(run.descent.rule.label),
+            "degree": str(settings["degree"]),
+            "batch": str(settings["batch_size"] or "all"),
+            "learning rate": " → ".join(map(words.rate, changed)),
         }
 
     def show_pins(self) -> None:
-        """Draw the ghosts of all pins."""
-        self.fits.show_ghosts([line for pin in self.pins for line in pin.ghosts["fit"]])
-        self.loss_plot.show_ghosts([line for pin in self.pins for line in pin.ghosts["loss"]])
-        self.show_settings()
+        """Draw the ghosts of all pins in both figures."""
+        fits, losses = [], []
+        for pin in self.pins:
+            objective = pin.descent.objective
+            regression = objective.regression if isinstance(objective, MiniBatches) else objective
+            values = Losses(regression, pin.descent)()
+            for lane in range(pin.descent.lanes):
+                at = int(lane_steps(pin.descent, pin.step)[lane])
+                if pin.descent.outcomes[lane] != "diverged" or at < pin.descent.last_step[lane]:
+                    fits.append(pin.descent.params[at, lane].astype(np.float64))
+                steps = np.unique(np.geomspace(1, at + 1, 200).round().astype(np.int64) - 1)
+                losses.append((steps, values[steps, lane], pin.label))
+        self.fits.show_ghosts(fits)
+        self.loss_plot.show_ghosts(losses)
 
     def manual_gradients(self, steps: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Gradients of the chosen lane from the formula 2/N Σ (zₙ − yₙ) xₙᵈ, without autograd.
@@ -355,16 +779,25 @@ class LearningRateExplorer(Explorer):
         Returns
         -------
         float32 array (steps, P), to be compared with ``descent.step_grad[steps, lane]``.
+
+        Raises
+        ------
+        ValueError
+            When a step is not recorded.
         """
-        asked = np.arange(self.step + 1) if steps is None else np.asarray(list(steps), np.int64)
-        params = self.descent.params[asked, self.lane].copy()
+        recorded = self.descent.recorded
+        asked = range(self.step + 1) if steps is None else list(steps)
+        chosen = np.array([checks.integer(k, "steps", 0, recorded) for k in asked], np.int64)
+        params = self.descent.params[chosen, self.lane].copy()
         objective = self.descent.objective
+        if not len(chosen):
+            return np.zeros((0, params.shape[-1]), np.float32)
         if not isinstance(objective, MiniBatches):
             return self.regression.manual_gradient(params).numpy()
         last = int(self.descent.last_step[self.lane])  # an ended lane repeats its last record
         rows = [
             objective.manual_gradient(params[row : row + 1], min(int(k), last))
-            for row, k in enumerate(asked)
+            for row, k in enumerate(chosen)
         ]
         return np.concatenate([row.numpy() for row in rows])
 
@@ -393,8 +826,73 @@ class LearningRateExplorer(Explorer):
         that come lowest, up to twice ``max_steps``. All of it is read from one recorded run; the
         cursor stays where it is.
         """
-        return words.course_tables(self)
+        steps = self.max_steps
+        counts = sorted({max(1, round(part * steps)) for part in COUNTED})
+        return self._written(
+            "course",
+            lambda: tables.exercise_1(self.extended(counts[-1]), steps, counts, self.closed_form),
+        )
+
+    def training_lines(self) -> str:
+        """Return what the unit's worked examples print of the chosen lane, as text.
+
+        Every thousandth loss, then the learned coefficients.
+        """
+        self.compute(self.max_steps)
+        lane = self.lane
+        return self._written(f"training {lane}", lambda: tables.training_lines(self.descent, lane))
+
+    def _written(self, name: str, write: Callable[[], str]) -> str:
+        """A text of the whole run, written once a run."""
+        if self._tabled is None or self._tabled[:2] != (self.descent, name):
+            self._tabled = self.descent, name, write()
+        return self._tabled[2]
 
     def code(self) -> str:
         """Return a plain-PyTorch script of the present settings; it prints the final numbers."""
         return descent_script(self.descent)
+
+    def picture(self, kind: str) -> bytes:
+        """Draw both figures for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
+        if self.future:
+            self.compute(self.max_steps)
+        k = self.drawn
+        page = Page(
+            regression=self.regression,
+            losses=self.losses(),
+            closed=self.closed_form,
+            now=self.standing(k),
+            future=self.future,
+            log_steps=self.log_steps,
+            title=self._loss_title(),
+            sentence=self.sentence(k),
+        )
+        return printed.printed(kind, page.draw)
+
+
+COUNTED = (1 / 40, 1 / 2, 1, 3 / 2, 2)
+"""Iteration counts of the course's tables in units of ``max_steps``: 100 … 8,000 of 4,000."""
+
+_STYLE = """
+.gdwidgets .gdw-rate-figure text.axislabel { display: none; }
+.gdw-figure { position: relative; overflow: visible; }
+.gdwidgets .gdw-chips .widget-toggle-button { padding: 0 8px; }
+.gdwidgets .gdw-chips { gap: 4px; }
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Data:
+    """What follows from the data alone."""
+
+    regression: PolynomialRegression
+    closed: ClosedForm
+    quadratic: Quadratic
+
+    @classmethod
+    def of(cls, regression: PolynomialRegression) -> _Data:
+        """Of a regression."""
+        found = quadratic(regression)
+        if found is None:
+            raise AssertionError("a regression is a quadratic")
+        return cls(regression, regression.closed_form(), found)

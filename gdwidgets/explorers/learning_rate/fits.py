@@ -3,118 +3,183 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import bqplot as bq
 import numpy as np
 from numpy.typing import NDArray
 
-from gdwidgets.core import Descent, PolynomialRegression
-from gdwidgets.ui.plots import figures, palette
-from gdwidgets.ui.runs import lane_outcome, lane_steps
-
-Points = tuple[NDArray[np.float32], NDArray[np.float32]]
-
-INK = f"var(--jp-content-font-color1, {palette.DARK})"
-"""The closed form's colour: dark, and light where the theme is dark."""
+from gdwidgets.core import PolynomialRegression
+from gdwidgets.ui.plots import labels, palette, ticks
+from gdwidgets.ui.plots.figures import joined, write
+from gdwidgets.ui.plots.frame import Frame
 
 GRID = 64
-"""Points at which a fit is evaluated: a polynomial of degree 10 still looks smooth."""
+"""Places at which a fit is evaluated: a polynomial of degree 10 still looks smooth."""
 
-MOST_DATA = 400
-"""Data points drawn; of more, every so-manieth in the order of x."""
+MOST_SAMPLES = 400
+"""Samples drawn; of more, every so-manieth in the order of x."""
+
+FAR = 3.0
+"""Heights of the plot beyond which a fit is cut off."""
+
+Fit = NDArray[np.float32]
 
 
-class FitPlot:
-    """A figure of data and fits.
+class FitPlot(Frame):
+    """A figure of samples and polynomials over x; its plot area is 1 by 1.
 
     Parameters
     ----------
     height
-        In pixels.
+        Of the figure at size 1, in pixels.
+    size
+        1, or 1.4 for a projector.
     """
 
-    def __init__(self, height: int) -> None:
-        self.x, self.y = figures.scale(0, 1), figures.scale(0, 1)
-        scales = {"x": self.x, "y": self.y}
-        none = np.zeros(2, np.float32)
+    MARGIN: ClassVar[dict[str, float]] = {"top": 30.0, "right": 24.0, "bottom": 26.0, "left": 40.0}
+
+    def __init__(self, height: float, size: float = 1.0) -> None:
+        super().__init__(height, size, 1.0)
+        none = np.zeros(1, np.float32)
         self.data = bq.Scatter(
             x=none,
             y=none,
-            scales=scales,
-            colors=[palette.GHOST],
-            default_size=22,
-            opacities=[0.75],
+            scales=self.scales,
+            colors=["#8A94A3"],
+            stroke="#8A94A3",
+            opacities=[0.8],
             interactions={},
         )
-        self.closed = bq.Lines(
-            x=none, y=none, scales=scales, colors=[INK], stroke_width=2.5, line_style="dashed"
+        self.grid = self.lines(colors=[palette.GRID], stroke_width=1, opacities=[0.13])
+        self.closed = self.lines(colors=[palette.INK], line_style="dashed")
+        self.ghosts = self.lines(colors=[palette.GHOST], line_style="dashed")
+        self.fits = self.lines()
+        self.ends = self.texts(align="middle")
+        self.heading = self.texts(colors=[palette.INK], font_weight="normal")
+        self.build(
+            [self.grid, self.data, self.ghosts, self.closed, self.fits, self.ends, self.heading],
+            "gdw-curves",
         )
-        self.ghosts = bq.Lines(
-            x=none,
-            y=none,
-            scales=scales,
-            colors=[palette.GHOST],
-            stroke_width=1.5,
-            line_style="dotted",
-            visible=False,
-        )
-        self.fits = bq.Lines(x=none, y=np.zeros((1, 2), np.float32), scales=scales, stroke_width=2)
-        self._axis_x = figures.axis(self.x, "x", tick_format=".4~g")
-        self._axis_y = figures.axis(self.y, "y", vertical=True, tick_format=".4~g")
-        self.figure = figures.figure(
-            [self.data, self.ghosts, self.fits, self.closed],
-            [self._axis_x, self._axis_y],
-            height=height,
-        )
-        self._grid = none
-        self._powers = np.zeros((1, 2))
+        self._places = np.linspace(0, 1, GRID, dtype=np.float32)
+        self._x = np.linspace(0, 1, GRID)
+        self._low, self._span = 0.0, 1.0
+        self._runs: list[palette.Run] = []
+        self._lanes: tuple[NDArray[np.float64], list[bool]] | None = None
+        self.set_size(size)
 
-    def show_run(self, regression: PolynomialRegression, colours: Sequence[str]) -> None:
-        """Prepare for a new run: its data, its closed form, the lanes' colours, the limits."""
-        x, y = regression.x.numpy(), regression.y.numpy()
-        order = np.argsort(x, kind="stable")[:: max(1, -(-len(x) // MOST_DATA))]
-        figures.write(self.data, x=x[order], y=y[order])
+    def show_run(self, regression: PolynomialRegression, lanes: int) -> None:
+        """Show other data, and their closed form, for a number of lanes; `draw` must follow."""
+        x, y = regression.x.double().numpy(), regression.y.double().numpy()
+        order = np.argsort(x, kind="stable")[:: max(1, -(-len(x) // MOST_SAMPLES))]
         low, high = float(x.min()), float(x.max())
-        room = 0.04 * (high - low) or 0.5
-        figures.write(self.x, min=low - room, max=high + room)
-        self._grid = np.linspace(low - room, high + room, GRID, dtype=np.float32)
-        self._powers = np.vander(self._grid.astype(np.float64), regression.degree + 1, True).T
-        coefficients, _ = regression.closed_form()
-        best = coefficients @ self._powers
-        inside = (self._grid >= low) & (self._grid <= high)
-        values = np.concatenate((y, best[inside])) if inside.any() else y
+        room = 0.04 * (high - low) or 0.5 * max(1.0, 1e-3 * abs(low))
+        grid = self._x = np.linspace(low - room, high + room, GRID)
+        inside = (grid >= low) & (grid <= high)
+        best = regression.closed_form().values(grid)
+        values = np.concatenate((y, best[inside]))
         bottom, top = float(values.min()), float(values.max())
-        room = 0.08 * (top - bottom) or 0.5
-        figures.write(self.y, min=bottom - room, max=top + room)
-        self._axis_x.tick_values = figures.ticks(self.x)
-        self._axis_y.tick_values = figures.ticks(self.y)
-        figures.write(self.closed, x=self._grid, y=self._inside(best))
-        self.fits.colors = list(colours)
+        margin = 0.08 * (top - bottom) or 0.5 * max(1.0, 1e-3 * abs(bottom))
+        self.put_texts(self.heading, [0.0], [1 + self.pixels(14)], [_formula(regression)])
+        self._low, self._span = bottom - margin, top - bottom + 2 * margin
+        width = grid[-1] - grid[0]
+        write(
+            self.data,
+            x=((x[order] - grid[0]) / width).astype(np.float32),
+            y=((y[order] - self._low) / self._span).astype(np.float32),
+        )
+        write(self.closed, x=self._places, y=self._height(best), visible=True)
+        self._put_ticks(self.axis_x, grid[0], width, 6)
+        places = self._put_ticks(
+            self.axis_y, self._low, self._span, max(2, int(self.plot_height / (42 * self.size)))
+        )
+        across = np.array([0.0, 1.0])
+        xs, ys = joined([(across, np.array([place, place])) for place in places])
+        write(self.grid, x=xs, y=ys, visible=True)
+        self._runs = [palette.run(lane) for lane in range(lanes)]
+        colours = [run.colour for run in self._runs]
+        # Lines and colours must agree in number at any moment.
+        self.fits.colors = colours
+        write(self.ends, colors=[run.colour for run in self._runs])
 
-    def draw(self, descent: Descent, k: int) -> None:
-        """Draw every lane's fit with the cursor at ``k``; a lane that has diverged shows none."""
-        steps = lane_steps(descent, k)
-        here = descent.params[steps, np.arange(descent.lanes)].astype(np.float64)
-        fits = self._inside(here @ self._powers)
-        for lane in range(descent.lanes):
-            if lane_outcome(descent, lane, k) == "diverged":
-                fits[lane] = self._reach()[1]
-        figures.write(self.fits, x=self._grid, y=fits)
+    def _put_ticks(self, axis: bq.Axis, low: float, span: float, most: int) -> list[float]:
+        values = ticks.linear_ticks(low, low + span, most)
+        places = [(value - low) / span for value in values]
+        self.put_ticks(axis, places, ticks.linear_texts(values))
+        return places
 
-    def _reach(self) -> tuple[float, float]:
-        """Values well beyond the figure, where a line is out of sight and still a sane path."""
-        span = self.y.max - self.y.min
-        return self.y.min - 3 * span, self.y.max + 3 * span
+    def draw(self, params: NDArray[np.float64], gone: Sequence[bool]) -> None:
+        """Draw the lanes' fits: two messages.
 
-    def _inside(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
-        return np.clip(np.nan_to_num(values), *self._reach()).astype(np.float32)
+        Parameters
+        ----------
+        params
+            Coefficients (L, P), constant term first.
+        gone
+            For each lane whether it has diverged; then it shows no fit.
+        """
+        heights = self._fit(params)
+        heights[np.asarray(gone, bool)] = FAR
+        write(self.fits, x=self._places, y=heights, visible=True)
+        ends = heights[:, -1].astype(np.float64)
+        there = (ends > 0) & (ends < 1)
+        gap = self.pixels(15)
+        places = np.full(len(ends), -1.0)
+        if there.any():
+            half = self.pixels(7)
+            places[there] = labels.spread(ends[there], gap, half, 1 - half)
+        texts = [run.glyph if seen else "" for run, seen in zip(self._runs, there, strict=True)]
+        write(
+            self.ends,
+            x=np.full(len(ends), 1.0, np.float32),
+            y=places.astype(np.float32),
+            text=np.array(texts),
+        )
 
-    def pin(self, descent: Descent, lane: int, k: int) -> Points:
-        """Return a ghost of a lane's fit at step ``k``."""
-        at = lane_steps(descent, k)[lane]
-        return self._grid, self._inside(descent.params[at, lane].astype(np.float64) @ self._powers)
+    def _height(self, values: NDArray[np.float64]) -> Fit:
+        """Where values stand, 0 at the lower edge and 1 at the upper; far ones are cut off."""
+        with np.errstate(all="ignore"):
+            at = (np.nan_to_num(values) - self._low) / self._span
+        return np.clip(at, -FAR, FAR).astype(np.float32)
 
-    def show_ghosts(self, pinned: Sequence[Points]) -> None:
-        """Show pinned fits as ghosts."""
-        x, y = figures.joined(pinned)
-        figures.write(self.ghosts, x=x, y=y, visible=bool(pinned))
+    def _fit(self, params: NDArray[np.float64]) -> Fit:
+        """Heights (…, GRID) of polynomials with coefficients (…, P)."""
+        powers = np.vander(self._x, params.shape[-1], increasing=True).T
+        with np.errstate(all="ignore"):
+            return self._height(params @ powers)
+
+    def show_ghosts(self, coefficients: Sequence[NDArray[np.float64]]) -> None:
+        """Show the fits of pinned runs, coefficients (P,) each, as thin dashed lines."""
+        fits = [(self._places, self._fit(params)) for params in coefficients]
+        x, y = joined(fits)
+        write(self.ghosts, x=x, y=y, visible=bool(fits))
+
+    def set_size(self, size: float, height: float | None = None) -> None:
+        """Make text, lines and markers ``size`` times the normal, and the height with them."""
+        self.size = float(size)
+        self.height = self.height if height is None else float(height)
+        for mark, width in (
+            (self.closed, 2.4),
+            (self.ghosts, 1.6),
+            (self.fits, 3.0),
+        ):
+            mark.stroke_width = width * size
+        self.data.default_size = round(30 * size * size)
+        self.ends.default_size = 14 * size
+        self.ends.x_offset = round(8 * size)
+        self.heading.default_size = 14 * size
+        self.place_margins()
+
+
+def _formula(regression: PolynomialRegression) -> str:
+    """The polynomial that is fitted, ``a + b x + c x²``, cut after three terms."""
+    terms = [
+        name + ("" if d == 0 else " x" if d == 1 else " x" + SUPERSCRIPTS[d])
+        for d, name in enumerate(regression.parameter_names)
+    ]
+    if len(terms) > 4:
+        terms = [*terms[:2], "…", terms[-1]]
+    return "fits " + " + ".join(terms)
+
+
+SUPERSCRIPTS = ("", "", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹", "¹⁰")

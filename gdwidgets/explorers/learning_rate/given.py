@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from traitlets import TraitError
-
-from gdwidgets.core import own_torch_state
-from gdwidgets.core.checks import finite_float32, shown
+from gdwidgets.core import Rule, as_rule, checks, own_torch_state
 from gdwidgets.core.objectives.regression import HIGHEST_DEGREE
-from gdwidgets.ui import checks
 from gdwidgets.ui.playback.cursor import MOST_STEPS
-from gdwidgets.ui.plots import palette
 
 Rates = tuple[float, ...]
 Schedule = tuple[tuple[int, Rates], ...]
@@ -23,11 +18,12 @@ RATES = (1.0, 0.1, 0.01, 0.001)
 SUGGESTED = (0.19, 0.21, 0.3, 0.03, 0.003, 0.0003, 3.0, 0.05, 0.005)
 """Rates for a new lane; those next to the limit come first where the data set one."""
 
-HIGHEST_RATE = 1e6
-MOST_PAIRS = 1_000_000
+MOST_LANES = 8
+LOWEST_RATE, HIGHEST_RATE = 1e-30, 1e6
+MOST_SAMPLES = 1_000_000
 
 
-def data(value: Any, name: str) -> tuple[float, ...] | None:
+def data(value: Any, name: str) -> Rates | None:
     """Numbers of one side of the data as a tuple, rounded to float32; ``None`` stays.
 
     Raises
@@ -38,18 +34,13 @@ def data(value: Any, name: str) -> tuple[float, ...] | None:
     if value is None:
         return None
     with own_torch_state():
-        numbers = finite_float32(value, name)
-    if numbers.ndim != 1 or not 1 <= len(numbers) <= MOST_PAIRS:
+        numbers = checks.finite_float32(value, name)
+    if numbers.ndim != 1 or not 1 <= len(numbers) <= MOST_SAMPLES:
         raise ValueError(
-            f"{name} must be a one-dimensional sequence of 1 to {MOST_PAIRS:,} numbers, "
+            f"{name} must be a one-dimensional sequence of 1 to {MOST_SAMPLES:,} numbers, "
             f"got shape {tuple(numbers.shape)}"
         )
     return tuple(numbers.tolist())
-
-
-def batch_size(value: Any) -> int | None:
-    """A number of pairs, or ``None`` for all; raises ``TraitError`` when it is neither."""
-    return None if value is None else checks.whole(value, "batch_size", 1, MOST_PAIRS)
 
 
 def both(x: Rates | None, y: Rates | None) -> tuple[Rates, Rates] | None:
@@ -62,49 +53,70 @@ def both(x: Rates | None, y: Rates | None) -> tuple[Rates, Rates] | None:
     return x, y
 
 
-def degree(value: Any) -> int:
-    """A degree; raises ``TraitError`` when it is none."""
-    return checks.whole(value, "degree", 0, HIGHEST_DEGREE)
+def degree(value: Any, name: str) -> int:
+    """A degree, 0 to 10; raises ``ValueError`` when it is none."""
+    return checks.integer(value, name, 0, HIGHEST_DEGREE)
 
 
-def rates(value: Any) -> Rates:
+def batch_size(value: Any, name: str) -> int | None:
+    """Samples in a mini-batch, or ``None`` for all; raises ``ValueError`` when it is neither."""
+    return None if value is None else checks.integer(value, name, 1, MOST_SAMPLES)
+
+
+def rates(value: Any, name: str) -> Rates:
     """Learning rates, one per lane; a single number is one lane.
 
     Raises
     ------
-    TraitError
+    ValueError
         When there are none, more than eight, or one that is no acceptable learning rate.
     """
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = (value,)
-    most = len(palette.LANES)
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
-        raise TraitError(f"learning_rates must be 1 to {most} numbers, not {shown(value)}")
-    if not 1 <= len(value) <= most:
-        raise TraitError(f"learning_rates must be 1 to {most} numbers, not {len(value)} of them")
-    return tuple(_rate(item) for item in value)
+        raise ValueError(f"{name} must be 1 to {MOST_LANES} numbers, got {checks.shown(value)}")
+    if not 1 <= len(value) <= MOST_LANES:
+        raise ValueError(f"{name} must be 1 to {MOST_LANES} numbers, got {len(value)} of them")
+    return tuple(rate(item, f"{name}[{lane}]") for lane, item in enumerate(value))
 
 
-def _rate(value: Any) -> float:
-    rate = checks.real(value, "learning rate", above=0)
-    if not 1e-30 <= rate <= HIGHEST_RATE:
-        raise TraitError(f"learning rate must be from 1e-30 to {HIGHEST_RATE:,.0f}, not {rate:g}")
-    return rate
+def rate(value: Any, name: str) -> float:
+    """One learning rate; raises ``ValueError`` when it is none."""
+    number = checks.positive(value, name)
+    if not LOWEST_RATE <= number <= HIGHEST_RATE:
+        raise ValueError(
+            f"{name} must be from {LOWEST_RATE:g} to {HIGHEST_RATE:,.0f}, got {number:g}"
+        )
+    return number
 
 
-def schedule(value: Any) -> Schedule:
+def rule(value: Any, name: str) -> str | Rule:
+    """A rule's name or a rule object; one rule serves all lanes.
+
+    Raises
+    ------
+    ValueError
+        When it is neither; for an unknown name, names the nearest.
+    """
+    if isinstance(value, (list, tuple)):
+        raise ValueError(f"{name} must be one rule for all lanes, got {checks.shown(value)}")
+    as_rule(value)
+    return value
+
+
+def schedule(value: Any, name: str) -> Schedule:
     """Earlier learning rates: pairs (step, rates) with rising steps.
 
     Raises
     ------
-    TraitError
+    ValueError
         When the value is no such sequence.
     """
-    problem = TraitError(
-        "schedule must be pairs (step, learning rates) with rising steps, such as "
-        f"((1000, (0.1, 0.01)),), not {shown(value)}"
+    problem = ValueError(
+        f"{name} must be pairs (step, learning rates) with rising steps, such as "
+        f"((1000, (0.1, 0.01)),), got {checks.shown(value)}"
     )
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise problem
@@ -112,8 +124,9 @@ def schedule(value: Any) -> Schedule:
     for part in value:
         if isinstance(part, (str, bytes)) or not isinstance(part, Sequence) or len(part) != 2:
             raise problem
-        made.append((checks.whole(part[0], "a schedule's step", 1, MOST_STEPS), rates(part[1])))
-    steps = [step for step, _ in made]
+        until = checks.integer(part[0], f"the step of {name}", 1, MOST_STEPS)
+        made.append((until, rates(part[1], f"the rates of {name}")))
+    steps = [until for until, _ in made]
     if steps != sorted(set(steps)):
         raise problem
     return tuple(made)
@@ -127,15 +140,15 @@ def parts(earlier: Schedule, last: Rates, max_steps: int) -> Schedule:
     ValueError
         When a part has another number of lanes, or comes after the end of the run.
     """
-    for step, part in earlier:
+    for until, part in earlier:
         if len(part) != len(last):
             raise ValueError(
                 f"every part of the schedule must have {len(last)} learning rates, as "
-                f"learning_rates has, not {len(part)}"
+                f"learning_rates has, got {len(part)}"
             )
-        if step >= max_steps:
+        if until >= max_steps:
             raise ValueError(
-                f"the schedule changes rates at step {step}, but the run ends at {max_steps}"
+                f"the schedule changes rates at step {until:,}, but the run ends at {max_steps:,}"
             )
     return (*earlier, (max_steps, last))
 
@@ -147,7 +160,16 @@ def continued(earlier: Schedule, last: Rates, k: int) -> Schedule:
     return kept if kept and kept[-1][0] == k else (*kept, (k, in_force))
 
 
-def check_lane(lane: int, lanes: int) -> None:
-    """Raise ``ValueError`` when there is no such lane."""
-    if lane >= lanes:
-        raise ValueError(f"lane must be a whole number from 0 to {lanes - 1}, not {lane}")
+def suggested(present: Rates, limit: float) -> float:
+    """A learning rate that no lane has: next to the limit, where there is one, or a round one.
+
+    Raises
+    ------
+    ValueError
+        When there are eight lanes already.
+    """
+    if len(present) >= MOST_LANES:
+        raise ValueError(f"learning_rates must be 1 to {MOST_LANES} numbers, got {MOST_LANES + 1}")
+    near = [0.95 * limit, 1.05 * limit] if 1e-29 < limit < HIGHEST_RATE / 2 else []
+    offered = [*(float(f"{value:.2g}") for value in near), *SUGGESTED]
+    return next(value for value in offered if value not in present)

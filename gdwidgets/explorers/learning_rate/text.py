@@ -1,250 +1,362 @@
-"""What the learning-rate explorer says: the sentences, the course's tables, the folded tables."""
+"""What the learning-rate explorer says: the sentence, the rows of the lanes, tables as HTML."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from gdwidgets.core import RULES, Descent, PolynomialRegression, own_torch_state, tables
+from gdwidgets.core import Descent
 from gdwidgets.ui import text
 from gdwidgets.ui.runs import OUTCOMES, lane_outcome, lane_steps, window
 
-if TYPE_CHECKING:
-    from gdwidgets.explorers.learning_rate.explorer import LearningRateExplorer
+Array = NDArray[np.float64]
 
-SHARES = (1 / 40, 1 / 2, 1, 3 / 2, 2)
-"""Iteration counts of the course's tables as shares of ``max_steps``: 100 … 8,000 of 4,000."""
+_ROOM = 126
+"""Characters for the reasons, so that two lines hold the whole sentence."""
 
-TABLED = 2
-"""Lanes for which the number of iterations is varied in the course's tables."""
+_SLOWER = 3.0
+"""How many times slower a lane must be for the sentence to speak of it."""
 
 
 @dataclass(frozen=True)
-class Curvature:
-    """Eigenvalues of a regression's Hessian, and what they say of learning rates."""
+class Standing:
+    """How the lanes stand with the cursor at a step."""
 
-    values: NDArray[np.float64]
-    """Rising, (P,); those lost in rounding are 0."""
-
-    @classmethod
-    def of(cls, regression: PolynomialRegression) -> Curvature:
-        """The curvature of a regression, the same everywhere."""
-        with own_torch_state():
-            values = torch.linalg.eigvalsh(regression.hessian()).numpy()
-        return cls(np.where(values > 1e-12 * values[-1], values, 0.0))
+    step: int
+    rates: tuple[float, ...]
+    """Learning rates in force at the step, (L,)."""
+    outcomes: tuple[str, ...]
+    """As far as they are seen at the step, (L,): see ``ui.runs.OUTCOMES``."""
+    last: tuple[int, ...]
+    """The last record of each lane, (L,); a diverged lane diverged at the update after it."""
+    params: Array
+    """Coefficients (L, P)."""
+    loss: Array
+    """Over all samples, (L,)."""
+    distance: Array
+    """Of the coefficients from those of the closed form, (L,)."""
 
     @property
-    def limit(self) -> float:
-        """The largest stable learning rate 2/λmax; infinite where nothing curves."""
-        return 2 / float(self.values[-1]) if self.values[-1] > 0 else math.inf
+    def lasting(self) -> list[int]:
+        """The lanes that have not diverged."""
+        return [lane for lane, name in enumerate(self.outcomes) if name != "diverged"]
 
     @property
-    def condition(self) -> float:
-        """λmax/λmin; infinite where a direction is flat."""
-        return float(self.values[-1] / self.values[0]) if self.values[0] > 0 else math.inf
+    def best(self) -> int:
+        """The lane with the smallest loss among those that have not diverged."""
+        return min(self.lasting, key=lambda lane: float(self.loss[lane]))
 
-    def halving(self, rate: float) -> float:
-        """Updates after which the slowest part of the error has halved; infinite if it does not."""
-        factor = float(np.abs(1 - rate * self.values).max())
-        return math.inf if factor >= 1 else math.log(0.5) / math.log(max(factor, 1e-300))
+    @property
+    def ended(self) -> bool:
+        """Whether no lane goes on."""
+        return all(name != "running" for name in self.outcomes)
 
 
-def explanation(curvature: Curvature, rates: Sequence[float], rule: str, *, batches: bool) -> str:
-    """Why rates below the limit work, those above do not, and small ones crawl."""
-    if rule != "gd":
-        return (
-            f"The limit 2/λmax = {text.number(curvature.limit)} is that of plain gradient descent; "
-            f"it does not apply to {RULES[rule].label}, whose updates are not the learning rate "
-            "times the gradient alone."
-        )
-    if batches:
-        return (
-            f"The largest stable rate 2/λmax = {text.number(curvature.limit)} is that of all "
-            "pairs together. A mini-batch has curvatures of its own, and its gradient points only "
-            "roughly the right way: the larger the learning rate, the more of that noise remains."
-        )
-    unique = sorted(set(rates), reverse=True)
-    above = [rate for rate in unique if rate > curvature.limit]
-    below = [rate for rate in unique if rate <= curvature.limit]
-    said = (
-        f"Largest stable rate 2/λmax = {text.number(curvature.limit)}: above it updates "
-        "overshoot ever further"
+def standing(
+    descent: Descent, loss: NDArray[Any], best: Array, rates: Sequence[float], k: int
+) -> Standing:
+    """How the lanes of a descent stand at step ``k``.
+
+    Parameters
+    ----------
+    descent
+        The recording.
+    loss
+        Losses over all samples (recorded + 1, L).
+    best
+        Coefficients of the closed form, (P,).
+    rates
+        Learning rates in force at the step, (L,).
+    k
+        The step.
+    """
+    steps, lanes = lane_steps(descent, k), np.arange(descent.lanes)
+    params = descent.params[steps, lanes].astype(np.float64)
+    return Standing(
+        step=k,
+        rates=tuple(rates),
+        outcomes=tuple(lane_outcome(descent, lane, k) for lane in range(descent.lanes)),
+        last=tuple(int(last) for last in descent.last_step),
+        params=params,
+        loss=loss[steps, lanes].astype(np.float64),
+        distance=distance(params, best),
     )
-    said += f", so {_listed(above)} diverge{'s' if len(above) == 1 else ''}." if above else "."
-    if math.isinf(curvature.condition):
-        return f"{said} One direction is flat: along it the data do not tell what is right."
-    condition = curvature.condition
-    ratio = text.number(condition, 3) if condition < 1000 else _count(condition)
-    said += f" The flattest direction curves {ratio} times less (condition number)"
-    if not below:
-        return f"{said}."
-    halving = [_count(curvature.halving(rate)) for rate in below[:4]]
-    times = [f"{count} at {rate:g}" for count, rate in zip(halving, below, strict=False)]
-    times[0] = f"{halving[0]} updates at {below[0]:g}"
-    return f"{said}: its error halves in {_listed(times)}."
 
 
-def _count(updates: float) -> str:
-    return "∞" if math.isinf(updates) else f"{max(1, round(float(f'{updates:.3g}'))):,}"
+def distance(params: NDArray[Any], best: Array) -> Array:
+    """Euclidean distance of coefficients (…, P) from those of the closed form (P,)."""
+    with np.errstate(all="ignore"):
+        away = params.astype(np.float64) - best
+        scale = np.maximum(np.abs(away).max(axis=-1, keepdims=True), 1e-300)
+        found: Array = scale[..., 0] * np.sqrt(np.square(away / scale).sum(axis=-1))
+        return found
 
 
-def _listed(items: Sequence[float] | Sequence[str]) -> str:
-    words = [item if isinstance(item, str) else f"{item:g}" for item in items]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+@dataclass(frozen=True)
+class Speeds:
+    """What theory says of the present learning rates, where it says something."""
+
+    limit: float | None
+    """The largest stable learning rate of the rule; ``None`` where there is none."""
+    formula: str
+    """How the limit is written."""
+    growth: tuple[float, ...]
+    """Factor of the error along the steepest direction in an update, (L,); empty where the rule
+    has more than one."""
+    halving: tuple[float, ...]
+    """Updates in which the slowest part of the error halves, (L,), infinite where it does not;
+    empty where it is not known."""
+
+    @property
+    def written(self) -> str:
+        """The limit, with its formula where it is short; empty where there is none."""
+        if self.limit is None:
+            return ""
+        short = f"{self.formula} = " if len(self.formula) < 4 else ""
+        return f"{short}{text.number(self.limit)}"
 
 
-def distance(explorer: LearningRateExplorer, params: NDArray[Any]) -> NDArray[np.float64]:
-    """Euclidean distance of coefficients (…, P) to those of the closed form."""
-    best, _ = explorer.closed_form
-    wide = params.astype(np.float64) - best
-    scale = np.maximum(np.abs(wide).max(axis=-1, keepdims=True), 1e-300)
-    return scale[..., 0] * np.sqrt(np.square(wide / scale).sum(axis=-1))
+# -- the sentence ----------------------------------------------------------------------------------
 
 
-def sentence(explorer: LearningRateExplorer, k: int) -> str:
-    """Say what to do first, how the lanes stand, or how they ended."""
-    descent = explorer.descent
-    outcomes = [lane_outcome(descent, lane, k) for lane in range(descent.lanes)]
-    fine = [lane for lane, outcome in enumerate(outcomes) if outcome != "diverged"]
-    if k == 0 and len(fine) == len(outcomes):
+def sentence(now: Standing, speeds: Speeds, *, batch_size: int | None) -> str:
+    """Say how the lanes stand, in numbers first, and why.
+
+    Parameters
+    ----------
+    now
+        The lanes.
+    speeds
+        What theory says of them.
+    batch_size
+        Samples in a mini-batch; ``None`` for all.
+    """
+    if not now.lasting:
         return (
-            "Press play. Every learning rate starts from the same coefficients; "
-            "which fit reaches the dashed closed form first, and which never does?"
+            f"**{_diverged(now, list(range(len(now.rates))), speeds)}.** "
+            f"{_smaller(now.rates, speeds)}"
         )
-    rates = descent.learning_rates
-    gone = [
-        f"{rates[lane]:g} at update {int(descent.last_step[lane]) + 1}"
-        for lane in range(descent.lanes)
-        if lane not in fine
-    ]
-    lost = f" Diverged: {_listed(gone)}." if gone else ""
-    if not fine:
-        return f"Every lane has diverged: {_listed(gone)}. Try smaller learning rates."
-    steps = lane_steps(descent, k)
-    here = descent.params[steps, np.arange(descent.lanes)]
-    apart = distance(explorer, here)
-    best = min(fine, key=lambda lane: apart[lane])
-    ended = all(outcome != "running" for outcome in outcomes)
-    where = f"End of the run after {k:,} updates" if ended else f"Step {k:,}"
+    if now.step == 0:
+        return _first(now)
+    lanes = len(now.rates)
+    best = now.best
+    loss = text.fixed(float(now.loss[best]))
+    who = f"γ = {rate(now.rates[best])}"
+    over = " over all samples" if batch_size is not None else ""
+    where = f"Update {now.step:,}{', the end' if now.ended else ''}"
+    if lanes == 1:
+        lead = f"{who}, loss{over} {loss}"
+    elif now.ended:
+        lead = f"{who} has the smallest loss{over}, {loss}"
+    else:
+        lead = f"{who} leads, loss{over} {loss}"
+    away = ""
+    if now.ended and math.isfinite(now.distance[best]):
+        away = f", {text.number(float(now.distance[best]), 3)} from the closed form"
+    return f"{where}: **{lead}**{away}. {_reasons(now, speeds, batch_size)}".strip()
+
+
+def _first(now: Standing) -> str:
+    loss = text.fixed(float(now.loss[now.lasting[0]]))
+    if len(now.rates) == 1:
+        return (
+            f"Update 0: **γ = {rate(now.rates[0])}, loss {loss}**. Press Play, and watch how the "
+            "fit approaches the dashed closed form, or leaves it."
+        )
     return (
-        f"{where}: learning rate {rates[best]:g} is nearest to the closed form, "
-        f"loss {descent.loss[steps[best], best]:.4f}, distance {apart[best]:.4f}.{lost}"
+        f"Update 0: **{len(now.rates)} learning rates, one start, loss {loss}**. Which fit reaches "
+        "the dashed closed form first, and is there one that never does? Press Play."
     )
 
 
-def amount(value: float) -> str:
-    """A number of the live table: four decimals as the course prints, an exponent if too long."""
-    return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.1e}"
+def _reasons(now: Standing, speeds: Speeds, batch_size: int | None) -> str:
+    """What explains the picture: divergence, a rate beyond the limit, noise, a slow lane."""
+    parts = []
+    gone = [lane for lane in range(len(now.rates)) if lane not in now.lasting]
+    if gone:
+        parts.append(_diverged(now, gone, speeds))
+    beyond = [lane for lane in now.lasting if _is_beyond(now.rates[lane], speeds)]
+    if beyond and not gone and batch_size is None:
+        lane = max(beyond, key=lambda i: now.rates[i])
+        says = f"γ = {rate(now.rates[lane])} lies beyond the limit {speeds.written}"
+        if speeds.growth:
+            factor = text.number(speeds.growth[lane])
+            says += f": each update multiplies its error along the steepest direction by {factor}"
+        parts.append(says)
+    if batch_size is not None and not gone:
+        of = "sample" if batch_size == 1 else "samples"
+        parts.append(
+            f"Each update sees {batch_size:,} {of}: the larger γ, the more of their noise remains"
+        )
+    slow = _slowest(now, speeds)
+    if slow is not None and batch_size is None and len(parts) < 2:
+        lane, times = slow
+        parts.append(f"γ = {rate(now.rates[lane])} is stable, and {_times(times)} slower")
+    if not parts and batch_size is None and speeds.halving:
+        half = speeds.halving[now.best]
+        if math.isfinite(half) and half >= 0.5:
+            parts.append(
+                f"The slowest part of the error halves in {text.counted(round(half), 'update')}"
+            )
+    while len(parts) > 1 and len("; ".join(parts)) > _ROOM:
+        parts.pop()
+    return "; ".join(parts) + "." if parts else ""
 
 
-def lane_note(descent: Descent, lane: int, k: int) -> str:
-    """A lane's outcome with the step that matters."""
-    outcome = lane_outcome(descent, lane, k)
+def _diverged(now: Standing, lanes: Sequence[int], speeds: Speeds) -> str:
+    """Which lanes have diverged, when, and whether the limit explains it."""
+    updates = [f"{now.last[lane] + 1:,}" for lane in lanes]
+    one = len(lanes) == 1
+    if len(lanes) <= 3:
+        who = f"γ = {text.listed([rate(now.rates[lane]) for lane in lanes])}"
+        said = f"update {updates[0]}" if one or len(set(updates)) == 1 else None
+        when = f"diverged at {said or 'updates ' + text.listed(updates)}"
+    else:
+        who = f"{len(lanes)} learning rates"
+        when = f"diverged, the last at update {max(now.last[lane] for lane in lanes) + 1:,}"
+    if all(_is_beyond(now.rates[lane], speeds) for lane in lanes):
+        return f"{who} {'lies' if one else 'lie'} beyond the limit {speeds.written}, and {when}"
+    return f"{who} {when}"
+
+
+def _smaller(rates: Sequence[float], speeds: Speeds) -> str:
+    if speeds.limit is not None and any(given > speeds.limit for given in rates):
+        return f"Choose a learning rate below {text.number(speeds.limit)}."
+    return "Choose smaller learning rates."
+
+
+def _is_beyond(given: float, speeds: Speeds) -> bool:
+    return speeds.limit is not None and given > speeds.limit
+
+
+def _slowest(now: Standing, speeds: Speeds) -> tuple[int, float] | None:
+    """The slowest lane, and how many times as many updates as the quickest it needs."""
+    if not speeds.halving:
+        return None
+    half = {lane: speeds.halving[lane] for lane in now.lasting}
+    half = {lane: value for lane, value in half.items() if math.isfinite(value) and value > 0}
+    if len(half) < 2:
+        return None
+    slow = max(half, key=lambda lane: half[lane])
+    times = half[slow] / min(half.values())
+    return (slow, times) if times >= _SLOWER else None
+
+
+def _times(times: float) -> str:
+    known = {10: "ten times", 100: "a hundred times", 1000: "a thousand times"}
+    near = next((word for n, word in known.items() if abs(times / n - 1) < 0.06), None)
+    rounded = float(f"{times:.2g}")
+    return near or f"{f'{rounded:,.0f}' if rounded >= 1000 else text.number(times, 2)} times"
+
+
+def rate(given: float) -> str:
+    """A learning rate in a sentence."""
+    return text.number(given, 6)
+
+
+# -- the rows beside the lanes ---------------------------------------------------------------------
+
+
+def numbers(
+    now: Standing, names: Sequence[str], closed: tuple[Array, float], *, batches: bool
+) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table of lanes: coefficients, loss, distance, outcome.
+
+    Parameters
+    ----------
+    now
+        The lanes.
+    names
+        Of the coefficients.
+    closed
+        Coefficients of the closed form and their loss; the last row.
+    batches
+        Whether updates see mini-batches; the loss is then called that of all samples.
+    """
+    head = [*names, "loss, all" if batches else "loss", "distance", "outcome"]
+    rows = []
+    for lane, outcome in enumerate(now.outcomes):
+        if outcome == "diverged":
+            rows.append([*["∞"] * (len(names) + 2), note(now, lane)])
+            continue
+        cells = [*now.params[lane], now.loss[lane], now.distance[lane]]
+        rows.append([*(text.fixed(value) for value in cells), note(now, lane)])
+    coefficients, loss = closed
+    best = [text.fixed(value) for value in (*coefficients, loss)]
+    return head, [*rows, [*best, "0", "least squares"]]
+
+
+def note(now: Standing, lane: int) -> str:
+    """A lane's outcome with the update that matters."""
+    outcome = now.outcomes[lane]
     if outcome == "diverged":
-        return f"diverged at step {int(descent.last_step[lane]) + 1}"
+        return f"diverged at update {now.last[lane] + 1:,}"
     return OUTCOMES[outcome]
 
 
-def course_tables(explorer: LearningRateExplorer) -> str:
-    """Return the course's three tables and the closed form, all from one recorded run."""
-    steps = explorer.max_steps
-    counts = sorted({max(1, round(share * steps)) for share in SHARES})
-    descent = explorer.extended(counts[-1])
-    return tables.exercise_1(descent, steps, counts, explorer.closed_form, tabled=TABLED)
-
-
-def step_table(explorer: LearningRateExplorer) -> str:
-    """Return the chosen lane's records around the cursor as HTML, the present one marked."""
-    descent, lane = explorer.descent, explorer.lane
-    names = descent.objective.parameter_names
-    at, shown = _shown(explorer)
-    head = ("k", "loss", *names, *(f"grad_{name}" for name in names))
-    rows = [
-        [
-            str(i),
-            f"{descent.loss[i, lane]:.6f}",
-            *(amount(x) for x in descent.params[i, lane]),
-            *(amount(x) for x in descent.grad[i, lane]),
-        ]
-        for i in shown
+def losses_described(now: Standing, max_steps: int, least: float) -> str:
+    """The plot of losses for those who do not see it."""
+    parts = [
+        f"γ = {rate(now.rates[lane])}: "
+        + (note(now, lane) if outcome == "diverged" else text.number(float(now.loss[lane])))
+        for lane, outcome in enumerate(now.outcomes)
     ]
-    return text.html_table(head, rows, now=at - shown.start)
+    return (
+        f"Losses against update, 0 to {max_steps:,}, logarithmic scale, at update {now.step:,}. "
+        f"{'; '.join(parts)}. Dashed line: least squares, {text.number(least)}."
+    )
 
 
-def _shown(explorer: LearningRateExplorer) -> tuple[int, range]:
-    """The chosen lane's step, and the steps shown around it."""
-    descent, lane = explorer.descent, explorer.lane
-    at = int(lane_steps(descent, explorer.step)[lane])
-    return at, window(at, int(lane_steps(descent, descent.recorded)[lane]), rows=8)
+# -- tables ----------------------------------------------------------------------------------------
 
 
-def gradient_table(explorer: LearningRateExplorer) -> str:
-    """Return the gradient from the formula beside the one from ``.grad``, around the cursor."""
-    names = explorer.descent.objective.parameter_names
-    at, shown = _shown(explorer)
-    manual = explorer.manual_gradients(shown)
-    own = explorer.descent.step_grad[shown.start : shown.stop, explorer.lane]
-    head = ["k"]
+def gradient_table(
+    names: Sequence[str],
+    steps: range,
+    at: int,
+    by_hand: NDArray[Any],
+    by_autograd: NDArray[Any],
+    *,
+    about: str,
+) -> str:
+    """The gradient from the formula beside the one from ``.grad``, as HTML.
+
+    Parameters
+    ----------
+    names
+        Of the P coefficients.
+    steps
+        The S steps shown.
+    at
+        The present one.
+    by_hand, by_autograd
+        Gradients (S, P).
+    about
+        Of which lane, and over which samples.
+    """
+    head = ["step"]
     for name in names:
         head += [f"∂L/∂{name} by hand", f"{name}.grad", "difference"]
     rows = []
-    for row, k in enumerate(shown):
-        cells = [str(k)]
-        for hand, auto in zip(manual[row], own[row], strict=True):
-            cells += [_gradient(hand), _gradient(auto), f"{float(hand) - float(auto):.1e}"]
+    for row, k in enumerate(steps):
+        cells = [f"{k:,}"]
+        for hand, auto in zip(by_hand[row], by_autograd[row], strict=True):
+            cells += [text.fixed(hand, 6), text.fixed(auto, 6)]
+            cells.append(text.number(float(hand) - float(auto), 2))
         rows.append(cells)
-    pairs = "the mini-batch" if explorer.batch_size else f"N = {len(explorer.regression.x)} pairs"
     title = (
-        f"Learning rate {explorer.descent.learning_rates[explorer.lane]:g}. By hand: "
-        f"∂L/∂c_d = 2/N Σ (zₙ − yₙ) xₙᵈ over {pairs}; by autograd: what loss.backward() leaves "
-        "in .grad. Differences are rounding in float32."
+        f"{about} By hand: ∂L/∂c_d = 2/N Σ (zₙ − yₙ) xₙᵈ; by autograd: what loss.backward() puts "
+        "into .grad. They differ by float32's rounding."
     )
-    return text.html_status(title) + text.html_table(head, rows, now=at - shown.start)
+    return text.html_paragraphs([title]) + text.html_table(head, rows, now=at - steps.start)
 
 
-def _gradient(value: float) -> str:
-    return f"{value:.6f}" if abs(value) < 1e5 else f"{value:.3e}"
-
-
-def run_table(explorer: LearningRateExplorer) -> str:
-    """Return the present run's lanes and those of all pinned runs, a row each, as HTML."""
-    head = ["run", "rule", "degree", "batch", "learning rate", "steps"]
-    head += ["loss", "distance", "outcome"]
-    rows = _run_rows("present", explorer, explorer.settings(), explorer.descent, explorer.step)
-    for pin in explorer.pins:
-        rows += _run_rows(pin.label, explorer, pin.settings, pin.descent, pin.step)
-    return text.html_table(head, rows, text_columns=(0, 1, 8))
-
-
-def _run_rows(
-    label: str, explorer: LearningRateExplorer, settings: dict[str, Any], descent: Descent, k: int
-) -> list[list[str]]:
-    steps = lane_steps(descent, k)
-    earlier = settings["schedule"]
-    rows = []
-    for lane in range(descent.lanes):
-        at = int(steps[lane])
-        params = descent.params[at, lane]
-        same = len(params) == len(explorer.closed_form[0])
-        rates = [*(part[1][lane] for part in earlier), descent.learning_rates[lane]]
-        changed = [f"{rate:g}" for i, rate in enumerate(rates) if not i or rate != rates[i - 1]]
-        rows.append(
-            [
-                label,
-                RULES[settings["rule"]].label,
-                str(settings["degree"]),
-                str(settings["batch_size"] or "all"),
-                " → ".join(changed),
-                str(at),
-                f"{descent.loss[at, lane]:.6g}",
-                amount(float(distance(explorer, params))) if same else "–",
-                lane_note(descent, lane, k),
-            ]
-        )
-    return rows
+def shown_steps(descent: Descent, lane: int, k: int, rows: int = 8) -> tuple[int, range]:
+    """A lane's step with the cursor at ``k``, and the steps shown around it."""
+    at = int(lane_steps(descent, k)[lane])
+    return at, window(at, int(lane_steps(descent, descent.recorded)[lane]), rows=rows)

@@ -16,7 +16,9 @@ from gdwidgets.explorers.surface.basins import Basins
 from gdwidgets.explorers.surface.given import (
     Point,
     as_kept_starts,
+    as_learning_rate,
     as_surface,
+    as_update_rule,
     clamped,
     defaults,
     least_value,
@@ -24,8 +26,15 @@ from gdwidgets.explorers.surface.given import (
 )
 from gdwidgets.ui import printed, text
 from gdwidgets.ui.descent_explorer import DescentExplorer
+from gdwidgets.ui.described import (
+    RuleChoice,
+    RuleField,
+    ScheduledRate,
+    ScheduleField,
+    rate_at,
+)
 from gdwidgets.ui.fold import Part
-from gdwidgets.ui.form import Choice, Optional, Pair, Rate, RateField, Switch, button
+from gdwidgets.ui.form import Choice, Optional, Pair, RateField, Switch, button
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
 from gdwidgets.ui.plots.shade import Shade
@@ -128,21 +137,23 @@ class SurfaceExplorer(DescentExplorer):
 
     learning_rate = Setting(
         5e-4,
-        checks.positive,
+        as_learning_rate,
         label="learning rate γ",
         help="Learning rate γ: how far one update goes along the negative gradient",
-        control=Rate(1e-5, 1.0),
+        control=ScheduledRate(1e-5, 1.0),
     )
-    """The learning rate γ, a positive number."""
+    """The learning rate γ: a positive number, or a schedule γ(t), a callable of the update's number
+    from 0 (see ``gdwidgets.core.rules.schedules`` for named ones)."""
 
     rule = Setting(
         "gd",
-        lambda value, name: checks.one_of(value, name, RULES),
+        as_update_rule,
         label="update rule",
         help="How gradients become an update",
-        control=Choice(tuple((rule.label, name) for name, rule in RULES.items()), "184px"),
+        control=RuleChoice(),
     )
-    """The update rule: a name from ``gdwidgets.core.RULES``. Default ``"gd"``."""
+    """The update rule: a name from ``gdwidgets.core.RULES``, a rule object such as
+    ``Momentum(beta=0.5)``, or a class or factory of ``torch.optim``. Default ``"gd"``."""
 
     loss_tol = Setting(
         None,
@@ -194,6 +205,7 @@ class SurfaceExplorer(DescentExplorer):
         chosen = as_surface(surface, bounds, minima, checks.text(name, "name"))
         self.reject_unknown({key: 0 for key in settings if key != "layout"})
         self._own: Surface | None = None
+        self._choosing = False
         self._drawn_surface: Surface | None = None
         super().__init__(surface=chosen, **(defaults(chosen) | settings))
 
@@ -239,12 +251,15 @@ class SurfaceExplorer(DescentExplorer):
 
     @property
     def rates(self) -> tuple[float, ...]:
-        """Learning rates of all lanes: in a race, rules that scale their steps get their own."""
+        """First learning rates of all lanes.
+
+        In a race, rules that scale their steps get their own, and a schedule stands still.
+        """
         if not self.race:
-            return (self.learning_rate,) * len(self.starts)
+            return (rate_at(self.learning_rate),) * len(self.starts)
         (u0, u1), _ = self.surface.bounds
         own = {"rmsprop": ADAPTIVE * (u1 - u0), "adam": ADAPTIVE * (u1 - u0)}
-        return tuple(own.get(name, self.learning_rate) for name in RULES)
+        return tuple(own.get(name, rate_at(self.learning_rate)) for name in RULES)
 
     @property
     def lane_names(self) -> tuple[str, ...]:
@@ -305,7 +320,7 @@ class SurfaceExplorer(DescentExplorer):
         descent = Descent(
             self.surface,
             self.starts,
-            self.rates,
+            self.rates if self.race else self.learning_rate,
             rule=tuple(RULES) if self.race else self.rule,
             loss_tol=self.loss_tol,
             max_steps=self.max_steps,
@@ -328,7 +343,7 @@ class SurfaceExplorer(DescentExplorer):
             layout=Layout(width="128px", flex="0 0 auto"),
         )
         choose = self.handler(self._choose_surface)
-        self.chooser.observe(lambda change: choose(change["new"]), names="value")
+        self.chooser.observe(lambda c: None if self._choosing else choose(c["new"]), names="value")
         return self.chooser
 
     def _surfaces(self) -> list[tuple[str, Any]]:
@@ -345,10 +360,14 @@ class SurfaceExplorer(DescentExplorer):
 
     def _show_chooser(self) -> None:
         known = self._known(self.surface)
-        if not isinstance(known, str) and self._own is not self.surface:
-            self._own = self.surface
-            self.chooser.options = self._surfaces()
-        self.chooser.value = known if isinstance(known, str) else OWN
+        self._choosing = True
+        try:
+            if not isinstance(known, str) and self._own is not self.surface:
+                self._own = self.surface
+                self.chooser.options = self._surfaces()
+            self.chooser.value = known if isinstance(known, str) else OWN
+        finally:
+            self._choosing = False
 
     def build_picture(self) -> Widget:
         """Make the map and the loss plot."""
@@ -383,6 +402,16 @@ class SurfaceExplorer(DescentExplorer):
     def tables(self) -> list[Part]:
         """The steps around the cursor."""
         return [Part("Tables", html=lambda: step_table(self.descent, self.lane, self.drawn))]
+
+    def build_settings(self) -> Widget:
+        """As all, with the schedule and the further constants of the update rule."""
+        box = super().build_settings()
+        schedule = ScheduleField(self.declared()["learning_rate"], lambda: self.max_steps)
+        self.form.add("schedule", "learning_rate", schedule)
+        rule = self.form.field("rule")
+        constants = [rule.constants.others] if isinstance(rule, RuleField) else []
+        box.children = (*box.children[:1], schedule.widget, *constants, *box.children[1:])
+        return box
 
     def resize(self, scale: float) -> None:
         """Make the figures ``scale`` times as large as they normally are."""
@@ -460,7 +489,7 @@ class SurfaceExplorer(DescentExplorer):
         field = self.form.field("learning_rate")
         if not isinstance(field, RateField):
             return
-        if self.race or self.rule != "gd":
+        if self.race or as_rule(self.rule).name != "gd":
             field.show_limits([], "the limit 2/λ is that of plain descent")
             return
         at = self.descent.params[lane_steps(self.descent, k)[self.lane], self.lane]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gdwidgets.core import SURFACES, Surface, checks, learning_rate_limit
+from gdwidgets.core import RULES, SURFACES, Surface, as_rule, checks, learning_rate_limit
+from gdwidgets.core.rules.protocol import same_rule
 
 Point = tuple[float, float]
 
@@ -70,6 +71,29 @@ def of_objective(objective: Any, bounds: Any, minima: Sequence[Point], name: str
     made = Surface(function, bounds, minima or getattr(objective, "minima", ()), title)
     made.parameter_names = tuple(objective.parameter_names)
     return made
+
+
+def as_learning_rate(value: Any, name: str) -> Any:
+    """A positive number, or a schedule: a callable of the update's number, from 0.
+
+    Raises
+    ------
+    ValueError
+        When it is neither, or the schedule's first rate is no positive number.
+    """
+    if callable(value):
+        checks.positive(value(0), name)
+        return value
+    return checks.positive(value, name)
+
+
+def as_update_rule(value: Any, name: str) -> Any:
+    """A rule's name, or whatever `gdwidgets.core.as_rule` takes for one rule."""
+    if isinstance(value, (list, tuple)):
+        raise ValueError(f"{name} must be one update rule, got {checks.shown(value)}")
+    rule = as_rule(value)
+    named = RULES.get(rule.name)
+    return rule.name if named is not None and same_rule(rule, named) else value
 
 
 def as_kept_starts(value: Any, name: str) -> tuple[Point, ...]:

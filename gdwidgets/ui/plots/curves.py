@@ -7,6 +7,7 @@ the lanes' markers, and nothing else.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -25,6 +26,12 @@ COLUMNS = 300
 
 BRIEF_COLUMNS = 100
 """The same while something is dragged and a run is shown 20 times a second."""
+
+NARROW = 160.0
+"""Width of the plot area of a figure of 300 pixels."""
+
+MOST_LEAVERS = 3
+"""Lines about lanes that leave the plot."""
 
 LIVE_BYTES = 800
 """Of the lines in a frame of a run that grows as it is drawn."""
@@ -102,17 +109,17 @@ class Curves(Frame):
         self.level_names = self.texts(colors=[palette.INK], font_weight="normal", y_offset=-10)
         self.letters = self.texts(colors=[palette.GHOST], align="middle")
         self.heading = self.texts(colors=[palette.INK], font_weight="normal")
-        self.leavers = self.texts(align="middle")
+        self.leavers = self.texts()
         self.names = self.texts(x_offset=round(10 * size))
         self.present = self.texts(align="middle")
         self.glass = self.click_layer()
         self.build(
             [
-                self.band,
                 self.points,
                 self.past,
                 self.cover,
                 self.grid,
+                self.band,
                 self.levels,
                 self.theory,
                 self.ghosts,
@@ -186,8 +193,8 @@ class Curves(Frame):
         last
             Each lane's last step (L,), or a callable of it; without it, the last record.
         diverged
-            Whether each lane's last step is where it diverged, bool (L,), or a callable of it. A
-            lane with a value that is not finite has diverged anyway.
+            Whether each lane diverged with the update after its last step, bool (L,), or a callable
+            of it. A lane with a value that is not finite has diverged anyway.
         runs
             Which of `palette.RUNS` each lane is; without it 0, 1, 2, …
         levels
@@ -359,7 +366,7 @@ class Curves(Frame):
             broken = int(bad[0]) if bad.size else None
             ended = last is not None and rows == int(last[lane]) + 1
             if broken is None and ended and diverged is not None and diverged[lane]:
-                lanes.append(Lane(column, rows - 1))
+                lanes.append(Lane(column, rows))
             else:
                 lanes.append(Lane(column[:broken], broken))
         self._lanes = lanes
@@ -369,14 +376,16 @@ class Curves(Frame):
         self._take()
         self._laid_out = max(len(lane.values) for lane in self._lanes)
         gone = self._gone = leaving(self._lanes, log=self.log)
-        leavers = [lane for lane, left in enumerate(gone) if left is not None]
-        over = self.pixels(10 + 18 * min(len(leavers), 3) + (6 if leavers else 0))
+        rows = min(sum(left is not None for left in gone), MOST_LEAVERS)
+        over = self.pixels(10 + (18 * (rows - 1) + 8 if rows else 0))
         room = (self.pixels(9), over)
         span = log_values if self.log else linear_values
         theory = [] if self._band is None else [*self._band[1], *self._band[2]]
         levels = [value for value, _ in self._level_list] + [float(v) for v in theory]
         self._values = span(self._lanes, levels, room)
-        self._exits = [self._exit(lane) for lane in range(len(self._lanes))]
+        self._exits = [
+            (0.0, 1.0) if left is None else self._exit(lane) for lane, left in enumerate(gone)
+        ]
         self._send_lines(brief=False)
         self._send_axes()
         self._send_names(gone)
@@ -417,10 +426,25 @@ class Curves(Frame):
             return
         self._shown = shown
         self.put_ticks(self.axis_y, places, texts)
-        self.put_ticks(self.axis_x, *self._steps.ticks())
+        self._send_steps()
         grid = [(np.array([0.0, 1.0]), np.array([place, place])) for place in places]
         x, y = joined(grid)
         write(self.grid, x=x, y=y, visible=True)
+
+    def _send_steps(self) -> None:
+        """Ticks of steps, and which of them a narrow figure leaves out: see the style sheet."""
+        places, texts = self._steps.ticks()
+        self.put_ticks(self.axis_x, places, texts)
+        half = [labels.width(text) / 2 + 3 for text in texts]
+        gaps = np.diff(places) * NARROW - [a + b for a, b in itertools.pairwise(half)]
+        thin = "" if not len(gaps) or gaps.min() >= 0 else "gdw-even"
+        if thin and self._steps.log and (len(gaps) == 1 or gaps[:-1].min(initial=0.0) >= 0):
+            thin = "gdw-last"
+        for name in ("gdw-even", "gdw-last"):
+            if name == thin:
+                self.figure.add_class(name)
+            else:
+                self.figure.remove_class(name)
 
     def _send_names(self, gone: Sequence[int | None]) -> None:
         """Names at the ends of the curves, and at the upper edge those of lanes that leave."""
@@ -464,14 +488,19 @@ class Curves(Frame):
             diverges = self._lanes[lane].broken is not None
             says = "diverges at" if diverges else "above the plot from"
             texts.append(f"{tag} {says} {self.axis_x.label or 'step'} {self._gone[lane]:,}")
-        if len(texts) > 3:
-            texts = [*texts[:2], f"{len(texts) - 2} more leave the plot"]
+        if len(texts) > MOST_LEAVERS:
+            more = len(texts) - MOST_LEAVERS + 1
+            texts = [*texts[: MOST_LEAVERS - 1], f"{more} more leave the plot"]
         shown = lanes[: len(texts)]
+        # Beside the title, and below the first of them.
+        beside = labels.width(self.title, 14.0) if len(self.title) < 12 else 0.0
+        first = 14 if beside else -10
         self.put_texts(
             self.leavers,
-            [float(np.clip(self._exits[lane][0], 0.46, 0.58)) for lane in shown],
-            [1 - (i + 0.5) * self.pixels(18) for i, _ in enumerate(texts)],
+            [0.0] * len(texts),
+            [1 + self.pixels(first - 18 * i) for i, _ in enumerate(texts)],
             texts,
+            x_offset=round(self.size * (beside + 16)),
             colors=[self._runs[lane].text for lane in shown] or [palette.INK],
         )
 

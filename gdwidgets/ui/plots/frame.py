@@ -110,10 +110,14 @@ class Frame:
         """Write texts at places of an axis, both of one length and not empty."""
         # What JavaScript calls a number is the key of its text.
         keys = [f"{round(place, 4):.10g}" for place in places]
-        # The texts first, in a message of their own: when the values change, bqplot starts a
-        # transition that writes, a moment later, the texts it knew when it started.
-        axis.tick_labels = dict(zip(keys, texts, strict=True))
-        write(axis, tick_values=np.array([float(key) for key in keys]))
+        made = dict(zip(keys, texts, strict=True))
+        # Labels go first and alone, with those of the ticks that are still there: the browser
+        # draws ticks later than it is told of them, with the labels that it knew when told.
+        there = [] if axis.tick_values is None else axis.tick_values.tolist()
+        present = {f"{place:.10g}" for place in there}
+        kept = {key: text for key, text in (axis.tick_labels or {}).items() if key in present}
+        axis.tick_labels = {**kept, **made}
+        axis.tick_values = np.array([float(key) for key in keys])
 
     def put_texts(
         self,

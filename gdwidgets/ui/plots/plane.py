@@ -16,6 +16,7 @@ import ipywidgets
 import numpy as np
 from ipywidgets import HTML, Layout
 from numpy.typing import ArrayLike, NDArray
+from traitlets import validate
 
 from gdwidgets.ui.plots import palette, shade, summary, ticks, trail
 from gdwidgets.ui.plots.figures import joined, show_image, write
@@ -49,6 +50,14 @@ HEAD = 9.0
 Point = tuple[float, float]
 Series = NDArray[Any] | Callable[[], NDArray[Any]]
 """Points (n, L, 2) of n records and L lanes, or what gives those recorded so far."""
+
+
+class Starts(bq.Scatter):
+    """Circles that stay on the map: one that is dragged out of it is sent back to its edge."""
+
+    @validate("x", "y")
+    def _on_the_map(self, proposal: Any) -> NDArray[Any]:
+        return np.clip(proposal["value"], 0.0, SIDE)
 
 
 class Plane(Frame):
@@ -126,9 +135,10 @@ class Plane(Frame):
         self.moving = self.lines(stroke_width=3, fill="inside")
         self.letters = self.texts(colors=[palette.GHOST], align="middle")
         self.titles = self.texts(colors=[palette.TITLE], font_weight="normal", align="middle")
+        self.upright = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
         self.factor_note = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
         self.glass = self.click_layer()
-        self.start = bq.Scatter(
+        self.start = Starts(
             x=np.zeros(1, np.float32),
             y=np.zeros(1, np.float32),
             scales=self.scales,
@@ -154,6 +164,7 @@ class Plane(Frame):
                 self.moving,
                 self.letters,
                 self.titles,
+                self.upright,
                 self.factor_note,
                 self.glass,
                 self.start,
@@ -183,6 +194,7 @@ class Plane(Frame):
         self._trails: list[trail.Trail] = []
         self._starts = np.zeros((1, 2))
         self._start_lanes = [0]
+        self._inside: list[NDArray[np.int32]] = []
         self._markers: list[NDArray[np.float64]] = []
         self._put = self._starts
         self._resize()
@@ -406,13 +418,16 @@ class Plane(Frame):
 
     def _exit(self, params: NDArray[Any], lane: int, step: int) -> NDArray[np.float64]:
         """Where a lane's path left the map last before a step (2,)."""
-        first, count = step, 16
-        while first > 0:
-            first, count = max(0, step - count), 4 * count
-            path = self.to_map(params[first : step + 1, lane])
-            inside = np.flatnonzero(((path >= 0) & (path <= SIDE)).all(axis=1))
-            if inside.size:
-                return trail.crossing(path[inside[-1]], path[inside[-1] + 1], SIDE)
+        known = self._inside[lane]
+        last = int(known[min(step, len(known) - 1)])
+        # What was recorded since the paths were sent.
+        new = self.to_map(params[len(known) : step + 1, lane])
+        inside = np.flatnonzero(((new >= 0) & (new <= SIDE)).all(axis=1))
+        if inside.size:
+            last = len(known) + int(inside[-1])
+        if last >= 0:
+            inner, outer = self.to_map(params[last : last + 2, lane])
+            return trail.crossing(inner, outer, SIDE)
         here = self.to_map(params[step, lane])
         return np.clip(np.nan_to_num(here, nan=SIDE / 2), 0.0, SIDE)
 
@@ -455,23 +470,25 @@ class Plane(Frame):
 
     def _dragged(self, change: Any) -> None:
         """One of x and y has come from the browser: tell which circle is where now."""
-        now = (
-            np.stack([np.asarray(self.start.x, float), np.asarray(self.start.y, float)], axis=1)
-            if len(self.start.x) == len(self.start.y)
-            else self._put
-        )
-        if self._on_drag is None or now.shape != self._put.shape:
+        if self._on_drag is None or len(self.start.x) != len(self.start.y):
             return
-        moved = np.abs(now - self._put).max(axis=1)
+        now = np.stack([self.start.x, self.start.y], axis=1).astype(np.float64)
+        if now.shape != self._put.shape:
+            return
+        # What arrives after the release is the point that was told then.
+        moved = np.abs(now - np.clip(self._put, 0.0, SIDE)).max(axis=1)
         index = int(moved.argmax())
-        if moved[index] > 1e-3:
+        if moved[index] > 0.5:
             self._put = now
             self._on_drag(self._start_lanes[index], self.from_map(now[index]), False)
 
     def _released(self, event: dict[str, Any]) -> None:
         index = int(event["index"])
         if self._on_drag is not None and index < len(self._start_lanes):
-            point = self.from_map((event["point"]["x"], event["point"]["y"]))
+            place = np.array([event["point"]["x"], event["point"]["y"]])
+            point = self.from_map(place)
+            self._put = self._put.copy()
+            self._put[index] = place
             self._on_drag(self._start_lanes[index], point, True)
 
     # -- drawing -----------------------------------------------------------------------------
@@ -482,13 +499,13 @@ class Plane(Frame):
             at = ticks.linear_ticks(low, high, 6)
             places = (np.array(at) - low) / (high - low) * SIDE
             self.put_ticks(axis, places.round().tolist(), ticks.linear_texts(at))
-        away = SIDE / self.plot_height * self.size
-        self.put_texts(
-            self.titles,
-            [SIDE / 2, -34 * away],
-            [-36 * away, SIDE / 2],
-            list(self.names),
-        )
+        pixel = self.size * SIDE / self.plot_height
+        self.put_texts(self.titles, [SIDE / 2], [-36 * pixel], [self.names[0]])
+        # Between two ticks, where no number is, however wide the numbers are.
+        rows = np.asarray(self.axis_y.tick_values)
+        nearest = min(int(np.abs(rows - SIDE / 2).argmin()), max(0, len(rows) - 2))
+        beside = rows[nearest : nearest + 2]
+        self.put_texts(self.upright, [-10 * pixel], [float(beside.mean())], [self.names[1]])
         if self._values is not None:
             self._draw_heat(self._values)
         self._draw_minima()
@@ -594,8 +611,9 @@ class Plane(Frame):
         lanes = len(self._runs)
         piece = self._width - 6
         most = int(np.clip(PATH_POINTS // max(1, lanes), 100, 400))
-        self._trails = []
+        self._trails, self._inside = [], []
         for lane in range(lanes):
+            self._inside.append(self._last_inside(params[: int(last[lane]) + 1, lane]))
             path = params[: int(last[lane]) + 1, lane]
             bad = np.flatnonzero(~np.isfinite(path).all(axis=1))
             path = path[: max(1, int(bad[0]))] if bad.size else path
@@ -619,6 +637,13 @@ class Plane(Frame):
         whole = trail.filled([path.points for path in self._trails], width).astype(np.float32)
         write(self.coming, x=whole[:, :, 0], y=whole[:, :, 1], visible=self.future)
         self._sent = len(params) - 1
+
+    def _last_inside(self, path: NDArray[Any]) -> NDArray[np.int32]:
+        """For each record (n,) of a lane the last one up to it that lies on the map, or −1."""
+        low, high = self._window.T
+        on = ((path >= low) & (path <= high)).all(axis=1)
+        records = np.arange(len(path), dtype=np.int32)
+        return np.maximum.accumulate(np.where(on, records, np.int32(-1)))
 
     def _style(self) -> None:
         """Colours of what moves, by lane."""
@@ -695,6 +720,7 @@ class Plane(Frame):
             (self.numbers, 13),
             (self.letters, 13),
             (self.titles, 14),
+            (self.upright, 14),
             (self.factor_note, 13),
         ):
             text.default_size = height * size

@@ -70,6 +70,11 @@ STYLE = "\n".join(
 {PLOT} text.label {{ paint-order: stroke; stroke: {PAPER}; stroke-width: 3px;
   stroke-linejoin: round; pointer-events: none; }}
 {PLOT} path.line, {PLOT} path.area {{ pointer-events: none; }}
+{CURVES} {{ container-type: inline-size; }}
+@container (max-width: 399px) {{
+  {PLOT}.gdw-even .axis[text-anchor="middle"] .tick:nth-of-type(even) {{ display: none; }}
+  {PLOT}.gdw-last .axis[text-anchor="middle"] .tick:nth-last-of-type(2) {{ display: none; }}
+}}
 {CURVES} path.line{_filled(palette.PAPER)} {{ fill: {PAPER} !important;
   stroke: none !important; }}
 {CURVES} {_stroked(palette.GRID)} {{ stroke: var(--gdw-ink) !important; stroke-linecap: butt;
@@ -78,7 +83,7 @@ STYLE = "\n".join(
 {CURVES} text.label{_filled(palette.INK)} {{ fill: var(--gdw-ink) !important; }}
 {CURVES} text.label{_filled(palette.GHOST)} {{ fill: var(--gdw-faint) !important; }}
 {PLANE} {_stroked(palette.HALO)} {{ stroke-width: calc(6px * var(--gdw-size, 1)) !important;
-  stroke-dasharray: none !important; }}
+  stroke-dasharray: none !important; stroke-linecap: butt; }}
 {PLANE} {_stroked(palette.OUTLINE)} {{ stroke-width: 1.5px !important; }}
 {PLANE} text.label {{ stroke: none; }}
 {PLANE} text.label{_filled(palette.GHOST)} {{ fill: #374151 !important; stroke: #fff; }}

@@ -17,10 +17,14 @@ def shared():
 @pytest.fixture
 def explorer(shared):
     """One explorer for all tests, as it opens: making one takes a while."""
-    shared.momentum, shared.loss_log = False, True
     shared.unpin_all()
-    shared.apply_preset("the course's")
+    shared.situate("the exercise")
+    shared.assign(momentum=False, loss_log=True, parameter="a", x=1.5, y=2.5)
     shared.reset()
-    for toggle in shared.fold.toggles.values():
-        toggle.value = False
+    shared.situations = None
+    if shared.fold.opened is not None:
+        shared.unfold(shared.fold.opened, False)
+    shared._situation = None
+    shared.chips.show(None)
+    shared.redraw(full=True)
     return shared

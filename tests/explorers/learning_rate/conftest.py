@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gdwidgets import LearningRateExplorer
@@ -23,3 +25,14 @@ def make():
 @pytest.fixture
 def explorer(make):
     return make()
+
+
+@pytest.fixture
+def cells():
+    """A function that reads the live table: a list of cells for each row, the head first."""
+
+    def read(explorer):
+        rows = re.findall("<tr>(.*?)</tr>", explorer.lanes.table.value)
+        return [re.findall("<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+
+    return read

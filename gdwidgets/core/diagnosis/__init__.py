@@ -1,0 +1,1 @@
+"""What a recorded training loop does, and where it differs from a reference."""

@@ -1,0 +1,214 @@
+"""A loop beside its reference: where it begins, how far it goes, and how far the two differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from gdwidgets.core.data import initial_parameters
+from gdwidgets.core.descent.descent import Descent
+from gdwidgets.core.diagnosis.moves import Moves
+from gdwidgets.core.diagnosis.records import FLOAT32_EPS, Array, LoopRecord, Reference
+from gdwidgets.core.session import own_torch_state
+
+_SEEDS = 50
+
+_MOST_COMPARED = 20_000
+"""Updates of the reference that are computed for the sake of a comparison."""
+
+
+def same_start(record: LoopRecord, reference: Reference) -> bool:
+    """Whether the loop begins where the reference does, but for rounding to float32."""
+    start = np.array(reference.start)
+    close = np.abs(record.params[0] - start) <= 4 * FLOAT32_EPS * np.abs(start) + 1e-44
+    return bool(close.all())
+
+
+def seed_of(point: Array) -> int | None:
+    """The seed, 0 to 49, whose first normal draws a point is: one call each, or one for all."""
+    values = point.astype(np.float32)
+    for seed in range(_SEEDS):
+        with own_torch_state():
+            generator = torch.Generator(device="cpu").manual_seed(seed)
+            at_once = torch.randn(
+                len(values), generator=generator, dtype=torch.float32, device="cpu"
+            )
+        drawn = (initial_parameters(len(values), seed).numpy(), at_once.numpy())
+        if any(np.array_equal(values, numbers) for numbers in drawn):
+            return seed
+    return None
+
+
+def made_by(moves: Moves, reference: Reference) -> bool:
+    """Whether the reference's rule and rate make every recorded update."""
+    rows = min(moves.head, _MOST_COMPARED)
+    if not rows:
+        return True
+    rule = reference.rule
+    eps = max(moves.eps, FLOAT32_EPS)
+    with own_torch_state(), torch.no_grad(), np.errstate(over="ignore", invalid="ignore"):
+        rate = torch.tensor([[reference.learning_rate]], dtype=torch.float32, device="cpu")
+        points = torch.from_numpy(moves.params[:rows].astype(np.float32))
+        grads = torch.from_numpy(moves.buffer[:rows].astype(np.float32))
+        state = rule.init(points[:1])
+        following = []
+        for step in range(rows):
+            after, state = rule.update(
+                points[step : step + 1], grads[step : step + 1], state, rate, step
+            )
+            following.append(after[0])
+        expected = (torch.stack(following) - points).double().numpy()
+        delta = moves.delta[:rows]
+        slack = 2 * moves.tol[:rows] + 2 * eps * np.abs(moves.params[:rows])
+        slack += 256 * eps * np.maximum.accumulate(np.abs(expected))
+        return bool((np.abs(delta - expected) <= slack).all())
+
+
+@dataclass(frozen=True)
+class Stop:
+    """How a loop stopped, beside how the reference would have."""
+
+    kind: str
+    """``"same"``, ``"unknown"``, ``"length"`` (more or fewer updates), or, with a ``loss_tol``:
+    ``"loss"``, ``"after update"``, ``"gradient"``, ``"parameters"``, ``"no abs"``, ``"relative"``,
+    ``"never"``, ``"other"``."""
+    updates: int = 0
+    """Updates that the loop made."""
+    expected: int = 0
+    """Updates that it should have made."""
+
+
+def stop_of(record: LoopRecord, reference: Reference, moves: Moves, *, known: bool) -> Stop:
+    """Compare the loop's length with the reference's settings, applied to the loop's own losses.
+
+    ``known`` says whether the rule is: only then does a point that stays mean that no update came.
+    """
+    passes, most, tol = record.total, reference.max_steps, reference.loss_tol
+    if not record.ended or not passes or (tol is not None and record.thinned):
+        return Stop("unknown")
+    followed = _last_update_seen(record, moves, reference)
+    if followed is False and not known:
+        followed = None
+    updates = passes - 1 if followed is False else passes
+    whole = passes == most and followed is not False
+    if tol is None:
+        return Stop("same" if whole else "length", updates, most)
+    early = _first_small(_changes(record), tol, record.loss)
+    if early is not None and early[0] <= passes - 1 <= early[1] and early[0] < most:
+        return Stop("after update" if followed else "same", updates, passes - 1)
+    if early is None or early[0] >= most:
+        kind = "same" if whole else _other_test(record, moves, tol, most)
+        return Stop(kind, updates, most)
+    kind = "never" if passes >= most else _other_test(record, moves, tol, most)
+    return Stop(kind, updates, early[0])
+
+
+def _last_update_seen(record: LoopRecord, moves: Moves, reference: Reference) -> bool | None:
+    """Whether an update followed the last backward pass; ``None`` where that cannot be seen."""
+    if record.final is None:
+        return None
+    last = record.params[-1]
+    if not np.array_equal(last, record.final):
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = reference.learning_rate * np.abs(record.grad[-1])
+        seen = size > 4 * record.eps * np.abs(last) + 1e-40
+    if not np.isfinite(last).all() or not seen.any():
+        return None  # an update too small to be seen, or of nothing but NaN
+    # Nothing moves at all: then the last update is not what is missing.
+    return None if moves.count and not moves.delta.any() else False
+
+
+def _changes(record: LoopRecord) -> Array:
+    """|loss − loss before| at each record, NaN at the first."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.concatenate([[np.nan], np.abs(np.diff(record.loss))])
+
+
+def _first_small(values: Array, tol: float, scale: Array) -> tuple[int, int] | None:
+    """The first record below ``tol``: the earliest and the latest that rounding allows."""
+    with np.errstate(invalid="ignore"):
+        slack = 4 * FLOAT32_EPS * np.abs(scale)
+        earliest, latest = (
+            np.flatnonzero(values < tol + slack),
+            np.flatnonzero(values < tol - slack),
+        )
+    if not len(earliest):
+        return None
+    return int(earliest[0]), int(latest[0]) if len(latest) else len(values)
+
+
+def _other_test(record: LoopRecord, moves: Moves, tol: float, most: int) -> str:
+    """Which other test would have stopped the loop where it stopped."""
+    passes = record.total
+    if passes > most:
+        return "length"
+    changes = _changes(record)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        signed = np.concatenate([[np.nan], np.diff(record.loss)])
+        tests: list[tuple[str, Any]] = [
+            ("loss", np.abs(record.loss)),
+            ("no abs", signed),
+            ("gradient", np.linalg.norm(record.grad, axis=1)),
+            ("parameters", np.abs(moves.delta).max(axis=1)),
+            ("relative", changes / np.abs(record.loss)),
+        ]
+        for name, values in tests:
+            below = np.flatnonzero(values < tol)
+            # After the test the loop may still make an update and another pass, or none.
+            if len(below) and int(below[0]) == passes - 1:
+                return name
+    return "other"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How close a loop's parameters are to its reference's, record by record."""
+
+    updates: int
+    """Updates that both make."""
+    compared: int
+    """Of these, the updates after which numbers were compared."""
+    bits: bool
+    """Whether all are equal to the last bit."""
+    difference: float
+    """The largest difference."""
+    step: int
+    """The record where that is."""
+    begins: bool
+    """Whether the first update is the same but for rounding."""
+
+
+def agreement(record: LoopRecord, reference: Reference) -> tuple[Agreement, Descent]:
+    """Run the reference as far as the loop, and compare."""
+    run = reference.descent()
+    run.advance_to(min(reference.max_steps, record.total, _MOST_COMPARED))
+    mine, number = record.params, record.number
+    if record.final is not None and not record.thinned:
+        mine = np.concatenate([mine, record.final[None]])
+        number = np.append(number, record.total)
+    rows = (number <= run.last_step[0]) & np.isfinite(mine).all(axis=1)
+    with np.errstate(over="ignore"):
+        narrow = mine[rows].astype(np.float32)
+    other = run.params[number[rows], 0]
+    difference = np.abs(mine[rows] - other).max(axis=1) if rows.any() else np.zeros(1)
+    bits = bool(np.array_equal(narrow, other)) and record.eps > 1e-8
+    if not rows.any():
+        return Agreement(0, 0, bits, 0.0, 0, begins=True), run
+    first = slice(0, 2)
+    size = np.abs(mine[rows][first]).max() + np.abs(run.grad[:1, 0]).max() * reference.learning_rate
+    worst = int(difference.argmax())
+    compared = int(number[rows][-1])
+    going_on = str(run.outcomes[0]) == "running"
+    how = Agreement(
+        min(int(number[-1]), reference.max_steps) if going_on else compared,
+        compared,
+        bits,
+        float(difference[worst]),
+        int(number[rows][worst]),
+        begins=bool(difference[first].max() <= 1e-4 * size),
+    )
+    return how, run

@@ -1,0 +1,234 @@
+"""`diagnose`: from a loop's records to findings. A pure function of its arguments."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gdwidgets.core.diagnosis import sentences as say
+from gdwidgets.core.diagnosis.case import MEMORY_RULES, Case
+from gdwidgets.core.diagnosis.clearing import expected_clearing, same_clearing
+from gdwidgets.core.diagnosis.comparison import agreement, same_start, seed_of, stop_of
+from gdwidgets.core.diagnosis.divergence import divergence
+from gdwidgets.core.diagnosis.findings import NO_MISTAKES, Finding, sorted_findings
+from gdwidgets.core.diagnosis.matching import aligned
+from gdwidgets.core.diagnosis.moves import holds
+from gdwidgets.core.diagnosis.records import LoopRecord, Reference
+
+_WITH_RATE = {"plain", "swapped", "every_n", "stale", *MEMORY_RULES}
+_SAID_OTHERWISE = {"none", "still", "swapped", "stale", "every_n", "unknown", "few", "reference"}
+
+
+def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Finding, ...]:
+    """Say what a recorded loop does, and where it differs from a reference.
+
+    Parameters
+    ----------
+    record
+        A loop's records.
+    reference
+        What to compare with; ``None`` for the loop by itself.
+
+    Returns
+    -------
+    tuple of Finding
+        The most important first. No two contradict each other, and none says more than the records
+        show: an update that fits no known rule is ``"unknown_rule"``.
+    """
+    found = [say.refused(refusal) for refusal in record.refusals]
+    if not record.count:
+        return sorted_findings(found or [say.nothing_recorded()])
+    if any(refusal.kind == "lost_leaf" for refusal in record.refusals) and record.count > 1:
+        return sorted_findings(found)  # the loop's parameters are no longer what was recorded
+    if not record.names:
+        found += [say.values_not_kept(record), *divergence(record, None, found)]
+        return sorted_findings(found)
+    if reference is not None:
+        matched = aligned(record, reference.objective)
+        if matched is None:
+            found.append(say.other_parameters(record, reference))
+            reference = None
+        else:
+            record = matched
+    case = Case(record, reference)
+    refused = bool(record.refusals)
+    found += _of_update(case, found)
+    found += _of_clearing(case)
+    found += _of_loss(case, found)
+    found += _of_start(case) + _of_rate(case)
+    if not refused:
+        found += _of_length(case)
+    if {one.name for one in found} - NO_MISTAKES <= {"interrupted"}:
+        found += _of_agreement(case)
+    found += divergence(record, reference, found, case.update.rate(case.rate))
+    return sorted_findings(found + _of_rule(case, found))
+
+
+def _of_update(case: Case, before: list[Finding]) -> list[Finding]:
+    """Mistakes in the update."""
+    update, rate = case.update, case.update.rate(case.rate)
+    if update.kind == "still":
+        return _of_standing_still(case, before)
+    found: list[Finding] = []
+    if update.frozen:
+        found.append(say.not_updated(case.record, update.frozen, case.moves))
+    if update.kind == "per_parameter":
+        return found + _of_rates(case)
+    if update.kind in _WITH_RATE and update.high < 0:
+        # Uphill on the negative of the reference's loss is downhill on its loss.
+        if case.factor > 0:
+            found.append(say.uphill(case.moving_names, rate, update.kind, case.first_move))
+    elif case.factor < 0 and update.kind in _WITH_RATE:
+        found.append(say.uphill_by_loss(case.factor, case.relation.step))
+    return found + _of_kind(case, rate)
+
+
+def _of_kind(case: Case, rate: float) -> list[Finding]:
+    """Kinds of update that are findings by themselves."""
+    update = case.update
+    if update.kind == "swapped":
+        return [say.swapped(case.record.names, update.order, rate, case.first_move)]
+    if update.kind == "stale":
+        return [say.stale(rate, int(case.moves.number[update.step]))]
+    if update.kind == "every_n":
+        return [say.every_n(update.n, rate, kept=case.clearing.kind != "always")]
+    if update.kind == "unknown":
+        return [say.unknown_rule(case.moves, update.step, case.record.names)]
+    return []
+
+
+def _of_standing_still(case: Case, before: list[Finding]) -> list[Finding]:
+    """Nothing moves."""
+    if any(one.name == "cleared_before_update" for one in before):
+        return []
+    if case.record.update_tried and case.clearing.kind == "always":
+        return [say.cleared_before_update(case.record)]
+    return [say.not_updated(case.record, case.update.frozen, case.moves)]
+
+
+def _of_rates(case: Case) -> list[Finding]:
+    """Plain descent with a rate of its own for each number."""
+    expected, single = case.rate, case.rates
+    rates = {name: one.rate(expected) for name, one in single.items()}
+    found = []
+    if case.factor > 0:
+        for rate in dict.fromkeys(rate for rate in rates.values() if rate < 0):
+            moved = [name for name, one in rates.items() if one == rate]
+            found.append(say.uphill(moved, rate, "plain", case.first_move))
+    if expected is None:
+        return found
+    rates = {name: rate for name, rate in rates.items() if rate > 0}
+    other = {name: rate for name, rate in rates.items() if abs(rate / expected - 1) > 1e-6}
+    whole = [name for name in other if holds(*single[name].bounds, 1.0)]
+    if whole:
+        found.append(say.rate_not_applied(whole, expected, case.first_move))
+    other = {name: rate for name, rate in other.items() if name not in whole}
+    if other:
+        found.append(say.other_rates(other, rates, expected, case.first_move))
+    return found
+
+
+def _of_clearing(case: Case) -> list[Finding]:
+    """Buffers that are not cleared, or not as the reference's."""
+    clearing, record = case.clearing, case.record
+    every = 1 if case.reference is None else case.reference.clear_every
+    found = []
+    if record.number[0] == 0 and (record.before[0] != 0).any():
+        found.append(say.full_at_the_start(record))
+    as_expected = same_clearing(clearing, expected_clearing(record.total, every))
+    if clearing.kind in {"unknown", "decays", "between"} or as_expected:
+        return found
+    if clearing.kind == "every":
+        found.append(say.cleared_every_n(clearing.n, every, clearing.step))
+    elif clearing.kind == "always":
+        found.append(say.cleared(every, int(record.number[min(1, record.count - 1)])))
+    elif case.update.kind != "every_n":
+        found.append(say.not_cleared(record, clearing, compared=case.reference is not None))
+    return found
+
+
+def _of_loss(case: Case, before: list[Finding]) -> list[Finding]:
+    """A loss or gradient that is not the reference's."""
+    link, record, names = case.relation, case.record, {one.name for one in before}
+    if link.kind in {"same", "unknown"}:
+        return []
+    if link.kind == "stale":
+        return [] if "stale_gradient" in names else [say.stale_order()]
+    if link.kind in {"factor", "gradient factor"}:
+        if case.factor < 0 and "uphill" in names:
+            return []
+        rate = case.update.rate(case.rate)
+        makes_up = case.rate is not None and abs(rate * link.factor / case.rate - 1) < 1e-3
+        of_loss = link.kind == "factor"
+        return [say.scaled(link, case.samples, of_loss=of_loss, makes_up=makes_up)]
+    if link.kind == "swapped":
+        return [say.swapped_loss(record.names, link.order, link.step)]
+    return [
+        say.other_gradient(record, link)
+        if link.kind == "gradient"
+        else say.other_loss(record, link)
+    ]
+
+
+def _of_start(case: Case) -> list[Finding]:
+    """Another start."""
+    record, reference = case.record, case.reference
+    if reference is None or same_start(record, reference):
+        return []
+    seed = seed_of(record.params[0]) if len(record.names) > 1 else None
+    return [say.other_start(record, reference, seed)]
+
+
+def _of_rate(case: Case) -> list[Finding]:
+    """Another learning rate, by the reference's rule."""
+    update, expected = case.update, case.rate
+    rate = update.rate(expected)
+    if expected is None or not case.same_rule or case.same_rate or not rate > 0 or case.factor < 0:
+        return []
+    if abs(rate * case.factor / expected - 1) < 1e-3:
+        return []  # makes up for a factor of the loss, which is said
+    if case.by_hand:
+        samples = case.samples
+        known = [2.0, 0.5, *([samples, 1 / samples] if samples else [])]
+        near = [one for one in known if abs(rate / expected / one - 1) < 1e-4]
+        if near:
+            return [say.scaled_by_hand(near[0], samples, rate, expected, case.first_move)]
+    if holds(update.low, update.high, 1.0):
+        return [say.rate_not_applied(case.record.names, expected, case.first_move)]
+    return [say.other_rate(rate, expected, case.first_move)]
+
+
+def _of_length(case: Case) -> list[Finding]:
+    """Too many or too few steps."""
+    if case.reference is None or case.relation.kind == "stale":
+        return []
+    known = case.update.kind not in {"unknown", "few"}
+    stop = stop_of(case.record, case.reference, case.moves, known=known)
+    if stop.kind in {"same", "unknown"}:
+        return []
+    if stop.kind == "length" and case.reference.loss_tol is None:
+        return [say.other_length(stop)]
+    return [say.other_stop(stop, case.record, case.reference)]
+
+
+def _of_agreement(case: Case) -> list[Finding]:
+    """All as in the reference."""
+    if case.reference is None or not case.agrees_locally:
+        return []
+    how, run = agreement(case.record, case.reference)
+    if not how.updates or not how.begins:
+        return []
+    return [say.agrees(how, case.record, str(run.outcomes[0]))]
+
+
+def _of_rule(case: Case, before: list[Finding]) -> list[Finding]:
+    """What rule it is, where nothing said before speaks of another."""
+    update, reference, names = case.update, case.reference, {one.name for one in before}
+    if names & {"uphill", "swapped", "stale_gradient"} or update.kind in _SAID_OTHERWISE:
+        return []
+    if update.kind == "per_parameter":
+        rates = {name: one.rate() for name, one in case.rates.items()}
+        return [say.plain_rates(rates)] if reference is None and rates else []
+    if "rate_not_applied" in names or (update.kind == "plain" and not np.isfinite(update.high)):
+        return []
+    other = "" if reference is None or case.same_rule else str(reference.rule.label)
+    return [say.rule(update, update.rate(case.rate), case.clearing, other, case.rate)]

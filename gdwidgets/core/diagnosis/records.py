@@ -1,0 +1,181 @@
+"""What a diagnosis is made from: the records of a loop, and the settings of a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gdwidgets.core import checks
+from gdwidgets.core.descent.descent import Descent
+from gdwidgets.core.objectives.protocol import Objective
+from gdwidgets.core.rules.names import as_rule
+from gdwidgets.core.rules.protocol import Rule
+from gdwidgets.core.rules.wrappers import PerLane
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FLOAT32_EPS = float(np.finfo(np.float32).eps)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error that PyTorch raised in the loop, and its cause."""
+
+    kind: str
+    """Name of the finding it leads to: ``"lost_leaf"``, ``"in_place"``, ``"backward_twice"``,
+    ``"no_gradient"``, ``"cleared_before_update"``, or ``"interrupted"`` for any other."""
+
+    message: str
+    """The error in PyTorch's own words, its first paragraph; empty where nothing was raised."""
+
+    step: int
+    """Records made before it."""
+
+    names: tuple[str, ...] = ()
+    """The parameters it is about, where that is known."""
+
+    mode: str = ""
+    """The cause of a missing gradient, where it is known: ``"inference_mode"`` or ``"no_grad"``
+    that was in force, or ``"new tensor"`` for a loss that was made of a number."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoopRecord:
+    """A loop's records: n backward passes over P numbers. All arrays are float64."""
+
+    names: tuple[str, ...]
+    """Names of the P numbers, such as ``("u", "v")`` or ``("w[0]", "w[1]")``."""
+
+    params: Array
+    """Values at each backward pass, (n, P)."""
+
+    loss: Array
+    """The loss that was differentiated, (n,)."""
+
+    grad: Array
+    """What ``.grad`` held after the backward pass, (n, P); NaN where gradients are not known."""
+
+    before: Array
+    """What ``.grad`` held before the backward pass, (n, P); 0 where it was empty."""
+
+    final: Array | None = None
+    """The values when the loop had ended, (P,); ``None`` where they are not known."""
+
+    steps: Array | None = None
+    """Number of each record in the loop, int64 (n,); ``None`` for 0, 1, 2, …"""
+
+    eps: float = FLOAT32_EPS
+    """Distance from 1 to the next number of the parameters' dtype."""
+
+    groups: tuple[tuple[str, int, int], ...] = ()
+    """The tensors that the P numbers came from: name, first and last + 1 position."""
+
+    update_tried: bool = False
+    """Whether an update was computed after ``.grad`` had been emptied (seen in the first steps)."""
+
+    made_anew: bool = False
+    """Whether every record's parameters were other tensors than those before."""
+
+    ended: bool = True
+    """Whether the loop has come to its own end, neither running nor broken off by an error."""
+
+    refusals: tuple[Refusal, ...] = ()
+    """What PyTorch refused, in order."""
+
+    thinned: bool = False
+    """Whether records in the middle were dropped."""
+
+    numbers: int = -1
+    """How many numbers the loop's parameters hold; more than P where values were not kept."""
+
+    @property
+    def step_grad(self) -> Array:
+        """Each backward pass's own gradient, (n, P)."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            difference: Array = self.grad - self.before
+        return difference
+
+    @property
+    def count(self) -> int:
+        """Number of records."""
+        return len(self.loss)
+
+    @property
+    def number(self) -> Array:
+        """The records' numbers in the loop, int64 (n,)."""
+        return np.arange(self.count, dtype=np.int64) if self.steps is None else self.steps
+
+    @property
+    def total(self) -> int:
+        """Backward passes in all, dropped records included."""
+        return int(self.number[-1]) + 1 if self.count else 0
+
+    def selected(self, order: Sequence[int], names: tuple[str, ...]) -> LoopRecord:
+        """The record of some of the numbers, in another order and under other names."""
+        columns = list(order)
+        return replace(
+            self,
+            names=names,
+            params=self.params[:, columns],
+            grad=self.grad[:, columns],
+            before=self.before[:, columns],
+            final=None if self.final is None else self.final[columns],
+            groups=(),
+        )
+
+
+def empty_record(refusals: tuple[Refusal, ...] = (), **more: Any) -> LoopRecord:
+    """A record of nothing."""
+    none = np.zeros((0, 0))
+    return LoopRecord((), none, np.zeros(0), none, none, refusals=refusals, **more)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The settings of the descent that a loop is compared with, one lane."""
+
+    objective: Objective
+    start: tuple[float, ...]
+    """P numbers."""
+    learning_rate: float
+    rule: Any = "gd"
+    """A name of a rule, or a rule object."""
+    clear_every: int | None = 1
+    loss_tol: float | None = None
+    max_steps: int = 300
+
+    def __post_init__(self) -> None:
+        start = tuple(checks.float64_array(self.start, "start").ravel().tolist())
+        object.__setattr__(self, "start", start)
+        object.__setattr__(self, "rule", as_rule(self.rule))
+        self.descent()  # checks every setting, and says what is wrong
+
+    @classmethod
+    def of(cls, descent: Descent, lane: int = 0) -> Reference:
+        """The settings of one lane of a descent."""
+        lane = checks.integer(lane, "lane", 0, descent.lanes - 1)
+        rule: Rule = descent.rule
+        return cls(
+            descent.objective,
+            tuple(descent.start[lane].tolist()),
+            float(descent.learning_rates[lane]),
+            rule.rules[lane] if isinstance(rule, PerLane) else rule,
+            descent.clear_every[lane],
+            descent.loss_tol,
+            descent.max_steps,
+        )
+
+    def descent(self) -> Descent:
+        """A new descent with these settings."""
+        return Descent(
+            self.objective,
+            self.start,
+            self.learning_rate,
+            rule=self.rule,
+            clear_every=self.clear_every,
+            loss_tol=self.loss_tol,
+            max_steps=self.max_steps,
+        )

@@ -1,0 +1,122 @@
+"""What the loop's own code calls its tensors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_MOST_FRAMES = 24
+_MOST_ITEMS = 64
+_NOT_THE_LOOPS = ("torch", "gdwidgets")
+
+
+def calling_frames() -> Iterator[FrameType]:
+    """The frames that called torch, nearest first; torch's own and this package's left out."""
+    return _loops_own(sys._getframe(1))  # noqa: SLF001 - the documented way to a caller's names
+
+
+def traceback_frames(traceback: TracebackType | None) -> list[FrameType]:
+    """The frames that an exception passed through, innermost first."""
+    frames: list[FrameType] = []
+    while traceback is not None:
+        if not _foreign(traceback.tb_frame):
+            frames.append(traceback.tb_frame)
+        traceback = traceback.tb_next
+    return frames[::-1]
+
+
+def find_names(
+    tensors: Iterable[Tensor], frames: Iterable[FrameType], wanted: tuple[str, ...] = ()
+) -> dict[int, str]:
+    """Names of tensors, by ``id``, from the variables of frames; nearest frame first.
+
+    A tensor is found as a variable (``u``), in a list, tuple or dict (``params[0]``), as an
+    attribute (``self.u``) or as a module's parameter (``0.weight``).
+
+    Parameters
+    ----------
+    tensors
+        What to find, by identity.
+    frames
+        Where to look.
+    wanted
+        Names that are taken in any frame in preference to others of a nearer frame.
+    """
+    missing = {id(tensor) for tensor in tensors}
+    names: dict[int, str] = {}
+    for frame in frames:
+        if not missing:
+            break
+        here: dict[int, str] = {}
+        for name, value in _pairs(frame.f_locals):
+            for key, full in _within(name, value):
+                if key in missing | set(names) and _better(full, here.get(key), wanted):
+                    here[key] = full
+        for key, full in here.items():
+            if key not in names or (full in wanted and names[key] not in wanted):
+                names[key] = full
+        if not wanted:
+            missing -= set(names)
+        else:
+            missing = {key for key in missing if names.get(key) not in wanted}
+    return names
+
+
+def looked_up(name: str, frames: Iterable[FrameType]) -> Any:
+    """What a variable of this name is bound to in the nearest frame that has it, or ``None``."""
+    for frame in frames:
+        variables = frame.f_locals
+        if name in variables:
+            return variables[name]
+    return None
+
+
+def _loops_own(frame: FrameType | None) -> Iterator[FrameType]:
+    count = 0
+    while frame is not None and count < _MOST_FRAMES:
+        if not _foreign(frame):
+            count += 1
+            yield frame
+        frame = frame.f_back
+
+
+def _foreign(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__name__")
+    return isinstance(module, str) and module.partition(".")[0] in _NOT_THE_LOOPS
+
+
+def _pairs(variables: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    # IPython keeps results under names such as _ and _12.
+    return [(name, value) for name, value in variables.items() if not name.startswith("_")]
+
+
+def _better(name: str, other: str | None, wanted: tuple[str, ...]) -> bool:
+    if other is None or (name in wanted and other not in wanted):
+        return True
+    return other not in wanted and _plain(name) and not _plain(other)
+
+
+def _plain(name: str) -> bool:
+    return name.isidentifier()
+
+
+def _within(name: str, value: Any) -> list[tuple[int, str]]:
+    """Tensors in a variable, as (id, name)."""
+    if isinstance(value, Tensor):
+        return [(id(value), name)]
+    if isinstance(value, torch.nn.Module):
+        return [(id(one), own) for own, one in value.named_parameters()]
+    items: list[tuple[str, Any]] = []
+    if isinstance(value, (list, tuple)):
+        items = [(f"{name}[{place}]", item) for place, item in enumerate(value[:_MOST_ITEMS])]
+    elif isinstance(value, dict):
+        keys = list(value)[:_MOST_ITEMS]
+        items = [(key if isinstance(key, str) else f"{name}[{key!r}]", value[key]) for key in keys]
+    elif name == "self":
+        items = list(getattr(value, "__dict__", {}).items())[:_MOST_ITEMS]
+    return [(id(item), full) for full, item in items if isinstance(item, Tensor)]

@@ -1,0 +1,102 @@
+"""What PyTorch refused in a loop, and why: its error messages told apart.
+
+The texts are those of torch's autograd (torch/csrc/autograd and torch/autograd/graph.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from types import FrameType
+
+import torch
+from torch import Tensor
+
+from gdwidgets.core.diagnosis.records import Refusal
+from gdwidgets.core.watching.names import looked_up
+
+_TEXTS = (
+    ("leaf Variable that requires grad is being used in an in-place operation", "in_place"),
+    ("has been modified by an inplace operation", "in_place"),
+    ("backward through the graph a second time", "backward_twice"),
+    ("does not require grad and does not have a grad_fn", "no_gradient"),
+    ("Inference tensors cannot be saved for backward", "no_gradient"),
+)
+"""Parts of torch's messages, and what they mean."""
+
+
+def refusal(
+    error: BaseException,
+    step: int,
+    *,
+    parameters: dict[str, Tensor],
+    frames: Iterable[FrameType],
+    empty: Tensor | None,
+    name_of: Callable[[Tensor], str],
+) -> Refusal | None:
+    """Say what an exception of the loop means, or ``None`` where torch has no part in it.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    step
+        Records made before.
+    parameters
+        The loop's parameters by the name of their variable, as last seen by a backward pass.
+    frames
+        Where the loop's variables are, innermost first.
+    empty
+        The tensor whose ``.grad`` was last found to be ``None``.
+    name_of
+        Finds a tensor's name.
+    """
+    message = str(error).split("\n\n")[0].strip()
+    lost = lost_names(parameters, tuple(frames))
+    if isinstance(error, RuntimeError):
+        kind = next((kind for text, kind in _TEXTS if text in message), "")
+        if kind == "no_gradient" and lost:
+            return Refusal("lost_leaf", message, step, lost)
+        mode = _mode() if kind == "no_gradient" else ""
+        return Refusal(kind, message, step, mode=mode) if kind else None
+    if isinstance(error, (TypeError, AttributeError)) and "NoneType" in message:
+        names = () if empty is None else tuple(filter(None, (name_of(empty),)))
+        known = any(empty is parameter for parameter in parameters.values())
+        return _of_none(Refusal("no_gradient", message, step, names), lost, empty, known=known)
+    return None
+
+
+def _of_none(
+    found: Refusal, lost: tuple[str, ...], empty: Tensor | None, *, known: bool
+) -> Refusal | None:
+    """Python's refusal to compute with ``None``, where it came from an empty ``.grad``.
+
+    ``known`` says whether a backward pass has reached the tensor before.
+    """
+    if empty is None:
+        return None
+    if lost or not empty.is_leaf:
+        return replace(found, kind="lost_leaf", names=lost or found.names)
+    return replace(found, kind="cleared_before_update") if known else found
+
+
+def lost_names(parameters: dict[str, Tensor], frames: Iterable[FrameType]) -> tuple[str, ...]:
+    """Parameters whose variable now is another tensor that is no leaf to accumulate in."""
+    frames = tuple(frames)  # read once for each parameter
+    lost = []
+    for name, leaf in parameters.items():
+        now = looked_up(name, frames)
+        if (
+            isinstance(now, Tensor)
+            and now is not leaf
+            and now.shape == leaf.shape
+            and not (now.is_leaf and now.requires_grad)
+        ):
+            lost.append(name)
+    return tuple(lost)
+
+
+def _mode() -> str:
+    if torch.is_inference_mode_enabled():
+        return "inference_mode"
+    return "" if torch.is_grad_enabled() else "no_grad"

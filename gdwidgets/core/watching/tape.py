@@ -1,0 +1,274 @@
+"""The records of one loop as they are made: its parameter tensors, and a row at each backward pass.
+
+Small parameters are kept value by value. A loop with more numbers than `MOST_VALUES` is kept as
+norms of each tensor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdwidgets.core.diagnosis.records import FLOAT32_EPS, LoopRecord, Refusal
+from gdwidgets.core.watching.store import MOST_NUMBERS, Store
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_VALUES = 64
+"""Numbers up to which a loop's parameters are kept value by value."""
+
+_REAL = {torch.float64: 2.0**-52, torch.float32: 2.0**-23, torch.float16: 2.0**-10}
+_REAL[torch.bfloat16] = 2.0**-7
+
+
+@dataclass(frozen=True)
+class TensorRecord:
+    """One parameter tensor of a loop, as norms; all arrays float64 (n,), a number per record."""
+
+    name: str
+    shape: tuple[int, ...]
+    param_norm: Array
+    """Euclidean norm of its values."""
+    grad_norm: Array
+    """Norm of what ``.grad`` held after the backward pass."""
+    update_norm: Array
+    """Norm of the change from this record to the next; NaN where that is not known."""
+
+    @property
+    def ratio(self) -> Array:
+        """Norm of the update over norm of the gradient: the learning rate of plain descent."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio: Array = self.update_norm / self.grad_norm
+        return ratio
+
+
+class Slot:
+    """A parameter of the loop, through all the tensors that hold it."""
+
+    def __init__(self, leaf: Tensor, name: str, start: int, *, exact: bool) -> None:
+        self.leaf = leaf
+        self.name = name
+        self.start = start
+        """First column of its numbers in a row."""
+        self.shape = tuple(leaf.shape)
+        self.numel = leaf.numel()
+        self.exact = exact
+        """Whether its values are kept."""
+        self.replaced = 0
+        """How often another tensor took its place."""
+        self.own_name = True
+        """Whether the name is the loop's, not made up."""
+        self._previous: Tensor | None = None
+
+    @property
+    def width(self) -> int:
+        """Columns it has: value, ``.grad`` before and after; or the norms, and of the update."""
+        return 3 * self.numel if self.exact else 4
+
+    def state(self) -> list[float]:
+        """Its values; or their norm, and the norm of the change since the last call."""
+        if self.exact:
+            return _values(self.leaf)
+        now = self.leaf.detach()
+        moved = math.nan
+        if self._previous is not None and self._previous.shape == now.shape:
+            moved = _norm(now - self._previous)
+        self._previous = now.clone()
+        return [_norm(now), moved]
+
+    def buffer(self, grad: Tensor | None, empty: float) -> list[float]:
+        """What ``.grad`` holds: its values, or their norm; ``empty`` where it holds nothing."""
+        if grad is None:
+            return [empty] * (self.numel if self.exact else 1)
+        if grad.layout is not torch.strided:
+            grad = grad.to_dense()
+        return _values(grad) if self.exact else [_norm(grad.detach())]
+
+    def last_move(self) -> float:
+        """Norm of the change since the last record."""
+        if self._previous is None:
+            return math.nan
+        return _norm(self.leaf.detach() - self._previous)
+
+
+class Tape:
+    """The records of one loop."""
+
+    def __init__(self) -> None:
+        self.slots: list[Slot] = []
+        self.by_id: dict[int, Slot] = {}
+        self.store = Store(1, MOST_NUMBERS)
+        self.steady = 0
+        """Records in a row that were made by the same tensors."""
+        self.update_tried = False
+        self.ended = False
+        self.broken = False
+        """Whether an error or an interrupt ended the loop."""
+        self.final: Array | None = None
+        self.final_moves: list[float] = []
+
+    @property
+    def count(self) -> int:
+        """Backward passes so far."""
+        return self.store.count
+
+    @property
+    def exact(self) -> bool:
+        """Whether all values are kept."""
+        return bool(self.slots) and all(slot.exact for slot in self.slots)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the parameters hold."""
+        return sum(slot.numel for slot in self.slots)
+
+    def add(self, leaf: Tensor, name: str, *, own_name: bool) -> Slot:
+        """Begin a new parameter."""
+        exact = leaf.dtype in _REAL and self.numbers + leaf.numel() <= MOST_VALUES
+        slot = Slot(leaf, name, self.store.width, exact=exact)
+        slot.own_name = own_name
+        self.slots.append(slot)
+        self.by_id[id(leaf)] = slot
+        self.store.widen(slot.width)
+        return slot
+
+    def replace(self, slot: Slot, leaf: Tensor) -> None:
+        """Let another tensor take a parameter's place."""
+        self.by_id.pop(id(slot.leaf), None)
+        slot.leaf = leaf
+        slot.replaced += 1
+        self.by_id[id(leaf)] = slot
+
+    def begin(self) -> list[list[float]]:
+        """What stands before a backward pass: of each parameter its state and its ``.grad``."""
+        return [slot.state() + slot.buffer(slot.leaf.grad, 0.0) for slot in self.slots]
+
+    def end(self, loss: float, begun: Sequence[list[float]], grads: dict[int, Any] | None) -> None:
+        """Complete the record after the backward pass.
+
+        ``grads`` are the gradients by ``id`` of the parameter's tensor where they were returned
+        instead of accumulated.
+        """
+        row = [loss]
+        for slot, state in zip(self.slots, begun, strict=True):
+            if grads is None:
+                after = slot.buffer(slot.leaf.grad, 0.0)
+            else:
+                # What .grad may hold besides plays no part where gradients are returned.
+                unused = slot.numel if slot.exact else 1
+                state = state[: len(state) - unused] + [0.0] * unused  # noqa: PLW2901
+                after = slot.buffer(grads.get(id(slot.leaf)), 0.0)
+            row += state + after
+        self.store.append(tuple(row))
+
+    def add_row(self, loss: float, columns: Sequence[list[float]]) -> None:
+        """Add a record as given: of each parameter its values and the two states of ``.grad``."""
+        self.store.append((loss, *(number for column in columns for number in column)))
+
+    def finish(self, final: dict[int, Tensor | None], *, broken: bool) -> None:
+        """Take the values when the loop has ended; ``final`` by ``id`` of the slot."""
+        self.ended, self.broken = True, broken
+        numbers: list[float] = []
+        for slot in self.slots:
+            last = final[id(slot)]
+            if last is None:
+                self.final_moves.append(math.nan)
+            elif slot.exact:
+                numbers += _values(last)
+                self.final_moves.append(math.nan)
+            else:
+                self.final_moves.append(slot.last_move())
+        if self.exact and all(last is not None for last in final.values()):
+            self.final = np.array(numbers)
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def record(self, refusals: tuple[Refusal, ...] = ()) -> LoopRecord:
+        """The record, value by value; with P = 0 where values were not kept."""
+        steps, rows = self.store.rows()
+        slots = self.slots if self.exact else []
+        parts: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
+        names: list[str] = []
+        groups: list[tuple[str, int, int]] = []
+        for slot in slots:
+            for place, part in enumerate(parts):
+                first = slot.start + place * slot.numel
+                part.append(rows[:, first : first + slot.numel])
+            groups.append((slot.name, len(names), len(names) + slot.numel))
+            names += element_names(slot.name, slot.shape)
+        none = np.zeros((len(rows), 0))
+        params, before, after = (np.concatenate([none, *part], axis=1) for part in parts)
+        eps = max((_REAL.get(slot.leaf.dtype, FLOAT32_EPS) for slot in slots), default=FLOAT32_EPS)
+        return LoopRecord(
+            tuple(names),
+            params,
+            rows[:, 0],
+            after,
+            before,
+            self.final,
+            steps,
+            eps,
+            tuple(groups),
+            update_tried=self.update_tried,
+            made_anew=self.count > 1 and all(slot.replaced == self.count - 1 for slot in slots),
+            ended=self.ended and not self.broken,
+            refusals=refusals,
+            thinned=self.store.thinned,
+            numbers=self.numbers,
+        )
+
+    def tensors(self) -> tuple[TensorRecord, ...]:
+        """Norms of every parameter tensor."""
+        steps, rows = self.store.rows()
+        following = np.append(np.diff(steps) == 1, False) if len(steps) else np.zeros(0, bool)
+        found = []
+        for place, slot in enumerate(self.slots):
+            columns = rows[:, slot.start : slot.start + slot.width]
+            moved = np.full(len(rows), np.nan)
+            if slot.exact:
+                values, after = columns[:, : slot.numel], columns[:, 2 * slot.numel :]
+                with np.errstate(invalid="ignore", over="ignore"):
+                    norms = np.linalg.norm(values, axis=1), np.linalg.norm(after, axis=1)
+                    if len(rows):
+                        moved[:-1] = np.linalg.norm(np.diff(values, axis=0), axis=1)
+                    if len(rows) and self.final is not None:
+                        start = sum(one.numel for one in self.slots[:place])
+                        last = self.final[start : start + slot.numel]
+                        moved[-1] = np.linalg.norm(last - values[-1])
+            else:
+                norms = columns[:, 0], columns[:, 3]
+                moved[:-1] = columns[1:, 1]
+                if len(rows) and self.final_moves:
+                    moved[-1] = self.final_moves[place]
+            known = following.copy()
+            if len(known):
+                known[-1] = True
+            moved[~known] = np.nan
+            found.append(TensorRecord(slot.name, slot.shape, *norms, moved))
+        return tuple(found)
+
+
+def element_names(name: str, shape: tuple[int, ...]) -> list[str]:
+    """Names of a tensor's numbers: ``w`` alone, ``w[0]``, ``w[1, 0]``."""
+    if not shape or math.prod(shape) == 1:
+        return [name]
+    return [f"{name}[{', '.join(map(str, place))}]" for place in np.ndindex(*shape)]
+
+
+def _values(tensor: Tensor) -> list[float]:
+    if tensor.dim() == 0:
+        return [float(tensor.item())]
+    flat: list[float] = tensor.detach().reshape(-1).tolist()
+    return flat
+
+
+def _norm(tensor: Tensor) -> float:
+    if tensor.dtype.is_floating_point or tensor.dtype.is_complex:
+        return float(torch.linalg.vector_norm(tensor).item())
+    return float(tensor.double().norm().item())

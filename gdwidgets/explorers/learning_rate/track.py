@@ -1,0 +1,223 @@
+"""The track of all learning rates: a handle a lane, stable part coloured, limits written on it.
+
+Each handle is a slider of its own, laid over the others; only its handle takes the mouse. So every
+lane's rate can be dragged, reached by the tab key, moved by the arrow keys and read out.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ipywidgets import HTML, Box, FloatLogSlider, Layout, VBox
+
+from gdwidgets.explorers.learning_rate.given import MOST_LANES
+from gdwidgets.ui import text
+from gdwidgets.ui.plots import palette
+
+STOP = 0.01
+"""Way from one stop of a handle to the next, in powers of ten."""
+
+_NEAR = 0.012
+"""Relative difference up to which a handle stands where its learning rate is: half a stop."""
+
+_LATE = 3.0
+"""Seconds within which a browser may tell of a value that was sent to it before a later one."""
+
+STYLE = """
+.gdw-rates { position: relative; margin-bottom: 4px; overflow: visible; }
+.gdw-rates .gdw-handles { position: relative; height: calc(20px * var(--gdw-size));
+  overflow: visible; }
+.gdw-rates .gdw-limits { overflow: visible; }
+.gdw-rates .gdw-said { left: 0; background: none; }
+.gdw-neutral { background: var(--gdw-line); }
+.gdw-rates .gdw-bands { top: calc(20px * var(--gdw-size)); height: calc(20px * var(--gdw-size)); }
+.gdwidgets .gdw-handle { position: absolute; left: 0; right: 0; top: 0; margin: 0;
+  width: 100%; height: calc(20px * var(--gdw-size)); pointer-events: none; overflow: visible;
+  line-height: calc(20px * var(--gdw-size)); }
+.gdwidgets .gdw-handle .slider-container { margin: 0; padding: 0; overflow: visible;
+  pointer-events: none; }
+.gdwidgets .gdw-handle .slider { margin: 0; pointer-events: none; }
+.gdwidgets .gdw-handle .noUi-target, .gdwidgets .gdw-handle .noUi-connects,
+.gdwidgets .gdw-handle .noUi-base { background: transparent !important; border: none !important;
+  box-shadow: none !important; pointer-events: none; }
+.gdwidgets .gdw-handle .noUi-handle { pointer-events: auto; border: none !important;
+  border-radius: 12px; background: transparent !important; cursor: ew-resize;
+  width: calc(24px * var(--gdw-size)); height: calc(24px * var(--gdw-size));
+  right: calc(-12px * var(--gdw-size)); top: calc(-12px * var(--gdw-size)); }
+.gdwidgets .gdw-handle .noUi-handle::after { position: absolute; inset: 0; left: 0; top: 0;
+  width: auto; height: auto; background: none; text-align: center;
+  font-size: calc(20px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));
+  -webkit-text-stroke: 3px var(--jp-layout-color0, #fff); paint-order: stroke fill; }
+.gdwidgets .gdw-handle .noUi-handle::before { display: none; }
+""" + "\n".join(
+    f".gdwidgets .gdw-handle-{lane} .noUi-handle::after {{ display: block;"
+    f' content: "{run.glyph}"; color: var(--gdw-run-{lane}, {run.colour}); }}'
+    for lane, run in enumerate(palette.RUNS)
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A learning rate that is written on the track."""
+
+    rate: float
+    name: str
+    """What is written before its number."""
+
+    limit: bool = True
+    """Whether it ends the stable part; else a rate worth knowing."""
+
+
+def ends(limit: float) -> tuple[float, float]:
+    """The ends of the track: three to four powers of ten below a limit, one to two above it.
+
+    They follow from the data alone, so a dragged handle never moves them.
+    """
+    if not (0 < limit < math.inf):
+        return 1e-4, 10.0
+    power = math.floor(math.log10(limit))
+    return 10.0 ** (power - 3), 10.0 ** (power + 2)
+
+
+class RateTrack(VBox):
+    """The handles of up to eight lanes on one logarithmic track.
+
+    Parameters
+    ----------
+    moved
+        Called with a lane and the learning rate to which its handle was dragged.
+    """
+
+    def __init__(self, moved: Callable[[int, float], None]) -> None:
+        self.marks = HTML(layout=Layout(width="100%", margin="0"))
+        self.handles: list[FloatLogSlider] = []
+        self._moved = moved
+        self._rates: tuple[float, ...] = ()
+        self._sent: list[dict[float, float]] = [{} for _ in range(MOST_LANES)]
+        self._ends = (1e-4, 10.0)
+        self._low, self._high = self._ends
+        for lane in range(MOST_LANES):
+            handle = FloatLogSlider(
+                value=0.01,
+                min=-4.0,
+                max=1.0,
+                step=STOP,
+                readout=False,
+                tooltip=f"Learning rate of lane {lane + 1}: drag it, or use the arrow keys",
+                layout=Layout(width="100%", margin="0", display="none"),
+            )
+            handle.add_class("gdw-handle")
+            handle.add_class(f"gdw-handle-{lane}")
+            handle.observe(lambda change, lane=lane: self._slid(lane, change["new"]), "value")
+            self.handles.append(handle)
+        # Small rates lie under large ones; the last in the row is the uppermost.
+        self.box = Box(self.handles, layout=Layout(width="100%", overflow="visible"))
+        self.box.add_class("gdw-handles")
+        super().__init__([self.marks, self.box], layout=Layout(width="100%", overflow="visible"))
+        self.add_class("gdw-rates")
+
+    def _slid(self, lane: int, value: float) -> None:
+        if lane >= len(self._rates):
+            return
+        value = float(value)
+        # A browser repeats what it is sent, in its own last digits, at times after it was sent
+        # something else: nobody chose that.
+        now = time.monotonic()
+        late = (at for at, when in self._sent[lane].items() if now - when < _LATE)
+        if any(math.isclose(value, at, rel_tol=1e-9) for at in late):
+            return
+        if not math.isclose(value, self._within(self._rates[lane]), rel_tol=_NEAR):
+            self._moved(lane, float(f"{value:.3g}"))
+
+    def _within(self, rate: float) -> float:
+        return min(max(rate, self._low), self._high)
+
+    def show_rates(self, rates: Sequence[float]) -> None:
+        """Put a handle to every lane's learning rate; one beyond the track stands at its end."""
+        self._rates = tuple(rates)
+        for lane, handle in enumerate(self.handles):
+            there = lane < len(rates)
+            shown = None if there else "none"
+            if handle.layout.display != shown:
+                handle.layout.display = shown
+            at = self._within(rates[lane]) if there else 0.0
+            # A handle that is dragged is not written to: it stands at most half a stop away.
+            if there and not math.isclose(handle.value, at, rel_tol=_NEAR):
+                stop = 10.0 ** (round(math.log10(at) / STOP) * STOP)
+                now = time.monotonic()
+                sent = {v: when for v, when in self._sent[lane].items() if now - when < _LATE}
+                self._sent[lane] = {**sent, stop: now}
+                handle.value = stop
+
+    def position(self, rate: float) -> float:
+        """Where a learning rate stands on the track, from 0 (left end) to 1."""
+        at = math.log(rate / self._low) / math.log(self._high / self._low)
+        return min(max(at, 0.0), 1.0)
+
+    def show_marks(self, limit: float, marks: Sequence[Mark], note: str = "") -> None:
+        """Write limits and other rates on the track.
+
+        Parameters
+        ----------
+        limit
+            Of plain descent, by which the ends of the track are chosen.
+        marks
+            What is written; up to the first limit the track is stable, beyond the last it is not.
+        note
+            What is written instead where no limit holds.
+        """
+        low, high = ends(limit)
+        if (low, high) != (self._low, self._high):
+            rates, self._rates = self._rates, ()
+            self._low, self._high = low, high
+            for handle in self.handles:
+                with handle.hold_sync():
+                    # In this order the value never lies outside.
+                    handle.min, handle.max = min(handle.min, math.log10(low)), math.log10(high)
+                    handle.min = math.log10(low)
+            self.show_rates(rates)
+        shown = [mark for mark in marks if 0 < mark.rate < math.inf]
+        limits = sorted(self.position(mark.rate) * 100 for mark in shown if mark.limit)
+        edges = [0.0, *limits, 100.0]
+        kinds = ["gdw-stable", *["gdw-between"] * (len(limits) - 1), "gdw-unstable"]
+        if not limits:
+            kinds = ["gdw-neutral"]
+        bands = "".join(
+            f"<i class={kind} style='left:{left:.2f}%;width:{right - left:.2f}%'></i>"
+            for kind, left, right in zip(kinds, edges, edges[1:], strict=False)
+        )
+        lines = "".join(
+            f"<u style='left:{100 * self.position(mark.rate):.2f}%"
+            f"{'' if mark.limit else ';opacity:.55'}'></u>"
+            for mark in shown
+        )
+        names = _names(shown, self.position)
+        if note:
+            names += f"<span style='right:0'>{note}</span>"
+        html = (
+            "<div class=gdw-limits><span class=gdw-said>learning rates γ, drag any</span>"
+            f"{names}<div class=gdw-bands>{bands}{lines}</div></div>"
+        )
+        if self.marks.value != html:
+            self.marks.value = html
+
+
+def _names(marks: Sequence[Mark], position: Callable[[float], float]) -> str:
+    """What is written at the marks: the lowest to the left of its line, the others to the right."""
+    parts = []
+    ordered = sorted(marks, key=lambda mark: mark.rate)
+    for number, mark in enumerate(ordered):
+        at = 100 * position(mark.rate)
+        left = (len(ordered) > 1 and number == 0) or at > 80
+        side = (
+            f"right:{100 - at:.2f}%;padding-right:4px"
+            if left
+            else f"left:{at:.2f}%;padding-left:4px"
+        )
+        if number > 1:
+            continue
+        parts.append(f"<span style='{side}'>{mark.name} <b>{text.number(mark.rate)}</b></span>")
+    return "".join(parts)

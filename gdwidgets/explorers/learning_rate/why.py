@@ -1,0 +1,303 @@
+"""Why the lanes do what they do: theory worked out for the present settings.
+
+Everything here is said of the quadratic that the loss of a regression is; formulas and sources
+stand with `gdwidgets.core.analysis`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gdwidgets.core import Adam, GradientDescent, Momentum, Nesterov, RMSprop, Rule
+from gdwidgets.core.analysis.adaptive import reach
+from gdwidgets.core.analysis.momentum import (
+    best_momentum,
+    momentum_limit,
+    momentum_updates_to,
+    spectral_radius,
+)
+from gdwidgets.core.analysis.quadratic import Quadratic
+from gdwidgets.core.objectives.least_squares import ClosedForm
+from gdwidgets.explorers.learning_rate.text import Speeds, rate
+from gdwidgets.ui import text
+
+NEAR = 0.001
+"""The distance from the closed form to which updates are predicted."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the theory is worked out from."""
+
+    quadratic: Quadratic
+    closed: ClosedForm
+    rule: Rule
+    rates: tuple[float, ...]
+    start: NDArray[np.float64]
+    max_steps: int
+    batch_size: int | None
+    samples: int
+    scheduled: bool = False
+    """Whether the learning rates change on the way."""
+    noise: tuple[float, ...] = ()
+    """Predicted excess of the loss that mini-batches leave, (L,); empty without them."""
+
+
+def rule_limit(rule: Rule, curvature: float) -> tuple[float | None, str]:
+    """The largest stable learning rate of a rule at a curvature λ, and its formula.
+
+    ``None`` for rules that have none of this kind.
+    """
+    if isinstance(rule, GradientDescent):
+        return (2 / curvature if curvature > 0 else math.inf), "2/λ"
+    if isinstance(rule, Momentum):
+        return momentum_limit(curvature, rule.beta), "2(1 + β)/λ"
+    if isinstance(rule, Nesterov):
+        limit = momentum_limit(curvature, rule.beta, nesterov=True)
+        return limit, "2(1 + β)/((1 + 2β)λ)"
+    return None, ""
+
+
+def speeds(quadratic: Quadratic, rule: Rule, rates: Sequence[float]) -> Speeds:
+    """What theory says of learning rates (L,) under a rule."""
+    limit, formula = rule_limit(rule, float(quadratic.curvatures[-1]))
+    if isinstance(rule, GradientDescent):
+        return Speeds(
+            limit,
+            formula,
+            tuple(abs(float(quadratic.factors(given)[-1])) for given in rates),
+            tuple(quadratic.halving(given).slowest for given in rates),
+        )
+    if isinstance(rule, (Momentum, Nesterov)):
+        curved = quadratic.curvatures[quadratic.curvatures > 0]
+        halving = []
+        for given in rates:
+            nesterov = isinstance(rule, Nesterov)
+            radius = spectral_radius(curved, given, rule.beta, nesterov=nesterov)
+            halving.append(_halves(float(radius.max(initial=0.0))))
+        return Speeds(limit, formula, (), tuple(halving))
+    return Speeds(limit, formula, (), ())
+
+
+def _halves(factor: float) -> float:
+    if factor >= 1:
+        return math.inf
+    return math.log(0.5) / math.log(factor) if factor > 0 else 0.0
+
+
+def paragraphs(facts: Facts) -> list[str]:
+    """The theory of the present settings, a paragraph for each thought."""
+    said = [_the_fit(facts), _limits(facts)]
+    if isinstance(facts.rule, GradientDescent):
+        if facts.batch_size is None:
+            said += [_halving(facts)]
+            said += [] if facts.scheduled else [_predicted(facts)]
+        said += [_best(facts)]
+    elif isinstance(facts.rule, (Momentum, Nesterov)):
+        said += [_momentum(facts)]
+    elif isinstance(facts.rule, (Adam, RMSprop)):
+        said += [_adaptive(facts, facts.rule)]
+    if facts.batch_size is not None:
+        said += [_noise(facts)]
+    return [one for one in said if one]
+
+
+def _the_fit(facts: Facts) -> str:
+    closed = facts.closed
+    if not closed.unique:
+        return (
+            "**Not unique.** The inputs have fewer different values than the polynomial has "
+            f"coefficients: {text.counted(len(closed.coefficients) - closed.rank, 'direction')} of "
+            "the coefficients leave the loss as it is. The closed form is the best fit with the "
+            "smallest coefficients; descent ends at another one, which depends on its start."
+        )
+    if not closed.representable:
+        return (
+            "**Float32 is too coarse here.** The smallest loss is "
+            f"{text.number(closed.loss)}, but coefficients rounded to float32, such as a lane "
+            f"holds, have {text.number(closed.loss_in_float32)} at best. Shift and scale x: the "
+            "same curve then has coefficients of ordinary size."
+        )
+    return ""
+
+
+def _limits(facts: Facts) -> str:
+    steep = float(facts.quadratic.curvatures[-1])
+    plain = facts.quadratic.limit
+    limit, formula = rule_limit(facts.rule, steep)
+    if limit is None:
+        return (
+            f"**No such limit.** 2/λ = {text.number(plain)} is the limit of plain gradient "
+            f"descent. {facts.rule.label} divides the gradient by its own size, so the curvature λ "
+            "does not set a largest stable learning rate; the updates keep about the size γ."
+        )
+    said = (
+        f"**The limit.** Along the steepest direction, with curvature λ = {text.number(steep)}, an "
+    )
+    if isinstance(facts.rule, GradientDescent):
+        said += (
+            "update multiplies the error by 1 − γλ. It shrinks while γ < 2/λ = "
+            f"**{text.number(plain)}**; above, it changes sides and grows."
+        )
+        if facts.batch_size is not None:
+            said += " That is the limit over all samples; a mini-batch has curvatures of its own."
+    else:
+        said += f"error shrinks in the long run while γ < {formula} = **{text.number(limit)}**."
+        if limit < plain * (1 - 1e-6):
+            said += (
+                f" That is lower than plain gradient descent's 2/λ = {text.number(plain)}: between "
+                f"the two, plain descent converges and {facts.rule.label} diverges."
+            )
+        elif limit > plain * (1 + 1e-6):
+            said += f" Plain gradient descent's limit is 2/λ = {text.number(plain)}."
+    return said
+
+
+def _halving(facts: Facts) -> str:
+    quadratic = facts.quadratic
+    stable = [given for given in sorted(set(facts.rates)) if given < quadratic.limit][::-1]
+    if not stable or not math.isfinite(quadratic.condition):
+        return ""
+    kappa = _rounded(quadratic.condition)
+    parts = []
+    for given in stable[:4]:
+        half = quadratic.halving(given)
+        parts.append(
+            f"at γ = {rate(given)} in {_updates(half.steepest)} along the steepest and "
+            f"{_updates(half.flattest)} along the flattest"
+        )
+    return (
+        f"**Why small rates are slow.** The flattest direction curves {kappa} times less than the "
+        f"steepest (condition number κ). The error halves {'; '.join(parts)} direction."
+    )
+
+
+def _predicted(facts: Facts) -> str:
+    parts = []
+    for given in sorted(set(facts.rates), reverse=True):
+        updates = facts.quadratic.updates_to(facts.start, given, NEAR)
+        if updates is not None:
+            parts.append(f"{text.counted(updates, 'update')} at γ = {rate(given)}")
+    if not parts:
+        return ""
+    return (
+        f"**Known in advance.** To a distance of {NEAR} from the closed form it takes "
+        f"{text.listed(parts[:4])}: each component of the error is multiplied by (1 − γλᵢ)ᵏ."
+    )
+
+
+def _best(facts: Facts) -> str:
+    quadratic = facts.quadratic
+    best = quadratic.best_rate
+    if not math.isfinite(best):
+        return ""
+    below = 100 * (1 - best / quadratic.limit)
+    half = _halves(quadratic.best_factor)
+    said = (
+        f"**The best single rate** is γ* = 2/(λmin + λmax) = **{text.number(best, 5)}**, "
+        f"{text.number(below, 2)} % below the limit: steepest and flattest direction then shrink "
+        f"equally, by (κ − 1)/(κ + 1) = {text.number(quadratic.best_factor, 5)} an update, and "
+        f"halve in {_updates(half)}."
+    )
+    momentum = best_momentum(quadratic)
+    if momentum is not None and facts.batch_size is None:
+        plain = quadratic.updates_to(facts.start, best, NEAR)
+        with_it = momentum_updates_to(
+            quadratic, facts.start, momentum.learning_rate, momentum.beta, NEAR
+        )
+        if plain and with_it:
+            said += (
+                f" Momentum with β* = {text.number(momentum.beta)} and γ = "
+                f"{text.number(momentum.learning_rate)} needs {text.counted(with_it, 'update')} to a "
+                f"distance of {NEAR}, plain descent {plain:,}."
+            )
+    return said
+
+
+def _momentum(facts: Facts) -> str:
+    best = best_momentum(facts.quadratic)
+    if best is None or not math.isfinite(facts.quadratic.best_rate):
+        return ""
+    plain = facts.quadratic.updates_to(facts.start, facts.quadratic.best_rate, NEAR)
+    with_it = momentum_updates_to(facts.quadratic, facts.start, best.learning_rate, best.beta, NEAR)
+    said = (
+        f"**The best momentum** here is β* = ((√κ − 1)/(√κ + 1))² = **{text.number(best.beta)}** "
+        f"with γ* = {text.number(best.learning_rate)}: an update leaves √β* = "
+        f"{text.number(best.factor)} of the error in the long run."
+    )
+    if plain and with_it:
+        said += (
+            f" To a distance of {NEAR} it takes {text.counted(with_it, 'update')}; plain "
+            f"descent at its own best rate takes {plain:,}."
+        )
+    return said
+
+
+def _adaptive(facts: Facts, rule: Adam | RMSprop) -> str:
+    first = "γ · sgn(g)"
+    if isinstance(rule, RMSprop):
+        size = 1 / math.sqrt(1 - rule.alpha)
+        first = f"γ/√(1 − α) · sgn(g) = {text.number(size)} γ · sgn(g)"
+    far = [
+        f"{text.number(reach(rule, given, facts.max_steps), 3)} at γ = {rate(given)}"
+        for given in sorted(set(facts.rates), reverse=True)[:4]
+    ]
+    away = text.number(float(np.abs(facts.start - facts.closed.coefficients).max()), 3)
+    return (
+        f"**The size of the gradient cancels.** {rule.label}'s first update is {first}, "
+        f"whatever the gradient g is. In {text.counted(facts.max_steps, 'update')} of one "
+        f"direction a coefficient can get at most about {text.listed(far)} far; the farthest one "
+        f"has {away} to go."
+    )
+
+
+def _noise(facts: Facts) -> str:
+    said = (
+        f"**Noise.** Each update sees {facts.batch_size:,} of {facts.samples:,} samples, so its "
+        "gradient differs from that of all samples. At a constant rate the loss does not settle "
+        "at its minimum but scatters above it, the more the larger γ is; a smaller rate, or one "
+        "that is lowered on the way, brings it closer."
+    )
+    floors = [
+        f"{text.number(excess, 2)} at γ = {rate(given)}"
+        for given, excess in zip(facts.rates, facts.noise, strict=False)
+        if math.isfinite(excess)
+    ]
+    if floors:
+        said += (
+            " Expected in the long run above the smallest loss, Σ γσᵢ²/(2(2 − γλᵢ)) for batches "
+            f"drawn independently: {text.listed(floors[:4])}."
+        )
+    return said
+
+
+def _updates(count: float) -> str:
+    if not math.isfinite(count):
+        return "no number of updates"
+    return "less than 1 update" if count < 1 else text.counted(round(count), "update")
+
+
+def _rounded(value: float) -> str:
+    return text.number(value, 3) if value < 1000 else f"{float(f'{value:.3g}'):,.0f}"
+
+
+def prediction(facts: Facts, lane: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """The loss of a lane as the theory of plain descent has it: steps (m,) and losses (m,).
+
+    ``None`` where it has nothing to say: another rule, mini-batches, changed rates.
+    """
+    plain = isinstance(facts.rule, GradientDescent) and facts.batch_size is None
+    if not plain or facts.scheduled:
+        return None
+    end = facts.max_steps
+    steps = np.unique(np.concatenate([np.geomspace(1, end + 1, 160), np.linspace(1, end + 1, 80)]))
+    steps = np.unique(steps.round().astype(np.int64) - 1)
+    losses = facts.quadratic.loss(facts.start, facts.rates[lane], steps)
+    shown = np.isfinite(losses) & (losses < 1e30)
+    return steps[shown], losses[shown]
