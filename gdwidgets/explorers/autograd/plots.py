@@ -36,6 +36,9 @@ PANEL = 284
 LEAST_ROW = 84
 """Height that a node needs with a value below and a gradient above it, in pixels."""
 
+APART = np.array([-6.0, -1.0, 6.0, 1.0])
+"""Room around a product on a line: left, top, right, bottom, in pixels."""
+
 MARGIN = (20, 12)
 """Room for texts left and right of the plot area, in pixels."""
 
@@ -231,7 +234,7 @@ class GraphPicture:
     # -- marks -------------------------------------------------------------------------------
 
     def _lines(self, colour: str, width: float, **traits: str) -> bq.Lines:
-        none = np.zeros(2, np.float32)
+        none = np.full(2, -9, np.float32)
         return bq.Lines(
             x=none, y=none, scales=self._scales, colors=[colour], stroke_width=width, **traits
         )
@@ -609,7 +612,7 @@ class GraphPicture:
                     np.full(len(places), wide),
                 )
             )
-            covered = _overlap(spots, taken).sum(axis=1)
+            covered = _overlap(spots + APART, taken).sum(axis=1)
             outside = (
                 np.maximum(self._ends[0] - spots[:, 0], 0)
                 + np.maximum(spots[:, 2] - self._ends[1], 0)
@@ -650,7 +653,8 @@ def _overlap(some: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
 def joined(lines: Sequence[NDArray[np.float64]]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Lines (m, 2) as one mark's x and y, float32, with a break between them."""
     if not lines:
-        return np.zeros(2, np.float32), np.zeros(2, np.float32)
+        # Off the picture: a line of no length with round ends would be a dot.
+        return np.full(2, -9, np.float32), np.full(2, -9, np.float32)
     xs, ys = [lines[0][:, 0]], [lines[0][:, 1]]
     for line in lines[1:]:
         xs += [line[:1, 0], line[:, 0]]
