@@ -33,7 +33,7 @@ def only(found, end):
 
 @pytest.mark.parametrize(
     ("name", "rate", "resolution"),
-    [("himmelblau", 0.01, 7), ("himmelblau", 0.016, 7), ("styblinski-tang", 0.058, 6)],
+    [("himmelblau", 0.01, 5), ("himmelblau", 0.016, 5), ("styblinski-tang", 0.058, 4)],
 )
 def test_every_label_is_what_becomes_of_that_start_s_descent(name, rate, resolution):
     surface = SURFACES[name]
@@ -67,11 +67,11 @@ def test_every_label_is_what_becomes_of_that_start_s_descent(name, rate, resolut
 def test_what_is_reached_stays_and_what_oscillates_goes_on(case):
     name, rate = case
     surface = SURFACES[name]
-    found = basins(surface, rate, resolution=12)
+    found = basins(surface, rate, resolution=10)
     labels = found.labels.ravel()
-    _, _, points = surface.grid_points(12)
-    descent = Descent(surface, points, rate, max_steps=3000)
-    descent.advance_to(3000)
+    _, _, points = surface.grid_points(10)
+    descent = Descent(surface, points, rate, max_steps=1200)
+    descent.advance_to(1200)
     diagonal = np.hypot(*np.diff(np.array(surface.bounds))[:, 0])
     reached = labels >= 0
     ends = descent.params[-1].astype(float)
@@ -185,7 +185,7 @@ def test_points_of_a_ring_are_connected(radius, turn, part, steepness):
 
 
 def test_rastrigin_s_local_minima_are_told_apart():
-    found = basins(SURFACES["rastrigin"], 5e-4, resolution=60)
+    found = basins(SURFACES["rastrigin"], 5e-4, resolution=40)
     assert len(found.minima) == 121
     assert found.minima[0].tolist() == [0, 0]
     losses = SURFACES["rastrigin"].values(found.minima)

@@ -52,7 +52,7 @@ def test_known_endings(name, start, rate, expected):
     assert end_behaviour(ended(SURFACES[name], start, rate)) is expected
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     name=st.sampled_from(["booth", "narrow valley", "matyas"]),
     part=st.floats(0.3, 1.5).filter(lambda part: abs(part - 1) > 1e-3),
@@ -73,10 +73,10 @@ def test_on_quadratics_the_limit_decides(name, part, seed):
 
 
 def test_a_tolerance_that_stops_early_is_not_convergence():
-    descent = ended(SURFACES["rosenbrock"], (-1.5, 2.0), 5e-4, loss_tol=1e-3)
+    descent = ended(SURFACES["rosenbrock"], (-1.5, 2.0), 5e-4, loss_tol=1e-2)
     assert descent.outcomes[0] == "converged"
     assert end_behaviour(descent) is End.STOPPED
-    bouncing = ended(SURFACES["narrow valley"], (0.0, 2.0), 0.02, loss_tol=1e-3)
+    bouncing = ended(SURFACES["narrow valley"], (-9.0, 2.0), 0.02, loss_tol=1e-3)
     assert bouncing.outcomes[0] == "converged"
     assert end_behaviour(bouncing) is End.OSCILLATING
 
@@ -103,13 +103,13 @@ def test_other_objectives_have_endings_too():
     assert end_behaviour(ended(slide, (0.0, 0.0), 0.1)) is End.NOT_CONVERGED
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(rule=st.sampled_from(["momentum", "nesterov", "adam"]), seed=st.integers(0, 99))
 def test_what_converged_stays_where_it_is(rule, seed):
     surface = SURFACES["himmelblau"]
     starts = np.random.default_rng(seed).uniform(-5, 5, (6, 2))
     rate = 0.05 if rule == "adam" else 1e-3
-    long = ended(surface, starts, rate, 1500, rule=rule)
+    long = ended(surface, starts, rate, 800, rule=rule)
     short = ended(surface, starts, rate, 400, rule=rule)
     for lane in range(6):
         if end_behaviour(short, lane) is End.CONVERGED:

@@ -34,6 +34,9 @@ TAIL = 32
 LOOK_AHEAD = 2000
 """Updates a look ahead takes."""
 
+_GLANCE = 250
+"""Updates of a look ahead after which a lane may be decided."""
+
 NEAR = 0.005
 """How near Newton's step must be, as a fraction of the extent, for an end to be at a minimum."""
 
@@ -326,14 +329,22 @@ def end_behaviour(descent: Descent, lane: int = 0) -> End:
     ahead = Descent(
         descent.objective, path[-1], rates, rule=rule, max_steps=LOOK_AHEAD, record=True
     )
-    ahead.advance_to(LOOK_AHEAD)
-    further = ahead.params[: int(ahead.last_step[0]) + 1].astype(np.float64)
-    away = np.abs(further[-1, 0] - centre).max()
-    if ahead.outcomes[0] == "diverged" or away > _FAR * extent:
-        return End.UNBOUNDED
-    later, _ = _named(
-        descent.objective, further[-TAIL:], ahead.outcomes, extent=extent, rule=rule, rates=rates
-    )
+    for k in range(_GLANCE, LOOK_AHEAD + 1, _GLANCE):
+        ahead.advance_to(k)
+        further = ahead.params[: int(ahead.last_step[0]) + 1].astype(np.float64)
+        away = np.abs(further[-1, 0] - centre).max()
+        if ahead.outcomes[0] == "diverged" or away > _FAR * extent:
+            return End.UNBOUNDED
+        later, still_open = _named(
+            descent.objective,
+            further[-TAIL:],
+            outcomes,
+            extent=extent,
+            rule=rule,
+            rates=rates,
+        )
+        if not still_open[0]:
+            break
     return End(decided(names, later)[0])
 
 
