@@ -192,9 +192,9 @@ def motion(descent: Descent, lane: int, at: int) -> str:
             return "The last two updates point in nearly opposite directions, across the valley."
         changes = np.diff(lengths)
         if plain and (changes < 0).all():
-            return "Each update is shorter than the last, because the slope is less steep."
+            return "Updates get shorter, because the slope gets less steep."
         if plain and (changes > 0).all():
-            return "Each update is longer than the last, because the slope gets steeper."
+            return "Updates get longer, because the slope gets steeper."
     return f"The last update was {text.number(float(lengths[-1]), 3)} long."
 
 
