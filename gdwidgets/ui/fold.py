@@ -99,8 +99,9 @@ class Fold(VBox):
             if part.html is not None:
                 shown.append(self.text)
         self.refresh()
-        self.body.children = shown
+        # A figure that is made out of sight does not know its size: what holds it shows first.
         self.body.layout.display = None if shown else "none"
+        self.body.children = shown
 
     def refresh(self) -> None:
         """Write the text of the open part anew; what goes wrong is said in its place."""

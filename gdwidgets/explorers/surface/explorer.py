@@ -103,7 +103,7 @@ class SurfaceExplorer(DescentExplorer):
             "sentence": "From (1, 1) the run goes downhill to minimum ①. Watch its updates get "
             "shorter as the slope does, and the loss fall quickly at first, then slowly.",
         },
-        "four valleys": {
+        "hilltop": {
             "start": (-0.25, -0.9),
             "learning_rate": 0.005,
             "max_steps": 150,
@@ -604,6 +604,7 @@ class SurfaceExplorer(DescentExplorer):
             self.lane,
             k,
             self.surface,
+            name=self.lane_names[self.lane] if self.descent.lanes > 1 else "",
             arrow=self.map.factor,
             end=None if self.playing else self._end(k),
         )

@@ -68,6 +68,7 @@ def sentence(
     k: int,
     surface: Surface,
     *,
+    name: str = "",
     arrow: float = 1.0,
     end: End | None = None,
 ) -> str:
@@ -83,6 +84,8 @@ def sentence(
         The cursor.
     surface
         What is descended.
+    name
+        What the lane is called, where there are others.
     arrow
         How many times longer than the next update its arrow is drawn.
     end
@@ -102,7 +105,8 @@ def sentence(
             f"Start: {numbers}. Press Play, or click the map to start elsewhere. "
             f"The arrow is the first update{longer}."
         )
-    where = f"Step {at:,}: {numbers}."
+    of = f", {name}" if name else ""
+    where = f"Step {at:,}{of}: {numbers}."
     if outcome == "diverged":
         return f"{where} {_diverged(descent, lane, at)}"
     if outcome == "converged":

@@ -175,8 +175,8 @@ def test_the_exercise_goes_downhill_to_minimum_1(ended):
     assert ratios[:120].mean() < ratios[-100:].mean()  # quickly at first, then slowly
 
 
-def test_four_valleys_begin_near_the_top_and_the_side_decides(ended):
-    explorer = ended["four valleys"]
+def test_the_hilltop_is_near_the_top_and_the_side_decides(ended):
+    explorer = ended["hilltop"]
     start = torch.tensor(explorer.start, dtype=torch.float64)
     matrix = torch.autograd.functional.hessian(
         lambda p: explorer.surface.function(p[0], p[1]), start
