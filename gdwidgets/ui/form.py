@@ -101,6 +101,8 @@ class Field:
         Makes of the inputs' values what is assigned to the setting.
     """
 
+    _writing = False
+
     def __init__(
         self,
         widget: Widget,
@@ -122,6 +124,8 @@ class Field:
         """
 
         def changed(_: Any) -> None:
+            if self._writing:
+                return  # half of it is written: the other inputs still hold what was before
             if (values := tuple(one.value for one in self.inputs)) != self._shown:
                 self._shown = values
                 choose(lambda: self._read(*values))
@@ -132,8 +136,12 @@ class Field:
     def show(self, value: Any) -> None:
         """Write a setting's value into the control."""
         self._shown = tuple(self._write(value))
-        for one, shown in zip(self.inputs, self._shown, strict=True):
-            one.value = shown
+        self._writing = True
+        try:
+            for one, shown in zip(self.inputs, self._shown, strict=True):
+                one.value = shown
+        finally:
+            self._writing = False
 
     def enable(self, *, on: bool) -> None:
         """Let somebody use the control, or not."""

@@ -333,6 +333,13 @@ class SurfaceExplorer(DescentExplorer):
             moved[lane] = checks.point(point, "start")
             self.kept_starts = tuple(moved)
 
+    def close(self) -> None:
+        """Stop the clock and close every widget this explorer made, images of before included."""
+        super().close()
+        for plot in (self.map, self.loss_plot, self.sharpness_plot):
+            if plot is not None:
+                plot.close()
+
     # -- the recording -----------------------------------------------------------------------
 
     def new_recording(self, changed: frozenset[str]) -> Descent:
@@ -343,13 +350,8 @@ class SurfaceExplorer(DescentExplorer):
                     setattr(self, name, value)
             if "kept_starts" not in changed:
                 self.kept_starts = ()
-        if self.loss_log and not self.surface.minima:
-            if "loss_log" in changed and "surface" not in changed:
-                raise ValueError(
-                    "loss_log must be False here: a logarithmic axis needs the lowest value of the "
-                    "function, and this surface names no minima"
-                )
-            self.loss_log = False
+        if "surface" in changed and not self.surface.minima:
+            self.loss_log = False  # see `show_view`
         descent = Descent(
             self.surface,
             self.starts,
@@ -548,6 +550,11 @@ class SurfaceExplorer(DescentExplorer):
 
     def show_view(self) -> None:
         """Apply what changes only how the run is shown."""
+        if self.loss_log and not self.surface.minima:
+            raise ValueError(
+                "loss_log must be False here: a logarithmic axis needs the lowest value of the "
+                "function, and this surface names no minima"
+            )
         if self.loss_plot.log != self.loss_log:
             self.loss_plot.use_log(self.loss_log)
         for plot in (self.map, self.loss_plot):
