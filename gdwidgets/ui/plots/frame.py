@@ -12,7 +12,7 @@ from ipywidgets import Layout, Widget
 from numpy.typing import NDArray
 
 from gdwidgets.ui.plots import shade
-from gdwidgets.ui.plots.figures import write
+from gdwidgets.ui.plots.figures import replaced_images, write
 
 NOTHING = np.zeros(1, np.float32)
 
@@ -143,7 +143,8 @@ class Frame:
         parts += [figure.scale_x, figure.scale_y]
         for mark in figure.marks:
             if isinstance(mark, bq.Image):
-                parts += [mark.image.layout, mark.image]
+                for image in (*replaced_images(mark), mark.image):
+                    parts += [image.layout, image]
             parts.append(mark)
         for part in [*parts, figure.layout, figure]:
             part.close()
