@@ -448,7 +448,9 @@ class SurfaceExplorer(DescentExplorer):
     def tables(self) -> list[Part]:
         """What theory says, and the steps around the cursor."""
         return [
-            Part("Why", html=self._why, widgets=self._build_why, tooltip="What theory says of this"),
+            Part(
+                "Why", html=self._why, widgets=self._build_why, tooltip="What theory says of this"
+            ),
             Part("Tables", html=lambda: step_table(self.descent, self.lane, self.drawn)),
         ]
 
@@ -465,9 +467,7 @@ class SurfaceExplorer(DescentExplorer):
         self._draw_sharpness(k)
         found = self.quadratic
         self.form.field("theory").enable(on=found is not None)
-        return text.html_paragraphs(
-            why.paragraphs(self.descent, self.lane, k, self.surface, found)
-        )
+        return text.html_paragraphs(why.paragraphs(self.descent, self.lane, k, self.surface, found))
 
     @property
     def quadratic(self) -> Quadratic | None:

@@ -54,7 +54,13 @@ def is_plain(descent: Descent, lane: int) -> bool:
     """
     rule = rule_of(descent.rule, lane)
     constant = isinstance(descent.schedules_from[-1][1][lane], ConstantRate)
-    return type(rule) is GradientDescent and constant and len(descent.schedules_from) == 1
+    constant &= len(descent.schedules_from) == 1
+    return type(rule) is GradientDescent and undecayed(rule) and constant
+
+
+def undecayed(rule: Rule) -> bool:
+    """Whether a rule leaves the gradient as it is: no weight decay adds to it."""
+    return not getattr(rule, "weight_decay", 0)
 
 
 def rule_of(rule: Rule, lane: int) -> Rule:
@@ -95,9 +101,7 @@ def sentence(
     one, two = surface.parameter_names
     u, v = (float(x) for x in descent.params[at, lane])
     loss = float(descent.loss[at, lane])
-    numbers = (
-        f"**{one} = {text.fixed(u)}, {two} = {text.fixed(v)}, loss = {text.number(loss)}**"
-    )
+    numbers = f"**{one} = {text.fixed(u)}, {two} = {text.fixed(v)}, loss = {text.number(loss)}**"
     outcome = lane_outcome(descent, lane, k)
     if k == 0 and outcome == "running":
         longer = "" if arrow == 1 else f", drawn {text.number(arrow, 3)} times as long"

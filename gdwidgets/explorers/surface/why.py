@@ -17,7 +17,7 @@ from gdwidgets.core.analysis.sharpness import sharpness
 from gdwidgets.core.analysis.stopping import remaining_loss
 from gdwidgets.core.rules.adaptive import Adam, RMSprop
 from gdwidgets.core.rules.momentum import Momentum, Nesterov
-from gdwidgets.explorers.surface.text import is_plain, numbered, rule_of
+from gdwidgets.explorers.surface.text import is_plain, numbered, rule_of, undecayed
 from gdwidgets.ui import text
 
 NEAR = 1e-3
@@ -78,16 +78,16 @@ def _limits(descent: Descent, lane: int, k: int, surface: Surface, rate: float) 
     if limits.one_step is None:
         return [first]
     if math.isinf(limits.one_step):
-        return [f"{first} Along the gradient the loss curves downward: no rate is too large for it."]
+        return [
+            f"{first} Along the gradient the loss curves downward: no rate is too large for it."
+        ]
     return [
         f"{first} One plain update lowers the loss of the local quadratic for γ below 2|g|²/gᵀHg = "
         f"**{text.number(limits.one_step, 3)}**, which asks about the gradient's direction alone."
     ]
 
 
-def _quadratic(
-    descent: Descent, lane: int, rate: float, quadratic: Quadratic | None
-) -> list[str]:
+def _quadratic(descent: Descent, lane: int, rate: float, quadratic: Quadratic | None) -> list[str]:
     if quadratic is None or quadratic.curvatures[-1] <= 0:
         return []
     low, high = float(quadratic.curvatures[0]), float(quadratic.curvatures[-1])
@@ -127,11 +127,9 @@ def _quadratic(
     return said + [_momentum_limits(descent, lane, high, rate, "")]
 
 
-def _momentum_limits(
-    descent: Descent, lane: int, curvature: float, rate: float, where: str
-) -> str:
+def _momentum_limits(descent: Descent, lane: int, curvature: float, rate: float, where: str) -> str:
     rule = rule_of(descent.rule, lane)
-    if not isinstance(rule, (Momentum, Nesterov)) or curvature <= 0:
+    if not isinstance(rule, (Momentum, Nesterov)) or curvature <= 0 or not undecayed(rule):
         return ""
     nesterov = isinstance(rule, Nesterov)
     formula = "2(1 + β)/((1 + 2β)λ)" if nesterov else "2(1 + β)/λ"
@@ -198,7 +196,7 @@ def _stopping(descent: Descent, lane: int, k: int) -> list[str]:
 
 def _first_update(descent: Descent, lane: int, rate: float) -> list[str]:
     rule = rule_of(descent.rule, lane)
-    if not isinstance(rule, (Adam, RMSprop)):
+    if not isinstance(rule, (Adam, RMSprop)) or not undecayed(rule):
         return []
     one, two = first_update(rule, descent.step_grad[0, lane], float(descent.rate_at(0)[lane]))
     count = descent.max_steps
@@ -213,7 +211,7 @@ def _first_update(descent: Descent, lane: int, rate: float) -> list[str]:
 
 def _memory(descent: Descent, lane: int, k: int, rate: float) -> list[str]:
     rule = rule_of(descent.rule, lane)
-    if not isinstance(rule, Momentum) or k < 1:
+    if not isinstance(rule, Momentum) or k < 1 or not undecayed(rule):
         return []
     points = descent.params[max(0, k - 1) : k + 1, lane].astype(np.float64)
     carried = rule.beta * (points[1] - points[0])
