@@ -22,6 +22,7 @@ from gdwidgets.ui.plots import palette, shade, summary, ticks, trail
 from gdwidgets.ui.plots.figures import joined, show_image, write
 from gdwidgets.ui.plots.frame import Frame
 from gdwidgets.ui.plots.shade import Shade
+from gdwidgets.ui.text import number
 
 SIDE = 4000.0
 """Side of the map in the browser's units: whole ones are a tenth of a pixel."""
@@ -691,7 +692,7 @@ class Plane(Frame):
         return max(d * 10.0**exponent for d in (1, 2, 5) if d * 10.0**exponent <= wanted * 1.001)
 
     def _note_factor(self) -> None:
-        text = f"arrow ×{ticks.number(self.factor)}" if self.factor != 1 else ""
+        text = f"arrow ×{number(self.factor)}" if self.factor != 1 else ""
         away = SIDE / self.plot_height * self.size
         self.put_texts(self.factor_note, [SIDE], [-36 * away], [text] if text else [])
 
