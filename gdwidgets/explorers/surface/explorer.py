@@ -581,8 +581,9 @@ class SurfaceExplorer(DescentExplorer):
         self.map.draw(k, full=full)
         self.loss_plot.draw(k, full=full)
         if full:
-            for plot, said in zip((self.map, self.loss_plot), self.summaries, strict=True):
-                html = f"<div class=gdw-summary>{escape(plot.summary(k))}</div>"
+            texts = self.map.summary(k), self.loss_plot.summary(k)
+            for summary, said in zip(texts, self.summaries, strict=True):
+                html = f"<div class=gdw-summary>{escape(summary)}</div>"
                 if said.value != html:
                     said.value = html
 
