@@ -45,7 +45,8 @@ class ExplorerPage:
 
     def named(self, name: str) -> Locator:
         """Find a button, a chip or the toggle of a fold by what is written on it."""
-        return self.root.get_by_role("button", name=name, exact=True)
+        # By its text: what the style sheet adds to it belongs to its accessible name.
+        return self.root.locator(f"button:text-is('{name}')")
 
     def at_step(self, k: int) -> re.Pattern[str]:
         """What the counter reads at a step."""

@@ -198,7 +198,7 @@ def test_wrong_values_are_explained_in_the_sentence_s_place_and_taken_back(lab, 
     field = opened.root.locator(".gdw-rate-number input")
     field.fill("-1")
     field.press("Enter")
-    expect(opened.status).to_contain_text("learning_rate must be a number greater than 0")
+    expect(opened.status).to_contain_text("learning_rate must be greater than 0")
     expect(opened.status).to_have_class(re.compile("gdw-error"))
     expect(field).to_have_value("0.0005")
     assert opened.root.bounding_box() == before

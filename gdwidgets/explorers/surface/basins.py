@@ -160,7 +160,8 @@ def key(basins: BasinMap) -> str:
             look = "hatch" if end in HATCHED else "dots" if end in DOTTED else "plain"
             rows.append((LOOKS[look], name, count))
     cells = "".join(
-        f"<div><i style='{look}'></i><span>{escape(name)} <b>{percent(count, total)}</b></span></div>"
+        f"<div><i style='{look}'></i>"
+        f"<span>{escape(name)} <b>{percent(count, total)}</b></span></div>"
         for look, name, count in rows
     )
     return f"<div class=gdw-basin-key role=list>{cells}</div>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from html import escape
 from typing import Any, ClassVar
 
@@ -251,7 +252,7 @@ class SurfaceExplorer(DescentExplorer):
         self._choosing = False
         self._drawn_surface: Surface | None = None
         self._known_quadratic: tuple[Surface, Quadratic | None] | None = None
-        self._ends: tuple[Descent | None, dict[int, End]] = (None, {})
+        self._ends: tuple[Descent | None, dict[int, End | None]] = (None, {})
         self._looking: asyncio.Task[None] | None = None
         self.sharpness_plot: Curves | None = None
         self._sharpness_of: tuple[Any, ...] | None = None
@@ -610,8 +611,9 @@ class SurfaceExplorer(DescentExplorer):
         self.map.draw(k, full=full)
         self.loss_plot.draw(k, full=full)
         if full:
-            for plot, said in zip((self.map, self.loss_plot), self.summaries, strict=True):
-                html = f"<div class=gdw-summary>{escape(plot.summary(k))}</div>"
+            texts = self.map.summary(k), self.loss_plot.summary(k)
+            for summary, said in zip(texts, self.summaries, strict=True):
+                html = f"<div class=gdw-summary>{escape(summary)}</div>"
                 if said.value != html:
                     said.value = html
 
@@ -806,10 +808,12 @@ class SurfaceExplorer(DescentExplorer):
 class _Slices:
     """The search for what became of a lane, to be gone through; then it holds the ``end``."""
 
-    end: End
+    end: End | None = None
+    """``None`` where the function raised beyond the run: then only what was seen is said."""
 
     def __init__(self, descent: Descent, lane: int) -> None:
         self._slices = ending(descent, lane, seconds=SLICE)
 
     def __iter__(self) -> Iterator[None]:
-        self.end = yield from self._slices
+        with suppress(Exception):
+            self.end = yield from self._slices

@@ -103,6 +103,7 @@ def sentence(
     loss = float(descent.loss[at, lane])
     numbers = f"**{one} = {text.fixed(u)}, {two} = {text.fixed(v)}, loss = {text.number(loss)}**"
     outcome = lane_outcome(descent, lane, k)
+    near = _near(surface, descent, lane, at)
     if k == 0 and outcome == "running":
         longer = "" if arrow == 1 else f", drawn {text.number(arrow, 3)} times as long"
         return (
@@ -117,11 +118,11 @@ def sentence(
         change = abs(float(descent.loss[at, lane]) - float(descent.loss[at - 1, lane]))
         return (
             f"{where} Stopped: the last update changed the loss by {text.number(change, 2)}, less "
-            f"than loss_tol = {text.number(descent.loss_tol or 0)}.{_near(surface, descent, lane, at)}"
+            f"than loss_tol = {text.number(descent.loss_tol or 0)}.{near}"
         )
     if outcome == "max_steps" and end is not None:
         return f"{where} {ending(surface, descent, lane, at, end)}"
-    return f"{where} {motion(descent, lane, at)}{_near(surface, descent, lane, at)}"
+    return f"{where} {motion(descent, lane, at)}{near}"
 
 
 def _near(surface: Surface, descent: Descent, lane: int, at: int) -> str:
@@ -144,38 +145,44 @@ def _at_minimum(surface: Surface, point: NDArray[np.float32]) -> str | None:
 
 def ending(surface: Surface, descent: Descent, lane: int, at: int, end: End) -> str:
     """What became of a lane that made all its updates, and what that means for going on."""
-    point = descent.params[at, lane]
     losses = descent.loss[max(0, at - 4) : at + 1, lane]
     if end is End.CONVERGED:
-        known = _at_minimum(surface, point)
-        where = f"to {known}" if known else "to a minimum"
-        # Where it is none of the numbered ones, that is the news.
-        other = "" if known or not surface.minima else ", none of those numbered"
-        if (descent.params[at - 1, lane] == point).all():
-            rests = "at " + (known or "a minimum")
-            return f"It rests {rests}{other}: further updates are below what float32 resolves."
-        return f"It converges {where}{other}: its updates shrink, and more of them come closer."
-    if end is End.NOT_CONVERGED:
-        return "It has not converged: it still moves. Raise max_steps (Settings) to see where to."
+        return _converged(surface, descent, lane, at)
     if end is End.OSCILLATING:
-        limit, _ = limit_at(surface, point)
-        near = _at_minimum(surface, descent.params[max(0, at - 1) : at + 1, lane].mean(0))
-        around = f" around {near.split(',')[0]}" if near else ""
-        why = ""
-        if is_plain(descent, lane) and limit is not None and limit < descent.rate_at(at)[lane]:
-            why = f" Descent is stable here only below γ = {text.number(limit, 3)}."
-        return f"It oscillates{around}: it goes to and fro and does not come to rest.{why}"
+        return _oscillates(surface, descent, lane, at)
     if end is End.UNBOUNDED:
         falls = bool((np.diff(losses) < 0).all())
         grows = bool((np.diff(losses) > 0).all())
         how = " while the loss falls" if falls else " and the loss grows" if grows else ""
         return f"It goes away without bound{how}: more steps lead to no minimum."
-    if end is End.SADDLE:
-        return (
-            "It rests at a point without gradient that is no minimum: the loss curves downward in "
-            "some direction, but nothing pushes it there."
-        )
-    return motion(descent, lane, at)
+    said = {
+        End.NOT_CONVERGED: "It has not converged: it still moves. Raise max_steps (Settings) to "
+        "see where to.",
+        End.SADDLE: "It rests at a point without gradient that is no minimum: the loss curves "
+        "downward in some direction, but nothing pushes it there.",
+    }
+    return said.get(end) or motion(descent, lane, at)
+
+
+def _converged(surface: Surface, descent: Descent, lane: int, at: int) -> str:
+    point = descent.params[at, lane]
+    known = _at_minimum(surface, point)
+    # Where it is none of the numbered ones, that is the news.
+    other = "" if known or not surface.minima else ", none of those numbered"
+    place = known or "a minimum"
+    if (descent.params[at - 1, lane] == point).all():
+        return f"It rests at {place}{other}: further updates are below what float32 resolves."
+    return f"It converges to {place}{other}: its updates shrink, and more of them come closer."
+
+
+def _oscillates(surface: Surface, descent: Descent, lane: int, at: int) -> str:
+    limit, _ = limit_at(surface, descent.params[at, lane])
+    near = _at_minimum(surface, descent.params[max(0, at - 1) : at + 1, lane].mean(0))
+    around = f" around {near.split(',')[0]}" if near else ""
+    why = ""
+    if is_plain(descent, lane) and limit is not None and limit < descent.rate_at(at)[lane]:
+        why = f" Descent is stable here only below γ = {text.number(limit, 3)}."
+    return f"It oscillates{around}: it goes to and fro and does not come to rest.{why}"
 
 
 def motion(descent: Descent, lane: int, at: int) -> str:

@@ -47,27 +47,26 @@ def paragraphs(
     """
     rate = float(descent.rate_at(k)[lane])
     said = [
-        *_memory(descent, lane, k, rate),
-        *_first_update(descent, lane, rate),
-        *_limits(descent, lane, k, surface, rate),
+        _memory(descent, lane, k, rate),
+        _first_update(descent, lane, rate),
+        _limits(descent, lane, k, surface, rate),
         *_quadratic(descent, lane, rate, quadratic),
-        *([] if quadratic is not None else _minima(descent, lane, surface, rate)),
-        *_stopping(descent, lane, k),
+        "" if quadratic is not None else _minima(descent, lane, surface, rate),
+        _stopping(descent, lane, k),
     ]
     return [one for one in said if one]
 
 
-def _limits(descent: Descent, lane: int, k: int, surface: Surface, rate: float) -> list[str]:
+def _limits(descent: Descent, lane: int, k: int, surface: Surface, rate: float) -> str:
     try:
         limits = rate_limits(surface, descent.params[k, lane])
     except ValueError:
-        return []
+        return ""
     if limits.kink:
-        return ["**No limit here.** The gradient jumps at this point, so no rate is stable at it."]
-    if limits.stability is None:
-        return []
-    if math.isinf(limits.stability):
-        return ["**No limit here.** The function curves nowhere upward at this point."]
+        return "**No limit here.** The gradient jumps at this point, so no rate is stable at it."
+    if limits.stability is None or math.isinf(limits.stability):
+        flat = "**No limit here.** The function curves nowhere upward at this point."
+        return flat if limits.stability is not None else ""
     sharp = text.number(2 / limits.stability, 3)
     first = (
         f"**Stability.** At this point the largest curvature is λ = {sharp}. Around a minimum "
@@ -76,15 +75,13 @@ def _limits(descent: Descent, lane: int, k: int, surface: Surface, rate: float) 
         f"{'below' if rate < limits.stability else 'not below'} it."
     )
     if limits.one_step is None:
-        return [first]
+        return first
     if math.isinf(limits.one_step):
-        return [
-            f"{first} Along the gradient the loss curves downward: no rate is too large for it."
-        ]
-    return [
+        return f"{first} Along the gradient the loss curves downward: no rate is too large for it."
+    return (
         f"{first} One plain update lowers the loss of the local quadratic for γ below 2|g|²/gᵀHg = "
         f"**{text.number(limits.one_step, 3)}**, which asks about the gradient's direction alone."
-    ]
+    )
 
 
 def _quadratic(descent: Descent, lane: int, rate: float, quadratic: Quadratic | None) -> list[str]:
@@ -94,9 +91,12 @@ def _quadratic(descent: Descent, lane: int, rate: float, quadratic: Quadratic | 
     factors = quadratic.factors(rate)
     start = descent.params[0, lane]
     said = [
-        f"**A quadratic.** Its curvatures are λ = {text.number(low, 3)} and {text.number(high, 3)}. "
-        "A plain update multiplies the distance from the centre along them by 1 − γλ = "
-        f"{text.number(float(factors[0]))} and {text.number(float(factors[-1]))}."
+        (
+            f"**A quadratic.** Its curvatures are λ = {text.number(low, 3)} and "
+            f"{text.number(high, 3)}. "
+            "A plain update multiplies the distance from the centre along them by 1 − γλ = "
+            f"{text.number(float(factors[0]))} and {text.number(float(factors[-1]))}."
+        )
     ]
     if low < 0:
         said[0] += " The first grows with every update: the centre is a saddle, not a minimum."
@@ -119,12 +119,13 @@ def _quadratic(descent: Descent, lane: int, rate: float, quadratic: Quadratic | 
         if heavy is not None and heavy.beta > 0:
             steps = momentum_updates_to(quadratic, start, heavy.learning_rate, heavy.beta, NEAR)
             said.append(
-                f"**The best heavy ball** has β* = ((√κ − 1)/(√κ + 1))² = {text.number(heavy.beta)} "
-                f"and γ* = {text.number(heavy.learning_rate)}: √β = {text.number(heavy.factor)} an "
+                "**The best heavy ball** has β* = ((√κ − 1)/(√κ + 1))² = "
+                f"{text.number(heavy.beta)} and γ* = {text.number(heavy.learning_rate)}: "
+                f"√β = {text.number(heavy.factor)} an "
                 "update in the long run"
                 + ("." if steps is None else f"; first {NEAR:g} away after {steps:,}.")
             )
-    return said + [_momentum_limits(descent, lane, high, rate, "")]
+    return [*said, _momentum_limits(descent, lane, high, rate, "")]
 
 
 def _momentum_limits(descent: Descent, lane: int, curvature: float, rate: float, where: str) -> str:
@@ -156,73 +157,74 @@ def minimum_limits(surface: Surface) -> list[tuple[int, float]]:
     return found
 
 
-def _minima(descent: Descent, lane: int, surface: Surface, rate: float) -> list[str]:
+def _minima(descent: Descent, lane: int, surface: Surface, rate: float) -> str:
     limits = minimum_limits(surface)
     if not limits:
-        return []
+        return ""
     if not is_plain(descent, lane):
         curvature = max(2 / limit for _, limit in limits)
-        return [_momentum_limits(descent, lane, curvature, rate, " at the sharpest known minimum")]
+        return _momentum_limits(descent, lane, curvature, rate, " at the sharpest known minimum")
     lost = [index for index, limit in limits if rate >= limit]
     lowest = min(limit for _, limit in limits)
     if not lost:
-        return [
+        return (
             "**The minima.** Plain descent with this rate can settle in every numbered minimum: "
             f"the sharpest of them needs γ below {text.number(lowest, 3)}."
-        ]
+        )
     names = text.listed([numbered(index) for index in lost])
     verb = "is" if len(lost) == 1 else "are"
-    return [
+    return (
         f"**The minima.** At this rate {names} {verb} unstable: 2/λ there is at most "
         f"{text.number(max(limit for i, limit in limits if i in lost), 3)}. "
         "A run that comes near leaves again."
-    ]
+    )
 
 
-def _stopping(descent: Descent, lane: int, k: int) -> list[str]:
+def _stopping(descent: Descent, lane: int, k: int) -> str:
     if descent.loss_tol is None or k < 2:
-        return []
+        return ""
     left = remaining_loss(descent.loss[: k + 1, lane])
     if left is None:
-        return []
+        return ""
     change = abs(float(descent.loss[k, lane]) - float(descent.loss[k - 1, lane]))
     times = f", {text.number(left / change, 2)} times that change" if change else ""
-    return [
+    return (
         f"**What loss_tol leaves.** The last update changed the loss by {text.number(change, 2)}. "
         "If the changes go on shrinking by the same ratio, the loss will still fall by about "
         f"**{text.number(left, 2)}**{times}."
-    ]
+    )
 
 
-def _first_update(descent: Descent, lane: int, rate: float) -> list[str]:
+def _first_update(descent: Descent, lane: int, rate: float) -> str:
     rule = rule_of(descent.rule, lane)
     if not isinstance(rule, (Adam, RMSprop)) or not undecayed(rule):
-        return []
+        return ""
     one, two = first_update(rule, descent.step_grad[0, lane], float(descent.rate_at(0)[lane]))
     count = descent.max_steps
     formula = "γ" if isinstance(rule, Adam) else "γ/√(1 − α)"
-    return [
+    return (
         f"**{rule.label}: size does not count.** The first update subtracts {formula} times the "
         f"direction of each gradient component, here ({text.number(one)}, {text.number(two)}), "
         f"however steep the function is. Under a steady gradient {text.counted(count, 'update')} "
         f"reach about **{text.number(reach(rule, rate, count), 3)}** in each parameter."
-    ]
+    )
 
 
-def _memory(descent: Descent, lane: int, k: int, rate: float) -> list[str]:
+def _memory(descent: Descent, lane: int, k: int, rate: float) -> str:
     rule = rule_of(descent.rule, lane)
     if not isinstance(rule, Momentum) or k < 1 or not undecayed(rule):
-        return []
+        return ""
     points = descent.params[max(0, k - 1) : k + 1, lane].astype(np.float64)
     carried = rule.beta * (points[1] - points[0])
     own = -rate * descent.step_grad[k, lane].astype(np.float64)
     total = float(np.hypot(*(carried + own)))
-    return [
+    return (
         f"**Velocity is memory.** The next update is β times the last, "
-        f"({text.number(carried[0], 3)}, {text.number(carried[1], 3)}), plus −γ times the gradient, "
+        f"({text.number(carried[0], 3)}, {text.number(carried[1], 3)}), plus −γ times the "
+        "gradient, "
         f"({text.number(own[0], 3)}, {text.number(own[1], 3)}): {text.number(total, 3)} long, "
         f"of which the gradient alone would make {text.number(float(np.hypot(*own)), 3)}."
-    ]
+    )
 
 
 def path_sharpness(descent: Descent, lane: int) -> FloatArray:

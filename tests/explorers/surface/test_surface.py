@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import re
 
 import numpy as np
 import pytest
@@ -504,8 +506,6 @@ def test_every_class_of_starts_stands_in_the_key():
 
 
 def test_rows_of_the_key_add_up_to_all_starts(explorer):
-    import re
-
     explorer.assign(learning_rate=0.005, basins=True)
     shares = re.findall(r"<b>([\d.]+) %</b>", explorer.basin_key.value)
     assert sum(map(float, shares)) == pytest.approx(100, abs=len(shares))
@@ -525,4 +525,70 @@ def test_a_search_for_basins_that_fails_leaves_everything_as_before():
         assert not explorer.basins
         assert explorer.step == 3
     assert explorer.basin_finder.progress.layout.display == "none"
+    explorer.close()
+
+
+def test_a_search_for_basins_that_fails_between_cells_turns_them_off_and_says_why():
+    async def main():
+        calls = 0
+
+        def moody(u, v):
+            nonlocal calls
+            calls += u.numel() == 14_400
+            if calls > 3:
+                raise ArithmeticError("too many at once")
+            return u**2 + v**2
+
+        explorer = SurfaceExplorer(moody, bounds=(-2, 2), minima=((0, 0),), learning_rate=0.1)
+        explorer.basins = True
+        for _ in range(300):
+            await asyncio.sleep(0.01)
+            if not explorer.basins:
+                break
+        assert not explorer.basins
+        assert "too many at once" in explorer.problem
+        assert explorer.basin_finder.progress.layout.display == "none"
+        assert not explorer.form.field("basins").inputs[0].value
+        calls = -1000
+        explorer.basins = True  # the same settings are tried again
+        for _ in range(1500):
+            await asyncio.sleep(0.01)
+            if explorer.basin_finder.map is not None:
+                break
+        assert "①" in explorer.basin_key.value
+        explorer.close()
+
+    asyncio.run(main())
+
+
+def test_between_cells_the_end_of_a_run_is_named_when_it_is_known():
+    async def main():
+        explorer = HimmelblauExplorer()
+        explorer.run()
+        assert "converges" not in explorer.sentence_text  # it is looked into at rest
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if "converges" in explorer.status.value:
+                break
+        assert "It converges to minimum ①" in explorer.sentence_text
+        explorer.learning_rate = 0.02
+        assert "It converges" not in explorer.sentence_text
+        explorer.close()
+
+    asyncio.run(main())
+
+
+def test_a_function_that_fails_beyond_the_run_leaves_the_end_of_it_open():
+    run_is_over = False
+
+    def moody(u, v):
+        if run_is_over:
+            raise ArithmeticError("no further")
+        return u**2 + v**2
+
+    explorer = SurfaceExplorer(moody, bounds=(-2, 2), minima=((0, 0),), learning_rate=0.1)
+    explorer.compute(300)
+    run_is_over = True
+    assert explorer._end(300) is None
+    assert explorer.problem == ""
     explorer.close()

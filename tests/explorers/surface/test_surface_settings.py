@@ -310,7 +310,7 @@ def test_a_surface_that_is_refused_leaves_everything_as_before(explorer, wrong):
     explorer.assign(kept_starts=((2.0, 2.0),), loss_log=False)
     explorer.step = 40
     before, drawn = explorer.settings(), present(explorer)
-    with pytest.raises((ValueError, TraitError), match="surface|start"):
+    with pytest.raises((ValueError, TraitError), match=r"surface|start"):
         explorer.surface = wrong
     assert explorer.settings() == before
     assert explorer.step == 40
@@ -391,12 +391,16 @@ def test_a_function_that_fails_in_an_open_fold_leaves_sentence_and_frames(fold):
     explorer.close()
 
 
+def set_both(explorer, **settings):
+    for name, value in settings.items():
+        setattr(explorer, name, value)
+
+
 def test_settings_changed_together_go_back_together(explorer):
     before = explorer.settings()
     for block in (explorer.together, explorer.hold_trait_notifications):
         with pytest.raises(TraitError), block():
-            explorer.learning_rate = 0.1
-            explorer.max_steps = -1
+            set_both(explorer, learning_rate=0.1, max_steps=-1)
         assert explorer.settings() == before
         assert explorer.descent.learning_rates[0] == 5e-4
 
