@@ -69,6 +69,9 @@ LONGEST = 6
 MOST_WRITTEN = 4
 """Numbers of a gradient that are written out on a line."""
 
+MOST_TOLD = 30
+"""Nodes that are told of in words."""
+
 MOST_WAYS = 4
 """Gradients that meet at a node and are named one by one."""
 
@@ -121,6 +124,28 @@ class Words:
     def name(self, node: str) -> str:
         """What a node's tensor is called."""
         return self._variables.get(node, node)
+
+    def called(self, node: str) -> str:
+        """What a node is called in a list: its name, and the variable that holds its result."""
+        variable = self.name(node)
+        return node if variable == node else f"{node} ({variable})"
+
+    def summary(self, k: int) -> str:
+        """The picture in words, for who cannot see it: nodes, values, and gradients so far."""
+        seen = self.graph.steps[:k]
+        computed = {step.node for step in seen if step.phase == "forward"}
+        arrived = {s.node: s.grad if s.grad is not None else s.grad_output for s in seen if s.call}
+        parts = []
+        for name, node in list(self.graph.nodes.items())[:MOST_TOLD]:
+            part = self.called(name)
+            if node.kind != "operation" or name in computed:
+                part += f" = {brief(node.value, 4, 4) or 'several'}"
+            if arrived.get(name) is not None:
+                part += f", gradient {brief(arrived[name], 4, 4)}"
+            parts.append(part)
+        more = len(self.graph.nodes) - len(parts)
+        rest = f"; and {more} more" if more else ""
+        return f"Graph of {counted(self._total, 'node')}: {'; '.join(parts)}{rest}."
 
     def equation(self, node: Node) -> str:
         """``z = matmul + b``, or the bare name of a tensor."""
