@@ -569,12 +569,19 @@ class LearningRateExplorer(DescentExplorer):
             last=lambda: descent.last_step,
             diverged=lambda: descent.outcomes == "diverged",
             levels=[(closed.loss, "")],
-            theory=why.prediction(facts, self.lane) if self.theory == "prediction" else None,
+            theory=self._theory_line(),
             band=why.noise_band(facts, self.lane) if self.theory == "noise" else None,
             points=self._batch_losses(),
             title=self._loss_title(),
             brief=self._by_hand,
         )
+
+    def _theory_line(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """The one thin line of theory: the predicted loss, or the upper end of the noise floor."""
+        if self.theory == "prediction":
+            return why.prediction(self.facts, self.lane)
+        band = why.noise_band(self.facts, self.lane) if self.theory == "noise" else None
+        return None if band is None else (band[0], band[2])
 
     def _loss_title(self) -> str:
         over = " over all samples" if self.batch_size is not None else ""
@@ -596,11 +603,15 @@ class LearningRateExplorer(DescentExplorer):
         return steps[fine], values[fine], lane
 
     def progressed(self, *, done: bool) -> None:
-        """More of the run is recorded: draw it."""
-        if self.batch_size is not None and self.descent.recorded > self._pointed:
+        """More of the run is recorded: draw it, in strides, for a drawing costs many updates."""
+        recorded = self.descent.recorded
+        if not done and self.step <= self.computed and recorded < 1.5 * self._pointed + 100:
+            return
+        if self.batch_size is not None and recorded > self._pointed:
             self.show_recording()
-        else:
-            self.loss_plot.extend()
+        elif self.playing:
+            self.loss_plot.extend()  # paused, all is drawn anew anyway
+        self._pointed = recorded
         super().progressed(done=done)
 
     def show_view(self) -> None:
@@ -854,6 +865,7 @@ COUNTED = (1 / 40, 1 / 2, 1, 3 / 2, 2)
 _STYLE = """
 .gdwidgets .gdw-rate-figure text.axislabel { display: none; }
 .gdw-figure { position: relative; overflow: visible; }
+.gdwidgets.gdw-large .gdw-sentence { height: calc(72px * var(--gdw-size)); }
 .gdwidgets .gdw-chips .widget-toggle-button { padding: 0 8px; }
 .gdwidgets .gdw-chips { gap: 4px; }
 """

@@ -176,8 +176,8 @@ def _first(now: Standing) -> str:
     loss = text.fixed(float(now.loss[now.lasting[0]]))
     if len(now.rates) == 1:
         return (
-            f"Update 0: **{now.symbol} = {rate(now.rates[0])}, loss {loss}**. Press Play, and watch "
-            "how the fit approaches the dashed closed form, or leaves it."
+            f"Update 0: **{now.symbol} = {rate(now.rates[0])}, loss {loss}**. Press Play, and "
+            "watch how the fit approaches the dashed closed form, or leaves it."
         )
     return (
         f"Update 0: **{len(now.rates)} learning rates, one start, loss {loss}**. Which fit reaches "
