@@ -11,8 +11,8 @@ from gdwidgets.core.autograd.finite_differences import Difference
 from gdwidgets.core.autograd.nodes import AutogradGraph, Local, Node, Step, Untracked
 from gdwidgets.core.autograd.trace import word
 from gdwidgets.core.scripts.graph import call_text
-from gdwidgets.explorers.autograd.numbers import MINUS, brief, plainly, said, scalar, shape
-from gdwidgets.ui.text import counted, fixed, listed, superscript
+from gdwidgets.explorers.autograd.numbers import brief, plainly, said, shape
+from gdwidgets.ui.text import MINUS, counted, fixed, listed, number, superscript
 
 SIGNS = {
     "add": "+",
@@ -403,15 +403,15 @@ def _cut(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-def _with_number(operation: str, number: float) -> str:
+def _with_number(operation: str, operand: float) -> str:
     """The sign of an operation with a number: ``x³``, ``×2``, ``1−``."""
     sign = SIGNS.get(operation, _cut(operation))
     if operation == "pow":
-        whole = number.is_integer()
-        return f"x{superscript(int(number))}" if whole else f"x^{scalar(number, 3)}"
+        whole = operand.is_integer()
+        return f"x{superscript(int(operand))}" if whole else f"x^{number(operand, 3)}"
     if operation in {"add", "sub", "mul", "div", "truediv"}:
-        return f"{sign}{scalar(number, 3)}"
-    return f"{scalar(number, 3)}{sign}" if operation in {"rsub", "rtruediv"} else sign
+        return f"{sign}{number(operand, 3)}"
+    return f"{number(operand, 3)}{sign}" if operation in {"rsub", "rtruediv"} else sign
 
 
 def _nudged(check: Difference) -> str:
