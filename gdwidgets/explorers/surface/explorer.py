@@ -699,7 +699,7 @@ class SurfaceExplorer(DescentExplorer):
         u, v = run.descent.start[lane]
         return {
             "surface": SURFACES[surface].name if isinstance(surface, str) else surface.name,
-            "rule": text.short(run.descent.rule.label),
+            "rule": text.short(words.rule_of(run.descent.rule, lane).label),
             "learning rate": f"{run.descent.learning_rates[lane]:g}",
             "start": words.at_point(u, v),
         }

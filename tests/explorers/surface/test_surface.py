@@ -458,6 +458,9 @@ def test_a_race_runs_every_rule_from_one_start(explorer):
         )
     assert explorer.lane_names == ("plain", "momentum", "Nesterov", "RMSprop", "Adam")
     assert any("Adam" in name for name in explorer.loss_plot.names.text)
+    explorer.unfold("Compare")
+    for name in RULES.values():
+        assert f">{name.label}<" in explorer.fold.text.value
 
 
 def test_basins_colour_the_map_and_are_computed_again_for_other_settings(explorer):
