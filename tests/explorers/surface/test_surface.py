@@ -510,7 +510,7 @@ def test_every_class_of_starts_stands_in_the_key():
 
 def test_rows_of_the_key_add_up_to_all_starts(explorer):
     explorer.assign(learning_rate=0.005, basins=True)
-    shares = re.findall(r"<b>([\d.]+) %</b>", explorer.basin_key.value)
+    shares = re.findall(r"<b>([\d.]+)\s%</b>", explorer.basin_key.value)
     assert sum(map(float, shares)) == pytest.approx(100, abs=len(shares))
 
 
