@@ -336,10 +336,12 @@ class SurfaceExplorer(DescentExplorer):
 
     def close(self) -> None:
         """Stop the clock and close every widget this explorer made, images of before included."""
+        was_open = self._ready
         super().close()
-        for plot in (self.map, self.loss_plot, self.sharpness_plot):
-            if plot is not None:
-                plot.close()
+        if was_open:
+            for plot in (self.map, self.loss_plot, self.sharpness_plot):
+                if plot is not None:
+                    plot.close()
 
     # -- the recording -----------------------------------------------------------------------
 

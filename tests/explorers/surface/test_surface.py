@@ -538,7 +538,7 @@ def test_a_search_for_basins_that_fails_between_cells_turns_them_off_and_says_wh
         def moody(u, v):
             nonlocal calls
             calls += u.numel() == 14_400
-            if calls > 3:
+            if calls > 3 and u.numel() == 14_400:
                 raise ArithmeticError("too many at once")
             return u**2 + v**2
 
