@@ -249,6 +249,8 @@ def test_basins_race_starts_and_pins(lab, opened):
 
 
 def test_folds_open_with_the_code_and_the_reasons(lab, opened):
+    opened.button(FINISH).click()
+    expect(opened.counter).to_have_text(opened.at_step(300))
     opened.named("Code").click()
     expect(opened.root.locator(".gdw-code")).to_contain_text("backward()")
     opened.named("Why").click()
@@ -331,6 +333,7 @@ def test_a_cell_run_again_while_playing_leaves_one_player(notebook):
         page.locator(".jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Control+Enter")
         notebook.wait_value("len(every)", runs)
+        notebook.wait_value("every[-1]._view_count", 1)  # it was seen
         notebook.wait_value("every[-1].step > 5")
     notebook.wait_value("sum(one.playing for one in every)", 1)
     assert notebook.value("every[-1].playing")

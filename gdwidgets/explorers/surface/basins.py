@@ -136,11 +136,11 @@ class Basins:
 
 
 def percent(count: int, of: int) -> str:
-    """A count of starts in per cent; what is there never reads as 0."""
+    """A count of starts in per cent, on one line; what is there never reads as 0."""
     value = 100 * count / of
     if 0 < value < 0.95:
-        return f"{max(value, 0.1):.1f} %"
-    return f"{99.9 if count < of and value > 99.5 else round(value)} %"
+        return f"{max(value, 0.1):.1f}\u00a0%"
+    return f"{99.9 if count < of and value > 99.5 else round(value)}\u00a0%"
 
 
 def key(basins: BasinMap) -> str:

@@ -351,10 +351,12 @@ class SurfaceExplorer(DescentExplorer):
 
     def close(self) -> None:
         """Stop the clock and close every widget this explorer made, images of before included."""
+        was_open = self._ready
         super().close()
-        for plot in (self.map, self.loss_plot, self.sharpness_plot):
-            if plot is not None:
-                plot.close()
+        if was_open:
+            for plot in (self.map, self.loss_plot, self.sharpness_plot):
+                if plot is not None:
+                    plot.close()
 
     # -- the recording -----------------------------------------------------------------------
 
@@ -728,7 +730,7 @@ class SurfaceExplorer(DescentExplorer):
         u, v = run.descent.start[lane]
         return {
             "surface": SURFACES[surface].name if isinstance(surface, str) else surface.name,
-            "rule": text.short(run.descent.rule.label),
+            "rule": text.short(words.rule_of(run.descent.rule, lane).label),
             "learning rate": f"{run.descent.learning_rates[lane]:g}",
             "start": words.at_point(u, v),
         }

@@ -241,8 +241,8 @@ def limit_at(surface: Surface, point: NDArray[np.float32]) -> tuple[float | None
     """
     try:
         limits = rate_limits(surface, point)
-    except ValueError:
-        return None, "no limit known here: the second derivatives are not finite"
+    except Exception:  # noqa: BLE001 - a user's function may raise anything
+        return None, "no limit known here: there are no second derivatives"
     if limits.kink:
         return None, "no limit here: the gradient jumps"
     if limits.stability is None or not np.isfinite(limits.stability):

@@ -172,9 +172,9 @@ def _minima(descent: Descent, lane: int, surface: Surface, rate: float) -> str:
             f"the sharpest of them needs γ below {text.number(lowest, 3)}."
         )
     names = text.listed([numbered(index) for index in lost])
-    verb = "is" if len(lost) == 1 else "are"
+    verb, most = ("is", "") if len(lost) == 1 else ("are", "at most ")
     return (
-        f"**The minima.** At this rate {names} {verb} unstable: 2/λ there is at most "
+        f"**The minima.** At this rate {names} {verb} unstable: 2/λ there is {most}"
         f"{text.number(max(limit for i, limit in limits if i in lost), 3)}. "
         "A run that comes near leaves again."
     )
