@@ -59,8 +59,8 @@ class PolynomialRegression:
                 )
             if len(self.x) < self.degree + 1:
                 raise ValueError(
-                    f"a polynomial of degree {self.degree} needs at least {self.degree + 1} samples, "
-                    f"got {len(self.x)}"
+                    f"a polynomial of degree {self.degree} needs at least {self.degree + 1} "
+                    f"samples, got {len(self.x)}"
                 )
             self._powers = _powers(self.x, self.degree)
             self._share = one_over(len(self.x))

@@ -89,16 +89,22 @@ def test_local_times_incoming_is_printed_on_the_active_line(explorer):
     assert products(explorer) == []
 
 
+RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
+
+
+def read(text):
+    """The numbers in a text, also such as ``1.5·10⁻⁷`` and ``10³``."""
+    plain = re.sub("(?:^|(?<=[^·\\d]))10(?=[⁻⁰¹²³⁴⁵⁶⁷⁸⁹])", "1e", text.replace("·10", "e"))
+    return np.array(re.findall(r"[-\d.e]+", plain.translate(RAISED)), np.float64)
+
+
 @pytest.mark.parametrize("name", PRESET_NAMES)
 def test_every_product_that_is_printed_is_one(name):
     explorer = AutogradExplorer(preset=name)
     for k in range(explorer.max_steps + 1):
         explorer.step = k
         for text in products(explorer):
-            local, incoming, result = (
-                np.array(re.findall(r"[-\d.e]+", part.replace("−", "-")), np.float64)
-                for part in re.split("[×=]", text)
-            )
+            local, incoming, result = (read(part) for part in re.split("[×=]", text))
             assert np.allclose(local * incoming, result, rtol=2e-3)
     explorer.close()
 
@@ -414,7 +420,7 @@ def test_the_picture_is_saved(explorer, tmp_path, kind, start):
         (6.0, "6"),
         ([[6.0]], "6"),
         ([12.0, 18.0], "[12, 18]"),
-        (-1.5e-20, "−1.5e−20"),
+        (-1.5e-20, "−1.5·10⁻²⁰"),
         (-0.0, "0"),
         ([1.0] * 4, "4"),
         ([[1.0, 2.0], [3.0, 4.0]], "2×2"),
