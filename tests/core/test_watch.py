@@ -436,7 +436,9 @@ def test_the_students_default_dtype_and_grad_mode_do_not_matter():
         assert names(mine) == ["agrees", "plain_descent"]
 
 
-def test_trouble_in_on_progress_does_not_reach_the_loop():
+def test_trouble_in_on_progress_does_not_reach_the_loop(monkeypatch):
+    monkeypatch.setattr("gdwidgets.core.watching.watch._PROGRESS_SECONDS", 0.0)
+
     def failing(mine):
         raise ValueError("drawing")
 
@@ -464,7 +466,7 @@ def test_progress_is_reported_while_the_loop_runs_and_seldom(monkeypatch):
     watched(lambda: optimize_himmelblau(1, 1, steps=3000), on_progress=draw)
     assert len(seen) > 2
     assert all(recording for recording, _ in seen)
-    assert len(seen) * 0.04 <= 0.06 * now
+    assert len(seen) * 0.04 <= 0.05 * now + 0.001
     counts = [count for _, count in seen]
     assert counts == sorted(set(counts))
 
@@ -690,3 +692,39 @@ with watch(reference=reference) as mine:
         assert names(mine) == ["uphill"]
         assert mine.findings[0].step == 0
         assert mine.final.tolist() == [space["u"].item(), space["v"].item()]
+
+
+def test_a_helper_may_use_a_parameters_name_for_something_else():
+    """A variable of another function with the same name is not the parameter replaced."""
+
+    def loss_of(u, v):
+        u, v = u * 1, v * 1  # no leaves any more, here
+        loss = himmelblau(u, v)
+        loss.backward()
+
+    def loop():
+        u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
+        for _ in range(20):
+            loss_of(u, v)
+            with torch.no_grad():
+                u -= 5e-4 * u.grad
+                v -= 5e-4 * v.grad
+            u.grad = v.grad = None
+
+    mine = watched(loop, himmelblau_reference(max_steps=20))
+    assert names(mine) == ["agrees", "plain_descent"], mine.report()
+
+
+def test_a_variable_outside_of_a_function_that_has_returned_is_not_its_final_point():
+    def loop():
+        u = torch.tensor(1.0, requires_grad=True)
+        for _ in range(20):
+            (u**2).backward()
+            u = (u - 0.1 * u.grad).detach().requires_grad_()
+
+    u = torch.tensor(77.0)
+    with watch() as mine:
+        loop()
+    assert mine.final is None
+    assert u == 77
+    assert names(mine) == ["plain_descent"]

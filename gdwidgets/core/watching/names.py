@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from types import FrameType, TracebackType
-from typing import Any
+from types import CodeType, FrameType, TracebackType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,9 +30,16 @@ def traceback_frames(traceback: TracebackType | None) -> list[FrameType]:
     return frames[::-1]
 
 
+class Named(NamedTuple):
+    """What a tensor is called, and by which code."""
+
+    name: str
+    code: CodeType | None
+
+
 def find_names(
     tensors: Iterable[Tensor], frames: Iterable[FrameType], wanted: tuple[str, ...] = ()
-) -> dict[int, str]:
+) -> dict[int, Named]:
     """Names of tensors, by ``id``, from the variables of frames; nearest frame first.
 
     A tensor is found as a variable (``u``), in a list, tuple or dict (``params[0]``), as an
@@ -47,32 +54,27 @@ def find_names(
     wanted
         Names that are taken in any frame in preference to others of a nearer frame.
     """
-    missing = {id(tensor) for tensor in tensors}
-    names: dict[int, str] = {}
+    looked_for = {id(tensor) for tensor in tensors}
+    names: dict[int, Named] = {}
     for frame in frames:
-        if not missing:
+        if all(key in names and (not wanted or names[key].name in wanted) for key in looked_for):
             break
         here: dict[int, str] = {}
         for name, value in _pairs(frame.f_locals):
             for key, full in _within(name, value):
-                if key in missing | set(names) and _better(full, here.get(key), wanted):
+                if key in looked_for and _better(full, here.get(key), wanted):
                     here[key] = full
         for key, full in here.items():
-            if key not in names or (full in wanted and names[key] not in wanted):
-                names[key] = full
-        if not wanted:
-            missing -= set(names)
-        else:
-            missing = {key for key in missing if names.get(key) not in wanted}
+            if key not in names or (full in wanted and names[key].name not in wanted):
+                names[key] = Named(full, frame.f_code)
     return names
 
 
-def looked_up(name: str, frames: Iterable[FrameType]) -> Any:
-    """What a variable of this name is bound to in the nearest frame that has it, or ``None``."""
+def looked_up(named: Named, frames: Iterable[FrameType]) -> Any:
+    """What a variable of the same code is bound to now, or ``None``."""
     for frame in frames:
-        variables = frame.f_locals
-        if name in variables:
-            return variables[name]
+        if frame.f_code is named.code:
+            return frame.f_locals.get(named.name)
     return None
 
 

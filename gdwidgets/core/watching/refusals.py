@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gdwidgets.core.diagnosis.records import Refusal
-from gdwidgets.core.watching.names import looked_up
+from gdwidgets.core.watching.names import Named, looked_up
 
 _TEXTS = (
     ("leaf Variable that requires grad is being used in an in-place operation", "in_place"),
@@ -29,7 +29,7 @@ def refusal(
     error: BaseException,
     step: int,
     *,
-    parameters: dict[str, Tensor],
+    parameters: list[tuple[Named, Tensor]],
     frames: Iterable[FrameType],
     empty: Tensor | None,
     name_of: Callable[[Tensor], str],
@@ -43,7 +43,7 @@ def refusal(
     step
         Records made before.
     parameters
-        The loop's parameters by the name of their variable, as last seen by a backward pass.
+        The loop's variables and the tensors that they held at the last backward pass.
     frames
         Where the loop's variables are, innermost first.
     empty
@@ -61,7 +61,7 @@ def refusal(
         return Refusal(kind, message, step, mode=mode) if kind else None
     if isinstance(error, (TypeError, AttributeError)) and "NoneType" in message:
         names = () if empty is None else tuple(filter(None, (name_of(empty),)))
-        known = any(empty is parameter for parameter in parameters.values())
+        known = any(empty is leaf for _, leaf in parameters)
         return _of_none(Refusal("no_gradient", message, step, names), lost, empty, known=known)
     return None
 
@@ -80,19 +80,21 @@ def _of_none(
     return replace(found, kind="cleared_before_update") if known else found
 
 
-def lost_names(parameters: dict[str, Tensor], frames: Iterable[FrameType]) -> tuple[str, ...]:
+def lost_names(
+    parameters: list[tuple[Named, Tensor]], frames: Iterable[FrameType]
+) -> tuple[str, ...]:
     """Parameters whose variable now is another tensor that is no leaf to accumulate in."""
     frames = tuple(frames)  # read once for each parameter
     lost = []
-    for name, leaf in parameters.items():
-        now = looked_up(name, frames)
+    for named, leaf in parameters:
+        now = looked_up(named, frames)
         if (
             isinstance(now, Tensor)
             and now is not leaf
             and now.shape == leaf.shape
             and not (now.is_leaf and now.requires_grad)
         ):
-            lost.append(name)
+            lost.append(named.name)
     return tuple(lost)
 
 

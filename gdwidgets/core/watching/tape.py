@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gdwidgets.core.diagnosis.records import FLOAT32_EPS, LoopRecord, Refusal
+from gdwidgets.core.watching.names import Named
 from gdwidgets.core.watching.store import MOST_NUMBERS, Store
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -51,9 +52,11 @@ class TensorRecord:
 class Slot:
     """A parameter of the loop, through all the tensors that hold it."""
 
-    def __init__(self, leaf: Tensor, name: str, start: int, *, exact: bool) -> None:
+    def __init__(self, leaf: Tensor, named: Named, start: int, *, exact: bool) -> None:
         self.leaf = leaf
-        self.name = name
+        self.name = named.name
+        self.named = named
+        """The variable; its ``code`` is ``None`` where the name is made up or was given."""
         self.start = start
         """First column of its numbers in a row."""
         self.shape = tuple(leaf.shape)
@@ -62,8 +65,6 @@ class Slot:
         """Whether its values are kept."""
         self.replaced = 0
         """How often another tensor took its place."""
-        self.own_name = True
-        """Whether the name is the loop's, not made up."""
         self._previous: Tensor | None = None
 
     @property
@@ -128,11 +129,10 @@ class Tape:
         """How many numbers the parameters hold."""
         return sum(slot.numel for slot in self.slots)
 
-    def add(self, leaf: Tensor, name: str, *, own_name: bool) -> Slot:
+    def add(self, leaf: Tensor, named: Named) -> Slot:
         """Begin a new parameter."""
         exact = leaf.dtype in _REAL and self.numbers + leaf.numel() <= MOST_VALUES
-        slot = Slot(leaf, name, self.store.width, exact=exact)
-        slot.own_name = own_name
+        slot = Slot(leaf, named, self.store.width, exact=exact)
         self.slots.append(slot)
         self.by_id[id(leaf)] = slot
         self.store.widen(slot.width)

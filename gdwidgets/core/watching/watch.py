@@ -28,6 +28,7 @@ from gdwidgets.core.diagnosis.records import Array, LoopRecord, Reference, Refus
 from gdwidgets.core.diagnosis.report import Hints, hint_level, report_text
 from gdwidgets.core.watching.leaves import leaves_of
 from gdwidgets.core.watching.names import (
+    Named,
     calling_frames,
     find_names,
     looked_up,
@@ -147,7 +148,9 @@ class Watch:
         self._given = {id(tensor): name for name, tensor in tensors.items()}
         self._kept_alive = tuple(tensors.values())
         self._on_progress = on_progress
-        self._next_progress = -math.inf
+        self._began: float | None = None
+        self._next_progress = 0.0
+        self._spent = 0.0
         self._tapes: list[Tape] = []
         self._by_hand: Tape | None = None
         self._refusals: list[Refusal] = []
@@ -240,8 +243,9 @@ class Watch:
         tape = self._by_hand
         if tape is None:
             tape = self._by_hand = Tape()
+            code = next((frame.f_code for frame in calling_frames()), None)
             for name, value in params.items():
-                tape.add(_placeholder(value, values[name]), name, own_name=True)
+                tape.add(_placeholder(value, values[name]), Named(name, code))
         known = {slot.name: slot.shape for slot in tape.slots}
         if known != {name: value.shape for name, value in values.items()}:
             raise ValueError(
@@ -510,7 +514,8 @@ class Watch:
             unknown = leaves
         tape.steady = 0
         wanted = self._wanted()
-        names = find_names(unknown, calling_frames(), wanted) | self._given
+        names = find_names(unknown, calling_frames(), wanted)
+        names |= {key: Named(name, None) for key, name in self._given.items()}
         for slot, leaf in self._replacing(tape, leaves, unknown, names):
             tape.replace(slot, leaf)
             unknown = [one for one in unknown if one is not leaf]
@@ -519,11 +524,11 @@ class Watch:
         for leaf in sorted(
             unknown, key=lambda one: order.index(id(one)) if id(one) in names else len(order)
         ):
-            name = names.get(id(leaf)) or f"p{len(tape.slots)}"
-            while name in taken:
-                name += "'"
-            taken.add(name)
-            tape.add(leaf, name, own_name=id(leaf) in names)
+            named = names.get(id(leaf)) or Named(f"p{len(tape.slots)}", None)
+            while named.name in taken:
+                named = Named(named.name + "'", None)
+            taken.add(named.name)
+            tape.add(leaf, named)
         return tape
 
     def _wanted(self) -> tuple[str, ...]:
@@ -531,7 +536,7 @@ class Watch:
 
     @staticmethod
     def _replacing(
-        tape: Tape, leaves: list[Tensor], unknown: list[Tensor], names: dict[int, str]
+        tape: Tape, leaves: list[Tensor], unknown: list[Tensor], names: dict[int, Named]
     ) -> list[tuple[Slot, Tensor]]:
         """Which parameters' places new tensors take: by name, else by shape, in order."""
         present = {id(leaf) for leaf in leaves}
@@ -541,11 +546,12 @@ class Watch:
             for leaf in unknown:
                 if any(leaf is other for _, other in pairs):
                     continue
-                name = names.get(id(leaf))
+                named = names.get(id(leaf))
                 for slot in free:
                     if slot.shape != tuple(leaf.shape):
                         continue
-                    if (slot.name == name) if by_name else (name is None or not slot.own_name):
+                    unnamed = named is None or slot.named.code is None
+                    if unnamed if not by_name else named and slot.name == named.name:
                         pairs.append((slot, leaf))
                         free.remove(slot)
                         break
@@ -557,7 +563,7 @@ class Watch:
         for slot in tape.slots:
             last: Tensor | None = slot.leaf
             if slot.replaced or tape.count == 1:
-                now = looked_up(slot.name, frames)
+                now = looked_up(slot.named, frames)
                 if isinstance(now, Tensor) and tuple(now.shape) == slot.shape:
                     last = now
                 elif slot.replaced and tape.steady == 0:
@@ -575,7 +581,7 @@ class Watch:
         for slot in tape.slots:
             last: Tensor | None = None
             try:
-                array = checks.float64_array(looked_up(slot.name, frames), slot.name)
+                array = checks.float64_array(looked_up(slot.named, frames), slot.name)
                 if array.shape == slot.shape:
                     last = torch.from_numpy(array)
             except ValueError:
@@ -583,8 +589,8 @@ class Watch:
             final[id(slot)] = last
         tape.finish(final, broken=broken)
 
-    def _variables(self, tape: Tape) -> dict[str, Tensor]:
-        return {slot.name: slot.leaf for slot in tape.slots if slot.own_name}
+    def _variables(self, tape: Tape | None) -> list[tuple[Named, Tensor]]:
+        return [] if tape is None else [(slot.named, slot.leaf) for slot in tape.slots]
 
     def _note(self, error: BaseException, frames: Iterable[FrameType]) -> None:
         """Keep what torch refused, once for each exception."""
@@ -595,10 +601,12 @@ class Watch:
         noted = refusal(
             error,
             0 if tape is None else tape.count,
-            parameters={} if tape is None else self._variables(tape),
+            parameters=self._variables(tape),
             frames=frames,
             empty=self._empty,
-            name_of=lambda tensor: find_names([tensor], frames).get(id(tensor), ""),
+            name_of=lambda tensor: (
+                find_names([tensor], frames).get(id(tensor), Named("", None)).name
+            ),
         )
         if noted is not None and len(self._refusals) < _MOST_REFUSALS:
             self._refused.append(error)
@@ -623,6 +631,9 @@ class Watch:
         if self._on_progress is None:
             return
         now = perf_counter()
+        if self._began is None:
+            self._began = now
+            self._next_progress = now + _PROGRESS_SECONDS
         if now < self._next_progress:
             return
         try:
@@ -630,9 +641,11 @@ class Watch:
         except Exception as error:  # noqa: BLE001 - the loop must not suffer from being watched
             self.progress_error = error
             self._on_progress = None
-        spent = perf_counter() - now
-        wait = max(_PROGRESS_SECONDS, spent / _PROGRESS_PART - spent)
-        self._next_progress = now + spent + wait
+        end = perf_counter()
+        self._spent += end - now
+        # Another call as long as this one must not take the whole over its part of the time.
+        due = self._began + (self._spent + end - now) / _PROGRESS_PART - (end - now)
+        self._next_progress = max(end + _PROGRESS_SECONDS, due)
 
 
 class _Mode(TorchFunctionMode):
