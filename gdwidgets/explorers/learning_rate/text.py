@@ -58,14 +58,14 @@ class Standing:
 
 
 def standing(
-    descent: Descent, loss: NDArray[Any], best: Array, rates: Sequence[float], k: int
+    descent: Any, loss: NDArray[Any], best: Array, rates: Sequence[float], k: int
 ) -> Standing:
     """How the lanes of a descent stand at step ``k``.
 
     Parameters
     ----------
     descent
-        The recording.
+        The recording: a `Descent`, or what reads like one.
     loss
         Losses over all samples (recorded + 1, L).
     best
