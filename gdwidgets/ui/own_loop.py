@@ -81,17 +81,17 @@ class OwnLoop(Watch):
             hints=hints,
             **tensors,
         )
-        self._stage = stage
+        self.stage = stage
 
     def __enter__(self) -> OwnLoop:
         super().__enter__()
-        self._show(self._stage.own_loop_began)
+        self._show(self.stage.own_loop_began)
         return self
 
     def __exit__(self, *error: Any) -> None:
         """End the recording and show all of it; an exception passes through."""
         super().__exit__(*error)
-        self._show(self._stage.own_loop_ended)
+        self._show(self.stage.own_loop_ended)
 
     def _show(self, method: Callable[[OwnLoop], None]) -> None:
         # What is computed for the picture is not the learner's.
@@ -105,16 +105,151 @@ class OwnLoop(Watch):
         return pd.DataFrame(self.columns())
 
 
-class Watching(Explorer):
-    """An explorer of a `Descent` that shows a learner's own loop beside it."""
+class LoopExplorer(Explorer):
+    """An explorer that can show a learner's own loop, while it runs and afterwards."""
 
     _watched: OwnLoop | None = None
-    _watched_run: WatchedRun | None = None
-    _joined: tuple[Descent, WatchedRun, Any] | None = None
-    _compared = 0
-    _found_at: int | None = None
     _hint = 0
     _own_buttons: tuple[Button, Button] | None = None
+
+    # -- what a subclass does ----------------------------------------------------------------
+
+    def own_began(self, loop: OwnLoop) -> None:
+        """Show a loop that is about to run."""
+        raise AssertionError("whoever watches a loop shows it")
+
+    def own_grew(self, loop: OwnLoop) -> None:
+        """Show a loop as far as it has come."""
+        raise AssertionError("whoever watches a loop shows it")
+
+    def own_ended(self, loop: OwnLoop) -> None:
+        """Show a loop that has ended."""
+        raise AssertionError("whoever watches a loop shows it")
+
+    def show_own(self, k: int) -> None:
+        """Show what is recorded of the loop, or that there is none, with the cursor at ``k``."""
+        raise AssertionError("whoever watches a loop shows it")
+
+    def own_html(self) -> str:
+        """What the fold of the loop says, as HTML."""
+        raise AssertionError("whoever watches a loop tells of it")
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    @property
+    def own_loop(self) -> OwnLoop | None:
+        """The learner's own loop that was watched last; ``None`` where none was, or forgotten."""
+        return self._watched
+
+    def next_hint(self) -> None:
+        """Tell one hint more of the loop that was watched: where, then what, then why."""
+        if self.hints_left:
+            self._hint += 1
+            self._show_own_buttons()
+            self.redraw(full=True)
+
+    @property
+    def hints_left(self) -> bool:
+        """Whether `next_hint` has one more to tell."""
+        loop = self._watched
+        told_by_hints = loop is not None and not loop.recording and loop.hints is not True
+        return told_by_hints and 0 < self._hint < 3
+
+    @property
+    def hints_told(self) -> Hints:
+        """How much of the diagnosis is told now: see ``OwnLoop.report``."""
+        loop = self._watched
+        return True if loop is not None and loop.hints is True else self._hint or False
+
+    def forget_own_loop(self) -> None:
+        """Take the learner's own loop out of the picture."""
+        self._watched = None
+        self._show_own_buttons()
+        self.show_own(self.step)
+
+    # -- what a watched loop calls -----------------------------------------------------------
+
+    def own_loop_began(self, loop: OwnLoop) -> None:
+        """Show a loop that is about to run."""
+        self._on_owner(self._begin_own, loop)
+
+    def own_loop_grew(self, loop: OwnLoop) -> None:
+        """Show a loop as far as it has come."""
+        self._on_owner(self.own_grew, loop)
+
+    def own_loop_ended(self, loop: OwnLoop) -> None:
+        """Show a loop that has ended."""
+        self._on_owner(self._end_own, loop)
+
+    def _on_owner(self, method: Callable[[OwnLoop], None], loop: OwnLoop) -> None:
+        """Call a method here, or from a thread of the learner's own on the owner thread."""
+
+        def guarded() -> None:
+            try:
+                if self._ready:
+                    method(loop)
+            except Exception as problem:  # noqa: BLE001 - the loop must not suffer from being shown
+                self.show_problem(problem)
+
+        if threading.current_thread() is threading.main_thread() or not self._loop.running:
+            guarded()
+        else:
+            self._loop.call(guarded)
+
+    def _begin_own(self, loop: OwnLoop) -> None:
+        self.playing = False
+        self._clear_problem()
+        self._watched = loop
+        self._hint = hint_level(loop.hints)
+        self._show_own_buttons()
+        self.own_began(loop)
+
+    def _end_own(self, loop: OwnLoop) -> None:
+        self._show_own_buttons()
+        self.own_ended(loop)
+
+    # -- the face ----------------------------------------------------------------------------
+
+    def own_part(self) -> Part:
+        """The fold *Your own loop*."""
+        return Part(
+            TITLE,
+            html=self.own_html,
+            widgets=self._build_own,
+            tooltip="Your own training loop, watched: what it does, and its steps",
+        )
+
+    def _build_own(self) -> Widget:
+        hint = button("One hint more", "Where to look, then what is found there, then why")
+        forget = button("Forget it", "Take your own loop out of the picture")
+        self.bind_button(hint, self.next_hint)
+        self.bind_button(forget, self.forget_own_loop)
+        self._own_buttons = hint, forget
+        self._show_own_buttons()
+        return row(hint, forget, align="center")
+
+    def _show_own_buttons(self) -> None:
+        if self._own_buttons is None:
+            return
+        hint, forget = self._own_buttons
+        hint.layout.display = None if self.hints_left else "none"
+        forget.layout.display = "none" if self._watched is None else None
+
+    def _sentence(self) -> str:
+        return self.own_sentence() or super()._sentence()
+
+    def own_sentence(self) -> str:
+        """What is said of the loop instead of the explorer's own sentence; empty for nothing."""
+        return ""
+
+
+class Watching(LoopExplorer):
+    """An explorer of a `Descent` that shows a learner's own loop beside it."""
+
+    _watched_run: WatchedRun | None = None
+    _joined: tuple[Descent, WatchedRun, Any] | None = None
+    _compared = ""
+    _found_at: int | None = None
 
     # -- what a subclass does ----------------------------------------------------------------
 
@@ -215,76 +350,32 @@ class Watching(Explorer):
         mine.call(function, *args, **named)
         return mine
 
-    @property
-    def own_loop(self) -> OwnLoop | None:
-        """The learner's own loop that was watched last; ``None`` where none was, or forgotten."""
-        return self._watched
+    # -- what a watched loop calls -----------------------------------------------------------
 
     def forget_own_loop(self) -> None:
         """Take the learner's own loop out of the picture."""
-        self._watched, self._watched_run, self._found_at = None, None, None
-        self._show_own(min(self.step, self.end))
+        self._watched_run, self._found_at = None, None
+        super().forget_own_loop()
 
-    def next_hint(self) -> None:
-        """Tell one hint more of the loop that was watched: where, then what, then why."""
-        if self._watched is not None and self._hints_left:
-            self._hint += 1
-            self._show_own(self.step)
-
-    @property
-    def _hints_left(self) -> bool:
-        loop = self._watched
-        return (
-            loop is not None and not loop.recording and loop.hints is not True and 0 < self._hint < 3
-        )
-
-    # -- what a watched loop calls -----------------------------------------------------------
-
-    def own_loop_began(self, loop: OwnLoop) -> None:
+    def own_began(self, loop: OwnLoop) -> None:  # noqa: ARG002 - as all
         """Show a loop that is about to run: the cursor goes to step 0."""
-        self._on_owner(self._own_began, loop)
-
-    def own_loop_grew(self, loop: OwnLoop) -> None:
-        """Show a loop as far as it has come."""
-        self._on_owner(self._own_grew, loop)
-
-    def own_loop_ended(self, loop: OwnLoop) -> None:
-        """Show a loop that has ended: the cursor goes to the first thing found."""
-        self._on_owner(self._own_ended, loop)
-
-    def _on_owner(self, method: Callable[[OwnLoop], None], loop: OwnLoop) -> None:
-        """Call a method here, or from a thread of the learner's own on the owner thread."""
-
-        def guarded() -> None:
-            try:
-                if self._ready:
-                    method(loop)
-            except Exception as problem:  # noqa: BLE001 - the loop must not suffer from being shown
-                self.show_problem(problem)
-
-        if threading.current_thread() is threading.main_thread() or not self._loop.running:
-            guarded()
-        else:
-            self._loop.call(guarded)
-
-    def _own_began(self, loop: OwnLoop) -> None:
-        self.playing = False
-        self._clear_problem()
-        self._watched, self._watched_run, self._found_at = loop, None, None
-        self._hint = hint_level(loop.hints)
+        self._watched_run, self._found_at = None, None
         self.compute(self.max_steps, FIRST)
-        self._show_own(0)
+        self.show_own(0)
 
-    def _own_grew(self, loop: OwnLoop) -> None:
+    def own_grew(self, loop: OwnLoop) -> None:
+        """Show a loop as far as it has come."""
         run = loop.run
         self._watched_run = run if run.recorded >= 0 else None
-        self._show_own(self._own_last)
+        self.show_own(self._own_last)
 
-    def _own_ended(self, loop: OwnLoop) -> None:
+    def own_ended(self, loop: OwnLoop) -> None:
+        """Show a loop that has ended: the cursor goes to the first thing found."""
         run = loop.run
         if fits(self.descent, run):
-            self._compared = nearest_lane(self.descent, loop.loop, self.compared_lane)
-            loop.reference = self.reference_of(self._compared)
+            lane = nearest_lane(self.descent, loop.loop, self.compared_lane)
+            self._compared = self.lane_titles()[lane] if self.descent.lanes > 1 else ""
+            loop.reference = self.reference_of(lane)
             run = loop.run
         self._watched_run = run if run.recorded >= 0 else None
         at = self._own_last
@@ -293,7 +384,7 @@ class Watching(Explorer):
             if first.name not in NO_MISTAKES:
                 at = min(first.step, at)
         self._found_at = at
-        self._show_own(at)
+        self.show_own(at)
         if loop.progress_error is not None:
             self.show_problem(loop.progress_error)
         self._ahead.want()
@@ -304,11 +395,11 @@ class Watching(Explorer):
         lanes = self.all_lanes
         return lanes.own_last if isinstance(lanes, Beside) else 0
 
-    def _show_own(self, k: int) -> None:
-        self._show_own_buttons()
+    def show_own(self, k: int) -> None:
+        """Show all lanes anew with the cursor at step ``k``."""
         self.show_recording()
         with self._in_slices():
-            self.place(k)
+            self.place(min(k, self.end))
         self.redraw(full=True)
 
     @contextlib.contextmanager
@@ -322,60 +413,26 @@ class Watching(Explorer):
         finally:
             self._by_hand = before
 
-    # -- the face ----------------------------------------------------------------------------
-
-    def own_part(self) -> Part:
-        """The fold *Your own loop*."""
-        return Part(
-            TITLE,
-            html=self._own_html,
-            widgets=self._build_own,
-            tooltip="Your own training loop, watched: what it does, and its steps",
-        )
-
-    def _build_own(self) -> Widget:
-        hint = button("One hint more", "Where to look, then what is found there, then why")
-        forget = button("Forget it", "Take your own loop out of the picture")
-        self.bind_button(hint, self.next_hint)
-        self.bind_button(forget, self.forget_own_loop)
-        self._own_buttons = hint, forget
-        self._show_own_buttons()
-        return row(hint, forget, align="center")
-
-    def _show_own_buttons(self) -> None:
-        if self._own_buttons is None:
-            return
-        hint, forget = self._own_buttons
-        hint.layout.display = None if self._hints_left else "none"
-        forget.layout.display = "none" if self._watched is None else None
-
-    def _own_html(self) -> str:
+    def own_html(self) -> str:
+        """The report, notes on the picture, and the loop's steps."""
         loop, lanes = self._watched, self.all_lanes
         if loop is None:
             return own_text.how_to()
         if loop.recording:
             return own_text.told("Your loop is running.")
         beside = isinstance(lanes, Beside)
-        several = self.descent.lanes > 1
         run = self._watched_run
         notes = own_text.notes(
             drawn=beside,
-            compared=self.lane_titles()[self._compared] if several and beside else "",
+            compared=self._compared,
             cut=lanes.own_last if beside and lanes.cut else None,
             recorded=0 if run is None else int(run.steps[-1]),
         )
-        said = own_text.told(loop.report(self._said_level), notes)
+        said = own_text.told(loop.report(self.hints_told), notes)
         return said + (step_table(lanes, lanes.own, self.drawn, rows=8) if beside else "")
 
-    @property
-    def _said_level(self) -> Hints:
-        loop = self._watched
-        return True if loop is not None and loop.hints is True else self._hint or False
-
-    def _sentence(self) -> str:
-        return self._own_sentence() or super()._sentence()
-
-    def _own_sentence(self) -> str:
+    def own_sentence(self) -> str:
+        """How far the loop is; afterwards the first finding, at the step where it shows."""
         loop = self._watched
         if loop is None:
             return ""
