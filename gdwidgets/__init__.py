@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gdwidgets.explorers.learning_rate.explorer import LearningRateExplorer
     from gdwidgets.explorers.surface.explorer import SurfaceExplorer
     from gdwidgets.explorers.surface.himmelblau import HimmelblauExplorer
+    from gdwidgets.explorers.training.explorer import TrainingExplorer, watch
 
 __version__ = "0.1.0"
 
@@ -24,6 +25,8 @@ _HOMES = {
     "HimmelblauExplorer": "gdwidgets.explorers.surface.himmelblau",
     "LearningRateExplorer": "gdwidgets.explorers.learning_rate.explorer",
     "SurfaceExplorer": "gdwidgets.explorers.surface.explorer",
+    "TrainingExplorer": "gdwidgets.explorers.training.explorer",
+    "watch": "gdwidgets.explorers.training.explorer",
 }
 
 __all__ = [
@@ -32,7 +35,9 @@ __all__ = [
     "HimmelblauExplorer",
     "LearningRateExplorer",
     "SurfaceExplorer",
+    "TrainingExplorer",
     "__version__",
+    "watch",
 ]
 
 

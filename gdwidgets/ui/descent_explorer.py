@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ipywidgets import Widget
 from traitlets import Tuple, observe
 
-from gdwidgets.core import Descent, checks
+from gdwidgets.core import checks
 from gdwidgets.ui import text
-from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Whole, button, row
+from gdwidgets.ui.own_loop import NAME, Watching
 from gdwidgets.ui.playback.cursor import MOST_STEPS
 from gdwidgets.ui.runs import Run, run_table, to_dataframe
 from gdwidgets.ui.settings import Setting
@@ -27,7 +27,7 @@ FUTURE = 80_000
 """Records of all lanes together that are computed ahead of the cursor for the future's curve."""
 
 
-class DescentExplorer(Explorer):
+class DescentExplorer(Watching):
     """An explorer whose recording is a `Descent`.
 
     A subclass makes the descent in `new_recording`, describes a lane's settings for the run table
@@ -65,26 +65,22 @@ class DescentExplorer(Explorer):
 
     # -- the recording -----------------------------------------------------------------------
 
-    @property
-    def descent(self) -> Descent:
-        """The recording behind the picture."""
-        found: Descent = self.recording
-        return found
-
     def compute(self, k: int, budget: float = math.inf) -> int:
         """Record as far as step ``k``, for about ``budget`` seconds; return the step reached."""
         self.descent.advance_to(k, budget=None if math.isinf(budget) else budget)
-        return min(k, self.descent.recorded)
+        return min(k, self.computed)
 
     @property
     def computed(self) -> int:
         """The last step recorded."""
-        return self.descent.recorded
+        recorded: int = self.all_lanes.recorded
+        return recorded
 
     @property
     def end(self) -> int:
         """The last step of the run as far as is known: ``max_steps`` until every lane has ended."""
-        return int(self.descent.last_step.max()) if self.descent.finished else self.max_steps
+        lanes = self.all_lanes
+        return int(lanes.last_step.max()) if lanes.finished else self.max_steps
 
     @property
     def goal(self) -> int:
@@ -98,7 +94,7 @@ class DescentExplorer(Explorer):
     @property
     def runs(self) -> tuple[Run, ...]:
         """The present run, then those that were pinned."""
-        return (Run("present", self.settings(), self.descent, self.drawn), *self.pins)
+        return (Run("present", self.settings(), self.all_lanes, self.drawn), *self.pins)
 
     def pin(self) -> None:
         """Keep the present run, as far as it is shown, as a ghost with a row in the run table.
@@ -112,7 +108,7 @@ class DescentExplorer(Explorer):
             raise ValueError(f"{MOST_PINS} runs are pinned already: unpin them first")
         used = {pin.label for pin in self.pins}
         label = next(letter for letter in "ABCDEFGH" if letter not in used)
-        self.pins = (*self.pins, Run(label, self.settings(), self.descent, self.drawn))
+        self.pins = (*self.pins, Run(label, self.settings(), self.all_lanes, self.drawn))
 
     def unpin_all(self) -> None:
         """Forget every pinned run."""
@@ -127,15 +123,23 @@ class DescentExplorer(Explorer):
 
     def run_table(self) -> str:
         """The present run's lanes and those of all pinned runs as an HTML table."""
-        return run_table(self.runs, self.describe)
+        return run_table(self.runs, self._described)
+
+    def _described(self, run: Run, lane: int) -> Mapping[str, str]:
+        if lane != getattr(run.descent, "own", None):
+            return self.describe(run, lane)
+        label = NAME if run.label == "present" else f"{run.label}, {NAME}"
+        return {"run": label} | dict.fromkeys(self.describe(run, 0), "–")
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return the whole run as pandas: one row per lane and step, up to where each lane ends.
 
+        The learner's own loop is the last lane.
+
         The run is computed as far as it is not yet; the cursor stays where it is.
         """
         self.compute(self.max_steps)
-        return to_dataframe(self.descent)
+        return to_dataframe(self.all_lanes)
 
     # -- the face ----------------------------------------------------------------------------
 
@@ -143,6 +147,7 @@ class DescentExplorer(Explorer):
         """Compare, tables, settings and code."""
         return [
             Part("Compare", html=self.run_table, widgets=self._build_compare),
+            self.own_part(),
             *self.tables(),
             *super().parts(),
         ]

@@ -30,6 +30,7 @@ MARKERS = {
     "★": "*",
     "✚": "P",
     "◐": "h",
+    "✖": "X",
 }
 """matplotlib's markers for those on the screen."""
 

@@ -10,6 +10,7 @@ from ipywidgets import HTML, HBox, Layout, VBox, Widget
 from traitlets import Unicode, observe
 
 from gdwidgets.core import Descent, checks
+from gdwidgets.core.diagnosis.records import Reference
 from gdwidgets.core.objectives.micro_batches import MicroBatches
 from gdwidgets.core.scripts.descent import descent_script
 from gdwidgets.explorers.accumulation import panel
@@ -368,6 +369,14 @@ class AccumulationComparer(DescentExplorer):
         """What the lanes are called at the ends of their curves."""
         return panel.lane_names(self.clear_every, self.micro_batches)
 
+    def lane_titles(self) -> Sequence[str]:
+        """What the two lanes are called."""
+        return self.names
+
+    def reference_of(self, lane: int) -> Reference | None:
+        """What a loop is compared with: the lanes of micro-batches belong together."""
+        return None if self.micro_batches is not None else super().reference_of(lane)
+
     @property
     def shown(self) -> int:
         """The parameter that is shown: 0 for a, 1 for b."""
@@ -375,7 +384,7 @@ class AccumulationComparer(DescentExplorer):
 
     def show_recording(self) -> None:
         """Prepare the figures for a new descent."""
-        descent, subject = self.descent, self.problem_descended
+        descent, subject = self.all_lanes, self.problem_descended
         bounds = subject.bounds(self.start)
         ground = (self.x, self.y, self.micro_batches is None, bounds)
         if getattr(self, "_ground", None) != ground:
@@ -391,15 +400,17 @@ class AccumulationComparer(DescentExplorer):
         self.losses: Callable[[], Any] = lambda: descent.loss
         if isinstance(subject.objective, MicroBatches):
             self.losses = BatchLosses(descent, subject.objective)
-        last, names = (lambda: descent.last_step), self.names
+        last, names = (lambda: descent.last_step), self.with_own(self.names)
+        runs = self.lane_runs
         # Arrows end where the next points will be.
-        self.map.show_run(lambda: descent.params, names=names, last=last, factor=1.0)
+        self.map.show_run(lambda: descent.params, names=names, last=last, runs=runs, factor=1.0)
         self.loss_plot.show_run(
             self.losses,
             names,
             end=self.max_steps,
             last=last,
             diverged=lambda: descent.outcomes == "diverged",
+            runs=runs,
             brief=self._by_hand,
         )
         self._show_curve()
@@ -407,7 +418,7 @@ class AccumulationComparer(DescentExplorer):
         self._expected = 1.5 * first * (self.micro_batches or 1)
 
     def _show_curve(self) -> None:
-        descent, i = self.descent, self.shown
+        descent, i = self.all_lanes, self.shown
         theory = None
         if self.momentum:
             steps = min(self.max_steps, MOMENTUM_STEPS)
@@ -416,7 +427,8 @@ class AccumulationComparer(DescentExplorer):
                 theory = (np.arange(len(points)), points[:, i])
         self.curve.show_run(
             lambda: descent.params[:, :, i],
-            self.names,
+            self.with_own(self.names),
+            runs=self.lane_runs,
             end=self.max_steps,
             last=lambda: descent.last_step,
             diverged=lambda: descent.outcomes == "diverged",
@@ -443,7 +455,7 @@ class AccumulationComparer(DescentExplorer):
         """Write every mark from the recording, with the cursor at ``k`` and its line."""
         self.compute(min(k + 1, self.max_steps), 0.05)  # one more, for the next update
         # Before the backward pass nobody knows the update.
-        none = np.zeros((2, 2)) if self.line != "backward" else None
+        none = np.zeros((self.all_lanes.lanes, 2)) if self.line != "backward" else None
         self.map.draw(k, full=full, updates=none)
         self.curve.draw(k, full=full)
         self.loss_plot.draw(k, full=full)
@@ -528,7 +540,7 @@ class AccumulationComparer(DescentExplorer):
             values = pin.descent.loss
             if isinstance(objective, MicroBatches):
                 values = objective.batch_loss(pin.descent.params)
-            for lane in (0, 1):
+            for lane in range(pin.descent.lanes):
                 at = int(lane_steps(pin.descent, pin.step)[lane]) + 1
                 paths.append((pin.descent.params[:at, lane], pin.label))
                 losses.append((np.arange(at), values[:at, lane], pin.label))
@@ -554,7 +566,7 @@ class AccumulationComparer(DescentExplorer):
         return printed.printed(kind, self._print, width=11.0)
 
     def _print(self, figure: Any) -> None:
-        descent, subject, k = self.descent, self.problem_descended, self.drawn
+        descent, subject, k = self.all_lanes, self.problem_descended, self.drawn
         left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.2, 1.2))
         bounds = subject.bounds(self.start)
         a, b = (np.linspace(*ends, 161, dtype=np.float32) for ends in bounds)
@@ -572,20 +584,22 @@ class AccumulationComparer(DescentExplorer):
             contours=(a, b, z, shade.levels()),
             names=("a", "b"),
             future=self.future,
+            runs=self.lane_runs,
         )
         left.set_box_aspect(1)
-        common = {"future": self.future}
+        common: dict[str, Any] = {"future": self.future, "runs": self.lane_runs}
+        names = self.with_own(self.names)
         printed.curves(
             middle,
             descent.params[:, :, self.shown],
             descent.last_step,
-            self.names,
+            names,
             k,
             log=False,
             title=self.parameter,
             **common,
         )
         printed.curves(
-            right, self.losses(), descent.last_step, self.names, k, log=self.loss_log, **common
+            right, self.losses(), descent.last_step, names, k, log=self.loss_log, **common
         )
         printed.caption(figure, self.sentence(k))

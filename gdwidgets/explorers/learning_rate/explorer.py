@@ -389,9 +389,12 @@ class LearningRateExplorer(DescentExplorer):
 
     @property
     def losses(self) -> Losses:
-        """Called, the losses over all samples recorded so far, float32 (recorded + 1, L)."""
-        if self._losses is None or self._losses.descent is not self.descent:
-            self._losses = Losses(self.regression, self.descent)
+        """Called, the losses over all samples recorded so far, float32 (recorded + 1, L).
+
+        The learner's own loop is one lane more.
+        """
+        if self._losses is None or self._losses.descent is not self.all_lanes:
+            self._losses = Losses(self.regression, self.all_lanes)
         return self._losses
 
     def rates_at(self, k: int) -> given.Rates:
@@ -406,6 +409,15 @@ class LearningRateExplorer(DescentExplorer):
         return [dataclasses.replace(self.rate_schedule, start=rate) for rate in rates]
 
     # -- lanes -------------------------------------------------------------------------------
+
+    def lane_titles(self) -> Sequence[str]:
+        """Each lane's learning rate."""
+        return [f"γ = {words.rate(rate)}" for rate in self.learning_rates]
+
+    @property
+    def compared_lane(self) -> int:
+        """The chosen lane."""
+        return self.lane
 
     def change_rate(self, lane: int, rate: float) -> None:
         """Give a lane another learning rate; ``on_change`` says what that does to the run.
@@ -502,7 +514,8 @@ class LearningRateExplorer(DescentExplorer):
             self.show_recording()
 
     def _read_out(self, lane: int, step: int) -> None:
-        self.lane = lane
+        if lane != self.own_lane:
+            self.lane = lane
         self.seek(step)
 
     def parts(self) -> list[Part]:
@@ -557,17 +570,20 @@ class LearningRateExplorer(DescentExplorer):
         """Prepare the figures for a new recording, before it is drawn."""
         if not self._ready and self._loop.running:
             self.compute(self.goal, FIRST)
-        descent, closed = self.descent, self.closed_form
-        names, facts = [words.rate(rate) for rate in self.learning_rates], self.facts
-        self.fits.show_run(self.regression, descent.lanes)
+        descent, closed = self.all_lanes, self.closed_form
+        names = self.with_own([words.rate(rate) for rate in self.learning_rates])
+        runs, facts = self.lane_runs, self.facts
+        self.fits.show_run(self.regression, runs)
+        self.lanes.show_own(on=self.own_lane is not None)
         losses = self.losses
-        self._pointed = descent.recorded
+        self._pointed = self.descent.recorded
         self.loss_plot.show_run(
             losses,
             names,
             end=self.max_steps,
             last=lambda: descent.last_step,
             diverged=lambda: descent.outcomes == "diverged",
+            runs=runs,
             levels=[(closed.loss, "")],
             theory=self._theory_line(),
             band=why.noise_band(facts, self.lane) if self.theory == "noise" else None,
@@ -655,7 +671,7 @@ class LearningRateExplorer(DescentExplorer):
 
     def draw(self, k: int, *, full: bool) -> None:
         """Write every mark from the recording, with the cursor at ``k``."""
-        descent = self.descent
+        descent = self.all_lanes
         steps = lane_steps(descent, k)
         params = descent.params[steps, np.arange(descent.lanes)].astype(np.float64)
         gone = (descent.outcomes == "diverged") & (k >= descent.last_step)
@@ -674,7 +690,9 @@ class LearningRateExplorer(DescentExplorer):
 
     def draw_text(self, k: int) -> None:
         """Write the numbers beside the lanes."""
-        now = self.standing(k)
+        now = words.standing(
+            self.all_lanes, self.losses(), self.closed_form.coefficients, self.rates_at(k), k
+        )
         names = self.descent.objective.parameter_names
         closed = self.closed_form
         self.lanes.show_numbers(

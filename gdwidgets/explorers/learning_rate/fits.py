@@ -68,8 +68,11 @@ class FitPlot(Frame):
         self._lanes: tuple[NDArray[np.float64], list[bool]] | None = None
         self.set_size(size)
 
-    def show_run(self, regression: PolynomialRegression, lanes: int) -> None:
-        """Show other data, and their closed form, for a number of lanes; `draw` must follow."""
+    def show_run(self, regression: PolynomialRegression, runs: Sequence[int]) -> None:
+        """Show other data and their closed form; ``runs`` are the lanes' places in the palette.
+
+        `draw` must follow.
+        """
         x, y = regression.x.double().numpy(), regression.y.double().numpy()
         order = np.argsort(x, kind="stable")[:: max(1, -(-len(x) // MOST_SAMPLES))]
         low, high = float(x.min()), float(x.max())
@@ -96,7 +99,7 @@ class FitPlot(Frame):
         across = np.array([0.0, 1.0])
         xs, ys = joined([(across, np.array([place, place])) for place in places])
         write(self.grid, x=xs, y=ys, visible=True)
-        self._runs = [palette.run(lane) for lane in range(lanes)]
+        self._runs = [palette.run(run) for run in runs]
         colours = [run.colour for run in self._runs]
         # Lines and colours must agree in number at any moment.
         self.fits.colors = colours

@@ -94,7 +94,10 @@ class LaneTable(HBox):
         title = HTML("<b>&nbsp;γ</b>", layout=Layout(width="auto", flex="0 0 auto"))
         head = _row([title, self.add]).add_class("gdw-lane-head")
         closed = HTML("<span class=gdw-dash></span>closed form", layout=Layout(width="100%"))
-        left = VBox([head, *self.rows, _row([closed])])
+        own = f"<span style='color:var(--gdw-run-own)'>&nbsp;{palette.OWN_RUN.glyph}</span> yours"
+        self.own = _row([HTML(own, layout=Layout(width="100%"))])
+        self.own.layout.display = "none"
+        left = VBox([head, *self.rows, self.own, _row([closed])])
         left.add_class("gdw-lanes-left")
         super().__init__([left, self.table], layout=Layout(width="100%"))
         self.add_class("gdw-lanes")
@@ -138,6 +141,10 @@ class LaneTable(HBox):
                 self.fields[lane].value = self._shown[lane]
             self.removers[lane].disabled = len(rates) == 1
         self.add.disabled = len(rates) == MOST_LANES
+
+    def show_own(self, *, on: bool) -> None:
+        """Show or hide the row of the learner's own loop, after those of the lanes."""
+        self.own.layout.display = None if on else "none"
 
     def show_numbers(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write the numbers beside the rows: the head, the lanes, the closed form.

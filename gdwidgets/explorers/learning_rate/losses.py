@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gdwidgets.core import Descent, PolynomialRegression
+from gdwidgets.core import PolynomialRegression
 from gdwidgets.core.objectives.batches import MiniBatches
 
 
@@ -22,10 +22,10 @@ class Losses:
     regression
         The samples.
     descent
-        A descent of the regression, or of mini-batches of it.
+        A descent of the regression, or of mini-batches of it, or what reads like one.
     """
 
-    def __init__(self, regression: PolynomialRegression, descent: Descent) -> None:
+    def __init__(self, regression: PolynomialRegression, descent: Any) -> None:
         self.descent = descent
         self.batches = isinstance(descent.objective, MiniBatches)
         """Whether the recorded losses are those of mini-batches."""

@@ -60,7 +60,7 @@ class Standing:
 
 
 def standing(
-    descent: Descent,
+    descent: Any,
     loss: NDArray[Any],
     best: Array,
     rates: Sequence[float],
@@ -73,7 +73,7 @@ def standing(
     Parameters
     ----------
     descent
-        The recording.
+        The recording: a `Descent`, or what reads like one.
     loss
         Losses over all samples (recorded + 1, L).
     best

@@ -319,6 +319,15 @@ class SurfaceExplorer(DescentExplorer):
             return (words.short_name(as_rule(self.rule)),)
         return tuple(words.lane_name(u, v) for u, v in self.starts)
 
+    def lane_titles(self) -> Sequence[str]:
+        """What each lane is called."""
+        return self.lane_names
+
+    @property
+    def compared_lane(self) -> int:
+        """The lane of the present start."""
+        return self.lane
+
     def add_start(self) -> None:
         """Keep the present start as a lane; the next click or drag sets another one.
 
@@ -539,6 +548,8 @@ class SurfaceExplorer(DescentExplorer):
     def drag(self, lane: int, point: Point, released: bool = True) -> None:
         """Move a start while it is dragged; one that does not fit stays where it was."""
         try:
+            if lane == self.own_lane:
+                return  # the learner's own loop starts where it started
             self.move_start(lane, clamped(self.surface, point))
         finally:
             if released:
@@ -564,10 +575,12 @@ class SurfaceExplorer(DescentExplorer):
             if self._ready:
                 self.basin_finder.forget()
                 self.show_pins()
-        descent, floor = self.descent, loss_floor(self.surface)
+        descent, floor = self.all_lanes, loss_floor(self.surface)
         self._drawn_theory = self._theory()
-        names = self.lane_names
-        self.map.show_run(lambda: descent.params, names=names, last=lambda: descent.last_step)
+        names, runs = self.with_own(self.lane_names), self.lane_runs
+        self.map.show_run(
+            lambda: descent.params, names=names, last=lambda: descent.last_step, runs=runs
+        )
         self.loss_plot.show_run(
             lambda: descent.loss - np.float32(floor),
             names,
@@ -575,6 +588,7 @@ class SurfaceExplorer(DescentExplorer):
             last=lambda: descent.last_step,
             diverged=lambda: descent.outcomes == "diverged",
             theory=self._drawn_theory,
+            runs=runs,
             title="loss" if floor == 0 else "loss above the lowest minimum",
             brief=self._by_hand,
         )
@@ -756,7 +770,7 @@ class SurfaceExplorer(DescentExplorer):
         return printed.printed(kind, self._print)
 
     def _print(self, figure: Any) -> None:
-        descent, surface, k = self.descent, self.surface, self.drawn
+        descent, surface, k = self.all_lanes, self.surface, self.drawn
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
         u, v, z = surface.grid(201)
         shade = Shade(z, least_value(surface))
@@ -771,6 +785,7 @@ class SurfaceExplorer(DescentExplorer):
             minima=surface.minima,
             names=surface.parameter_names,
             future=self.future,
+            runs=self.lane_runs,
         )
         left.set_box_aspect(1)
         floor = loss_floor(surface)
@@ -778,10 +793,11 @@ class SurfaceExplorer(DescentExplorer):
             right,
             descent.loss - np.float32(floor),
             descent.last_step,
-            self.lane_names,
+            self.with_own(self.lane_names),
             k,
             log=self.loss_log,
             future=self.future,
+            runs=self.lane_runs,
             title=self.loss_plot.title,
         )
         printed.caption(figure, self.sentence(k))

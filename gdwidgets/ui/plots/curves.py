@@ -104,7 +104,7 @@ class Curves(Frame):
             colors=[palette.GHOST], stroke_width=1.6 * size, line_style="dashed"
         )
         self.coming = self.lines(
-            stroke_width=2.4 * size, line_style="dotted", opacities=[0.5] * len(palette.RUNS)
+            stroke_width=2.4 * size, line_style="dotted", opacities=[0.5] * (len(palette.RUNS) + 1)
         )
         self.level_names = self.texts(colors=[palette.INK], font_weight="normal", y_offset=-10)
         self.letters = self.texts(colors=[palette.GHOST], align="middle")
@@ -196,7 +196,7 @@ class Curves(Frame):
             Whether each lane diverged with the update after its last step, bool (L,), or a callable
             of it. A lane with a value that is not finite has diverged anyway.
         runs
-            Which of `palette.RUNS` each lane is; without it 0, 1, 2, …
+            Which of `palette.RUNS` each lane is, or `palette.OWN`; without it 0, 1, 2, …
         levels
             Horizontal lines: (value, text).
         theory

@@ -47,13 +47,16 @@ def _ring(count: int, turn: float, radii: tuple[float, ...] = (1.0,)) -> list[tu
     return [(r * math.cos(a), r * math.sin(a)) for r, a in zip(sizes, angles, strict=True)]
 
 
-def _plus() -> list[tuple[float, float]]:
+def _plus(turn: float = 0.0) -> list[tuple[float, float]]:
+    """A closed cross, turned by an angle in degrees."""
     near, far = 0.36, 1.05
     quarter = [(far, -near), (far, near), (near, near)]
     points = []
     for _ in range(4):
         points += quarter
         quarter = [(-y, x) for x, y in quarter]
+    cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+    points = [(x * cos - y * sin, x * sin + y * cos) for x, y in points]
     return [*points, points[0]]
 
 
@@ -71,6 +74,12 @@ RUNS = (
     Run("#576D61", "#4B5F54", "#7F9A8C", "◐", tuple(_HALF)),
 )
 """How runs are shown, in the order in which they are added; there are never more lanes."""
+
+OWN = -1
+"""The number of the learner's own loop, whatever other runs there are."""
+
+OWN_RUN = Run("#80003C", "#80003C", "#FF337E", "✖", tuple(_plus(45)))
+"""How the learner's own loop is shown."""
 
 INK = "#1B1F24"
 """Closed form, minima, theory, outlines. In a dark theme the style sheet turns it light."""
@@ -127,8 +136,11 @@ DIVERGED = "#8C8F94"
 
 
 def run(index: int) -> Run:
-    """How the run with a number is shown; numbers beyond the eighth begin anew."""
-    return RUNS[index % len(RUNS)]
+    """How the run with a number is shown; numbers beyond the eighth begin anew.
+
+    `OWN` is the number of the learner's own loop.
+    """
+    return OWN_RUN if index == OWN else RUNS[index % len(RUNS)]
 
 
 def tint(index: int) -> str:

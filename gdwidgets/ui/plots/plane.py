@@ -130,7 +130,7 @@ class Plane(Frame):
         self.numbers = self.texts(colors=[palette.INK], align="middle")
         self.ghosts = self.lines(line_style="dashed", stroke_width=1.8)
         self.coming = self.lines(
-            line_style="dotted", stroke_width=2.6, opacities=[0.7] * len(palette.RUNS)
+            line_style="dotted", stroke_width=2.6, opacities=[0.7] * (len(palette.RUNS) + 1)
         )
         self.past = self.lines(stroke_width=3)
         self.moving = self.lines(stroke_width=3, fill="inside")
@@ -322,7 +322,7 @@ class Plane(Frame):
         last
             Each lane's last step (L,), or a callable of it; without it, the last record.
         runs
-            Which of `palette.RUNS` each lane is; without it 0, 1, 2, …
+            Which of `palette.RUNS` each lane is, or `palette.OWN`; without it 0, 1, 2, …
         factor
             How many times longer than the next update its arrow is drawn; without it, a round
             number that follows from the surface and the starts alone.

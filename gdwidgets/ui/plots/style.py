@@ -39,7 +39,7 @@ def _filled(colour: str) -> str:
 def _runs() -> list[str]:
     """The colours of runs for HTML, and in a dark theme for curves and their names."""
     rules = []
-    for index, run in enumerate(palette.RUNS):
+    for index, run in (*enumerate(palette.RUNS), ("own", palette.OWN_RUN)):
         rules.append(f".gdwidgets {{ --gdw-run-{index}: {run.text}; }}")
         rules.append(f"{DARK} .gdwidgets {{ --gdw-run-{index}: {run.on_dark}; }}")
         for colour in sorted({run.colour, run.text}):

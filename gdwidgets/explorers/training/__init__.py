@@ -1,0 +1,1 @@
+"""Any training loop, watched: its loss, and the norms of its parameter tensors."""

@@ -1,0 +1,104 @@
+"""What is said of a learner's own loop: the sentence, and the fold *Your own loop*."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from gdwidgets.ui import text
+
+ROOM = 196
+"""Characters in the two lines of the sentence."""
+
+HOW = """with explorer.watch() as mine:
+    ...                       # your own training loop, as it is
+
+print(mine.report())"""
+"""How a loop is watched."""
+
+
+def growing(step: int, loss: float, *, drawn: bool) -> str:
+    """The sentence while a loop runs.
+
+    Parameters
+    ----------
+    step
+        Updates so far.
+    loss
+        The last loss.
+    drawn
+        Whether its lane is in the picture.
+    """
+    where = "✖ is your loop, the other lanes are the reference" if drawn else "It is being recorded"
+    return f"Your loop runs: **step {step:,}, loss {text.number(loss)}**. {where}."
+
+
+def found(words: str) -> str:
+    """The sentence at the step where the first finding shows: as much of it as there is room."""
+    words = " ".join(words.replace("**", "^").split())
+    if len(words) > ROOM:
+        kept = words[:ROOM]
+        end = max(kept.rfind(". "), kept.rfind("; "))
+        words = kept[: end + 1].replace(";", ".") if end > ROOM // 3 else f"{kept.rstrip()}…"
+    first, stop, rest = words.partition(": ")
+    if not stop or len(first) > 90:
+        first, stop, rest = words.partition(". ")
+        return f"**{first}{stop.strip()}** {rest}".strip()
+    return f"**{first}:** {rest}"
+
+
+def how_to() -> str:
+    """The fold before a loop has been watched, as HTML."""
+    said = (
+        "Write your own loop in plain PyTorch in a cell, and run it inside this block. It is drawn "
+        "beside the reference, and the report says what it does."
+    )
+    return text.html_paragraphs([said]) + text.html_code(HOW)
+
+
+def told(report: str, notes: Sequence[str] = ()) -> str:
+    """A report as HTML: findings bold, reasons below them, and notes on the picture.
+
+    Parameters
+    ----------
+    report
+        Lines; a line that is indented belongs to the one before.
+    notes
+        Sentences about what is shown.
+    """
+    lines: list[str] = []
+    for line in report.splitlines():
+        if line.startswith(" ") and lines:
+            lines[-1] += f"<br>{escape(line.strip())}"
+        else:
+            lines.append(f"<b>{escape(line)}</b>" if lines else escape(line))
+    lines += [escape(note) for note in notes]
+    return "".join(f"<p class=gdw-paragraph>{line}</p>" for line in lines)
+
+
+def notes(*, drawn: bool, compared: str, cut: int | None, recorded: Any) -> list[str]:
+    """Notes on what of the loop is shown.
+
+    Parameters
+    ----------
+    drawn
+        Whether its lane is in the picture.
+    compared
+        The lane it is compared with; empty where there is one lane.
+    cut
+        The end of the axis where the loop goes on beyond it.
+    recorded
+        Steps of the loop.
+    """
+    said = []
+    if drawn and compared:
+        said.append(f"Compared with the lane “{compared}”.")
+    if cut is not None:
+        said.append(
+            f"The picture ends at step {cut:,}, your loop at {recorded:,}: a larger max_steps "
+            "shows more of it."
+        )
+    if recorded > 0 and not drawn:
+        said.append("It is not drawn: it has other parameters or another loss than the reference.")
+    return said
