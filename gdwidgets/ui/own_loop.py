@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 from ipywidgets import Button, Widget
@@ -83,12 +83,12 @@ class OwnLoop(Watch):
         )
         self.stage = stage
 
-    def __enter__(self) -> OwnLoop:
+    def __enter__(self) -> Self:
         super().__enter__()
         self._show(self.stage.own_loop_began)
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the recording and show all of it; an exception passes through."""
         super().__exit__(*error)
         self._show(self.stage.own_loop_ended)
@@ -357,7 +357,7 @@ class Watching(LoopExplorer):
         self._watched_run, self._found_at = None, None
         super().forget_own_loop()
 
-    def own_began(self, loop: OwnLoop) -> None:  # noqa: ARG002 - as all
+    def own_began(self, loop: OwnLoop) -> None:
         """Show a loop that is about to run: the cursor goes to step 0."""
         self._watched_run, self._found_at = None, None
         self.compute(self.max_steps, FIRST)

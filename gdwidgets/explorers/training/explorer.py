@@ -120,7 +120,7 @@ class TrainingExplorer(LoopExplorer):
         mine.call(function, *args, **named)
         return mine
 
-    def own_began(self, loop: OwnLoop) -> None:  # noqa: ARG002 - as all
+    def own_began(self, loop: OwnLoop) -> None:
         """Show that a loop is about to run."""
         self.recording = Norms()
         self.show_own(0)
@@ -141,8 +141,7 @@ class TrainingExplorer(LoopExplorer):
         if self._watched is None:
             self.recording = Norms()
         last = max(0, len(self.norms.names) - 1) // AT_ONCE * AT_ONCE
-        if self.first > last:
-            self.first = last
+        self.first = min(self.first, last)
         self.show_recording()
         self.place(min(k, self.norms.last))
         self.redraw(full=True)
@@ -160,11 +159,11 @@ class TrainingExplorer(LoopExplorer):
         found: Norms = self.recording
         return found
 
-    def new_recording(self, changed: frozenset[str]) -> Norms:  # noqa: ARG002 - as all
+    def new_recording(self, changed: frozenset[str]) -> Norms:
         """Nothing is recorded before a loop is watched."""
         return Norms()
 
-    def compute(self, k: int, budget: float = math.inf) -> int:  # noqa: ARG002 - as all
+    def compute(self, k: int, budget: float = math.inf) -> int:
         """Nothing is to be computed; return the step that can be shown."""
         return min(k, self.norms.last)
 
@@ -218,7 +217,7 @@ class TrainingExplorer(LoopExplorer):
         for plot in (self.loss_plot, self.norm_plot):
             plot.set_size(scale)
 
-    def _read_out(self, lane: int, step: int) -> None:  # noqa: ARG002 - Curves tells both
+    def _read_out(self, lane: int, step: int) -> None:
         self.seek(step)
 
     # -- drawing -----------------------------------------------------------------------------
