@@ -5,29 +5,50 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
+
 from script_results import Left, execute, left_by
 
 
-def click(explorer: Any, x: float, y: float) -> None:
-    """Click the map at a point."""
+def click(explorer: Any, u: float, v: float) -> None:
+    """Click the map at a point, given in its own units."""
+    x, y = explorer.map.to_map((u, v))
     explorer.map.glass._handle_custom_msg(
-        {"event": "element_click", "data": {"click_x": x, "click_y": y}}, []
+        {"event": "element_click", "data": {"click_x": float(x), "click_y": float(y)}}, []
     )
 
 
-def drag(explorer: Any, lane: int, x: float, y: float) -> None:
-    """Drag a lane's white circle to a point."""
+def move(explorer: Any, circle: int, u: float, v: float) -> None:
+    """Take a white circle to a point, without letting it go."""
+    start = explorer.map.start
+    place = explorer.map.to_map((u, v)).astype(np.float32)
+    for name, value in zip("xy", place, strict=True):
+        moved = np.array(getattr(start, name), np.float32)
+        moved[circle] = value
+        setattr(start, name, moved)
+
+
+def drop(explorer: Any, circle: int, u: float, v: float) -> None:
+    """Let a white circle go at a point."""
+    x, y = explorer.map.to_map((u, v))
     explorer.map.start._handle_custom_msg(
-        {"event": "drag_end", "point": {"x": x, "y": y}, "index": lane}, []
+        {"event": "drag_end", "point": {"x": float(x), "y": float(y)}, "index": circle}, []
     )
 
 
-def refused(explorer: Any, control: str, bad: Any, says: str) -> None:
-    """Give a control a bad value: it is explained, and nothing else happens."""
+def drag(explorer: Any, circle: int, u: float, v: float) -> None:
+    """Drag a white circle to a point and let it go."""
+    move(explorer, circle, u, v)
+    drop(explorer, circle, u, v)
+
+
+def refused(explorer: Any, name: str, bad: Any, says: str, part: int = -1) -> None:
+    """Give the control of a setting a bad value: it is explained, and nothing else happens.
+
+    ``part`` is which of the control's inputs: of a slider with a field the last is the field.
+    """
     before, step = explorer.settings(), explorer.step
-    widget = explorer.controls
-    for part in control.split("."):
-        widget = getattr(widget, part)
+    widget = explorer.form.field(name).inputs[part]
     old = widget.value
     widget.value = bad
     assert says in explorer.problem
@@ -35,6 +56,22 @@ def refused(explorer: Any, control: str, bad: Any, says: str) -> None:
     assert widget.value == old
     assert explorer.settings() == before
     assert explorer.step == step
+
+
+def present(explorer: Any) -> np.ndarray:
+    """Where the markers of all lanes are drawn on the map, (L, 2) in its own units."""
+    plane = explorer.map
+    lanes = explorer.descent.lanes
+    x, y = (np.asarray(rows, float)[-lanes:] for rows in (plane.moving.x, plane.moving.y))
+    corners = [np.array(run.corners) for run in plane._runs]
+    low = [c.min(0) + c.max(0) for c in corners]
+    radius = [np.ptp(c[:, 0]) for c in corners]
+    places = []
+    for lane in range(lanes):
+        size = np.ptp(x[lane]) / radius[lane]
+        middle = np.array([x[lane].min() + x[lane].max(), y[lane].min() + y[lane].max()]) / 2
+        places.append(plane.from_map(middle - size * low[lane] / 2))
+    return np.array(places)
 
 
 def cells(explorer: Any) -> list[list[str]]:

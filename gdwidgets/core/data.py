@@ -1,4 +1,4 @@
-"""The course's training pairs and its random initial parameters."""
+"""The course's training samples and its random initial parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def training_pairs(num: int = 100, seed: int = 0) -> tuple[torch.Tensor, torch.T
     Parameters
     ----------
     num
-        How many pairs, 1 to 1,000,000.
+        How many samples, 1 to 1,000,000.
     seed
         Seed of the generator, at least 0.
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import bqplot as bq
 import ipywidgets
 from ipywidgets import HTML, Button, HBox, Layout, ToggleButton, VBox, Widget
 from traitlets import Any as AnyTrait
@@ -29,6 +30,7 @@ from gdwidgets.ui.playback.frame_gate import FrameGate
 from gdwidgets.ui.playback.main_loop import MainLoop, reachable
 from gdwidgets.ui.playback.player import Player
 from gdwidgets.ui.playback.transport import Transport
+from gdwidgets.ui.plots.figures import replaced_images
 from gdwidgets.ui.plots.style import STYLE as FIGURES
 from gdwidgets.ui.settings import Setting, same
 from gdwidgets.ui.situations import SENTENCE, Chips, Situations, as_situations
@@ -597,6 +599,10 @@ class Explorer(Cursor, VBox):
         self._loop.close()
         roots = (self, *self._gate.widgets, *self.fold.loose, *self.loose_widgets())
         made = {id(widget): widget for root in roots for widget in reachable(root)}
+        for widget in tuple(made.values()):
+            if isinstance(widget, bq.Image):
+                for old in replaced_images(widget):
+                    made |= {id(part): part for part in reachable(old)}
         for widget in made.values():
             if widget is not self and widget not in self._users:
                 ipywidgets.Widget.close(widget)

@@ -75,11 +75,13 @@ def printed(
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     file = io.BytesIO()
-    with mpl.rc_context({**mpl.rcParamsDefault, **STYLE, "backend": mpl.rcParams["backend"]}):
+    style: Any = {**mpl.rcParamsDefault, **STYLE, "backend": mpl.rcParams["backend"]}
+    with mpl.rc_context(style):
         figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
         draw(figure)
-        extra = {"metadata": {"Date": None}} if kind == "svg" else {}
-        figure.savefig(file, format=kind, dpi=dpi, **extra)
+        # Without a date the same picture is the same file.
+        metadata: Any = {"Date": None} if kind == "svg" else None
+        figure.savefig(file, format=kind, dpi=dpi, metadata=metadata)
     return file.getvalue()
 
 
@@ -222,10 +224,10 @@ def plane(
         heat, origin="lower", extent=(u0, u1, v0, v1), aspect="auto", interpolation="bilinear"
     )
     if contours is not None:
-        u, v, z, levels = contours
+        across, up, z, levels = contours
         axes.contour(
-            u,
-            v,
+            across,
+            up,
             np.ma.masked_invalid(z),
             levels=levels,
             colors=palette.INK,

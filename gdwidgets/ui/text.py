@@ -33,7 +33,7 @@ def number(value: float, digits: int = 4) -> str:
     """
     value = float(value)
     if math.isnan(value):
-        return "nan"
+        return "NaN"
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
     rounded = float(f"{value:.{digits}g}")
@@ -41,11 +41,11 @@ def number(value: float, digits: int = 4) -> str:
         return "0"
     if 1e-4 <= abs(rounded) < 1e6:
         decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
-        written = f"{rounded:.{decimals}f}"
+        written = f"{rounded:,.{decimals}f}"
         if "." in written:
             written = written.rstrip("0").rstrip(".")
         return written.replace("-", MINUS)
-    return _scientific(rounded, digits)
+    return _scientific(value, digits)
 
 
 def fixed(value: float, decimals: int = 4) -> str:

@@ -9,6 +9,8 @@ from playwright.sync_api import Locator, Page
 from browser.lab import Lab
 
 PLAY = "Play or pause"
+FORWARD, BACK = "Apply one update", "One update back"
+RESET, FINISH = "Back to step 0", "Compute and show the whole run"
 NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
@@ -27,9 +29,9 @@ class ExplorerPage:
         self.page = page
         self.root = page.locator(".gdwidgets").nth(nth)
         self.map = self.root.locator(".bqplot").first
-        self.path = self.map.locator("path.line").nth(3)
-        self.counter = self.root.get_by_text(re.compile(r"step +\d+ of \d+"))
-        self.status = self.root.locator(".gdw-status")
+        self.path = self.map.locator("path.line").first
+        self.counter = self.root.locator(".gdw-counter")
+        self.status = self.root.locator(".gdw-sentence")
 
     def ready(self) -> ExplorerPage:
         """Wait until the picture is there."""
@@ -38,21 +40,31 @@ class ExplorerPage:
         return self
 
     def button(self, tooltip: str) -> Locator:
-        """Find a transport button or a toggle by its tooltip."""
-        return self.root.get_by_title(tooltip, exact=True)
+        """Find a button by how its tooltip begins."""
+        return self.root.locator(f"button[title^='{tooltip}']").first
+
+    def named(self, name: str) -> Locator:
+        """Find a button, a chip or the toggle of a fold by what is written on it."""
+        # By its text: what the style sheet adds to it belongs to its accessible name.
+        return self.root.locator(f"button:text-is('{name}')")
+
+    def at_step(self, k: int) -> re.Pattern[str]:
+        """What the counter reads at a step."""
+        return re.compile(rf"^\s*{k:,} of ")
 
     @property
     def step(self) -> int:
         """The step that the counter shows."""
-        return int(NUMBERS.findall(self.counter.inner_text())[0])
+        return int(NUMBERS.findall(self.counter.inner_text().replace(",", ""))[0])
 
-    def path_points(self, nth: int = 3) -> list[tuple[float, float]]:
-        """Pixel positions of the corners of one of the map's lines, within the plot area."""
-        numbers = [
-            float(x)
-            for x in NUMBERS.findall(self.map.locator("path.line").nth(nth).get_attribute("d"))
-        ]
-        return list(zip(numbers[::2], numbers[1::2], strict=True))
+    def drawn(self) -> str:
+        """All lines of the map as they are drawn: another text means another picture."""
+        return str(
+            self.map.evaluate(
+                "m => [...m.querySelectorAll('path.line, path.curve_fill, path')]"
+                ".map(p => p.getAttribute('d')).join()"
+            )
+        )
 
     def plot_area(self) -> dict[str, float]:
         """Pixels of the map's plot area in the window."""

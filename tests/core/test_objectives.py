@@ -71,7 +71,7 @@ BAD = [
     (([[1, 2]], [[1, 2]]), r"shape \(1, 2\)"),
     (([1, float("nan"), 2], [1, 2, 3]), "x must be finite"),
     (([1, 2, 3], [1, float("inf"), 2]), "y must be finite"),
-    (([1, 2], [1, 2]), "needs at least 3 pairs, got 2"),
+    (([1, 2], [1, 2]), "needs at least 3 samples, got 2"),
     ((["a"], [1]), "x must be numbers"),
     (([True, False, True], [1, 2, 3]), "x must be numbers"),
     (([1, 2, 3], [1, 2, 3], 1.5), "degree must be a whole number"),

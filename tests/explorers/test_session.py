@@ -51,13 +51,15 @@ def use_everything():
     explorer = HimmelblauExplorer(start=(-1.0, 1.0), basins=True, max_steps=60)
     explorer.run()
     explorer.pin()
+    key = explorer.basin_key.value
+    explorer.unfold("Why")
     explorer.surface = "rosenbrock"
     explorer.race = True
     explorer.run()
     shown = (
         explorer.table(),
         explorer.status.value,
-        explorer.key.value,
+        key,
         explorer.to_dataframe().to_csv(),
         explorer.pins[0].descent.params.tobytes(),
     )

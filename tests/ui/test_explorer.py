@@ -118,7 +118,7 @@ def test_a_control_that_is_refused_shows_the_old_value(explorer):
     field.number.value = "0.2"
     assert explorer.problem == ""
     assert explorer.learning_rate == 0.2
-    assert field.slider.value == pytest.approx(0.2)
+    assert field.slider.value == pytest.approx(0.2, rel=0.012)  # the slider's nearest stop
 
 
 def test_a_slider_that_snaps_changes_nothing(explorer):

@@ -311,7 +311,7 @@ def test_basins_of_more_minima_than_tints_are_all_coloured():
     from gdwidgets.ui.plots.plane import basin_picture
 
     labels = np.arange(-2, 34).reshape(6, 6)
-    picture = basin_picture(labels, -1, -2)
+    picture = basin_picture(labels, (-1,), -2)
     assert picture.shape[2] == 4
     fine = len(picture) // 6
     for index in (0, 7, 12, 33):

@@ -8,7 +8,8 @@ rule goes on from the end for a while.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -306,6 +307,18 @@ def end_behaviour(descent: Descent, lane: int = 0) -> End:
     ValueError
         When records are not kept or there is no such lane.
     """
+    slices = ending(descent, lane)
+    while True:
+        try:
+            next(slices)
+        except StopIteration as done:
+            return End(done.value)
+
+
+def ending(
+    descent: Descent, lane: int = 0, *, seconds: float = math.inf
+) -> Generator[None, None, End]:
+    """`end_behaviour` in slices of about ``seconds``; the generator returns the `End`."""
     if not descent.record:
         raise ValueError("end_behaviour needs all records: make the descent with record=True")
     lane = checks.integer(lane, "lane", 0, descent.lanes - 1)
@@ -330,7 +343,9 @@ def end_behaviour(descent: Descent, lane: int = 0) -> End:
         descent.objective, path[-1], rates, rule=rule, max_steps=LOOK_AHEAD, record=True
     )
     for k in range(_GLANCE, LOOK_AHEAD + 1, _GLANCE):
-        ahead.advance_to(k)
+        while ahead.recorded < k and not ahead.finished:
+            ahead.advance_to(k, budget=None if math.isinf(seconds) else seconds)
+            yield
         further = ahead.params[: int(ahead.last_step[0]) + 1].astype(np.float64)
         away = np.abs(further[-1, 0] - centre).max()
         if ahead.outcomes[0] == "diverged" or away > _FAR * extent:

@@ -89,4 +89,4 @@ class MicroBatches:
             return values
 
     def __repr__(self) -> str:
-        return f"MicroBatches({len(self.x)} pairs, parts={self.parts})"
+        return f"MicroBatches({len(self.x)} samples, parts={self.parts})"

@@ -23,7 +23,7 @@ busy machine takes milliseconds, for a thousand multiplications."""
 
 
 class PolynomialRegression:
-    """Mean squared error of a polynomial y ≈ a + b x + c x² + … over N pairs.
+    """Mean squared error of a polynomial y ≈ a + b x + c x² + … over N samples.
 
     Parameters
     ----------
@@ -45,22 +45,22 @@ class PolynomialRegression:
     ------
     ValueError
         When x or y is not one-dimensional, empty or not finite, when they differ in length, hold
-        fewer pairs than there are parameters, or when the degree is out of range.
+        fewer samples than there are parameters, or when the degree is out of range.
     """
 
     def __init__(self, x: Any, y: Any, degree: int = 2) -> None:
         self.degree = checks.integer(degree, "degree", 0, HIGHEST_DEGREE)
         with own_torch_state():
-            self.x = _pairs_side(x, "x")
-            self.y = _pairs_side(y, "y")
+            self.x = _one_dimension(x, "x")
+            self.y = _one_dimension(y, "y")
             if len(self.x) != len(self.y):
                 raise ValueError(
                     f"x and y must have the same length, got {len(self.x)} and {len(self.y)}"
                 )
             if len(self.x) < self.degree + 1:
                 raise ValueError(
-                    f"a polynomial of degree {self.degree} needs at least {self.degree + 1} pairs, "
-                    f"got {len(self.x)}"
+                    f"a polynomial of degree {self.degree} needs at least {self.degree + 1} "
+                    f"samples, got {len(self.x)}"
                 )
             self._powers = _powers(self.x, self.degree)
             self._share = one_over(len(self.x))
@@ -96,7 +96,7 @@ class PolynomialRegression:
             When params do not have P columns or x is not one-dimensional.
         """
         with own_torch_state(), torch.no_grad():
-            return self._lanes(params) @ _powers(_pairs_side(x, "x"), self.degree)
+            return self._lanes(params) @ _powers(_one_dimension(x, "x"), self.degree)
 
     def closed_form(self) -> ClosedForm:
         """The least-squares polynomial: unpacks as float64 coefficients (P,) and their loss.
@@ -150,7 +150,7 @@ class PolynomialRegression:
         return lanes
 
     def __repr__(self) -> str:
-        return f"PolynomialRegression({len(self.x)} pairs, degree={self.degree})"
+        return f"PolynomialRegression({len(self.x)} samples, degree={self.degree})"
 
 
 def polynomial_values(params: Tensor, powers: Tensor) -> Tensor:
@@ -174,7 +174,7 @@ def one_over(n: int) -> Tensor:
     return torch.tensor(1 / n, dtype=torch.float32, device="cpu")
 
 
-def _pairs_side(values: Any, name: str) -> Tensor:
+def _one_dimension(values: Any, name: str) -> Tensor:
     tensor = checks.finite_float32(values, name)
     if tensor.ndim != 1 or not len(tensor):
         raise ValueError(

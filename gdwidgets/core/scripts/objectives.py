@@ -234,7 +234,7 @@ def samples(x: torch.Tensor, y: torch.Tensor) -> list[str]:
         told = f"{count}, generator=generator{literals.settings()}"
         return [
             "",
-            "# The course's training pairs; the global generator is left alone",
+            "# The course's training samples; the global generator is left alone",
             "generator = torch.Generator().manual_seed(0)",
             *literals.fitted([f"x = 2 * torch.rand({told})", f"noise = torch.randn({told})"]),
             "y = x + 2 * (x - 0.9) ** 2 + 0.3 * torch.cos(20 * x) + 0.1 * noise",

@@ -16,6 +16,9 @@ from gdwidgets.explorers.accumulation.panel import NAMES, lane_names
 from gdwidgets.ui import text
 from gdwidgets.ui.runs import lane_outcome, lane_steps, window
 
+MOST_LISTED = 1000
+"""Updates between clearings up to which the stable rates are listed."""
+
 VERBS = {
     Asymptotic.CONVERGES: "converges",
     Asymptotic.OSCILLATES: "oscillates indefinitely",
@@ -221,7 +224,7 @@ def why(
             f"Here it gets at most **{high}** times as far from the valley as the start, with a "
             f"period of **{period}** steps."
         )
-    if clear_every is not None and clear_every > 1:
+    if clear_every is not None and 1 < clear_every <= MOST_LISTED:
         factor = text.number(accumulation.period_factor(scaled, clear_every), 3)
         rates = accumulation.landing_rates(lam, clear_every)
         lands = text.listed([text.number(float(rate), 3) for rate in rates[:3]])

@@ -6,16 +6,18 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ipywidgets import HTML, FloatSlider, HBox, Layout, ToggleButton, VBox, Widget
+from ipywidgets import HTML, Dropdown, FloatSlider, HBox, Layout, ToggleButton, VBox, Widget
 from torch import Tensor
 
-from gdwidgets.ui.form import Field
+from gdwidgets.ui.form import Field, captioned
 from gdwidgets.ui.playback.transport import Transport
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.text import html_paragraphs
 
 MOST_LEAVES = 8
 """Tensors that get a switch of their own; of more, the rest is set by ``requires_grad``."""
+
+FOLLOW = "the present step"
 
 MOST_SLIDERS = 12
 """Numbers that get a slider of their own."""
@@ -24,6 +26,9 @@ STYLE = """
 .gdwidgets.gdw-autograd .gdw-chips { gap: 6px; }
 .gdwidgets.gdw-autograd .gdw-chips .widget-toggle-button { padding: 0 10px;
   font-size: calc(13px * var(--gdw-size)); }
+@container (max-width: 890px) {
+  .gdwidgets.gdw-autograd .gdw-chips { gap: 4px; }
+  .gdwidgets.gdw-autograd .gdw-chips .widget-toggle-button { padding: 0 6px; } }
 .gdw-switches { gap: 8px; align-items: center; flex-wrap: wrap; }
 .gdw-switches .gdw-caption { line-height: calc(32px * var(--gdw-size)); }
 .gdwidgets .gdw-leaf-switch.mod-active { background: #dff3e6; border-color: #1b7f4b;
@@ -68,6 +73,35 @@ def close(widgets: Iterable[Widget]) -> None:
     for widget in widgets:
         for part in (widget.layout, widget.style, widget):
             part.close()
+
+
+class NodeChoice:
+    """A list of the nodes: the keyboard's way to what a click on a node does.
+
+    Parameters
+    ----------
+    chosen
+        Called with a node's name, or an empty text for the node of the present step.
+    """
+
+    def __init__(self, chosen: Callable[[str], None]) -> None:
+        self._shown = ""
+        self.list = Dropdown(options=[(FOLLOW, "")], value="")
+        self.widget = captioned(
+            self.list, "details of", "176px", "The node whose details are shown; or click one"
+        )
+        self.list.observe(
+            lambda change: None if change["new"] == self._shown else chosen(change["new"]),
+            names="value",
+        )
+
+    def show(self, names: Mapping[str, str], selected: str) -> None:
+        """Show the nodes, by what they are called, and which one is selected."""
+        options = [(FOLLOW, ""), *names.items()]
+        self._shown = selected
+        if list(self.list.options) != options:
+            self.list.options = options
+        self.list.value = selected
 
 
 class LeafSwitches(HBox):

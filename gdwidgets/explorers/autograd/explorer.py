@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ipywidgets import HTML, HBox, Layout, VBox, Widget
@@ -25,7 +27,7 @@ from gdwidgets.core.scripts.graph import graph_script
 from gdwidgets.explorers.autograd import bars as bars_module
 from gdwidgets.explorers.autograd import controls, expression, plots
 from gdwidgets.explorers.autograd.bars import LayerBars
-from gdwidgets.explorers.autograd.controls import LeafSliders, LeafSwitches, Twice
+from gdwidgets.explorers.autograd.controls import LeafSliders, LeafSwitches, NodeChoice, Twice
 from gdwidgets.explorers.autograd.expression import OWN, chosen_preset
 from gdwidgets.explorers.autograd.lines import executed, html_lines, program
 from gdwidgets.explorers.autograd.plots import HEIGHT, PANEL, GraphPicture
@@ -36,7 +38,7 @@ from gdwidgets.explorers.autograd.why import chain_rule, depth_words, layer_size
 from gdwidgets.ui import text
 from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.fold import Part
-from gdwidgets.ui.form import Choice, Switch, Whole
+from gdwidgets.ui.form import Choice, Switch, Whole, row
 from gdwidgets.ui.playback.cursor import a_speed
 from gdwidgets.ui.settings import Setting, same
 from gdwidgets.ui.situations import SENTENCE, Situations
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
 
 FOLLOWING = {"function", "tensors", "preset"}
 """Settings that make another expression, which the present switches need not fit."""
+
+REST = 0.3
+"""Seconds without a change after which a leaf's gradient is checked."""
 
 MOST_NUDGED = 24
 """Numbers that are nudged for the details of a leaf; the fold nudges more."""
@@ -187,6 +192,8 @@ class AutogradExplorer(Explorer):
 
     max_steps = Int(0, read_only=True)
     """The length of the walk; it follows from the graph."""
+
+    _check_awaited = False
 
     picture_graph: AutogradGraph
     """What is drawn: the recording, collapsed when it has more than 200 nodes."""
@@ -416,6 +423,7 @@ class AutogradExplorer(Explorer):
             self.handler(lambda name, on: self._kept(self.require_grad, name, on))
         )
         self.sliders = LeafSliders(self.handler(self.set_number))
+        self.choice = NodeChoice(self.handler(lambda name: setattr(self, "selected", name)))
         self.detach_button = controls.switch("detach", "Detach the result of the node shown")
         self._detach_shown: tuple[str, bool] = ("", False)
         turn = self.handler(lambda on: self._kept(self.detach, self._detach_shown[0], on))
@@ -429,6 +437,16 @@ class AutogradExplorer(Explorer):
         what = HBox([fields[0], self.detach_button, *fields[1:]])
         what.add_class("gdw-switches")
         return [self.switches, what]
+
+    def build_settings(self) -> Widget:
+        """Make the fold *Settings*; the list of nodes stands first."""
+        rows = super().build_settings()
+        rows.children = (row(self.choice.widget), *rows.children)
+        return rows
+
+    def _show_choice(self) -> None:
+        names = {self.words.called(name): name for name in self.picture_graph.nodes}
+        self.choice.show(names, self.selected)
 
     def _kept(self, method: Callable[..., None], name: str, on: bool) -> None:
         """Do what a switch says; when that fails, the switch shows the old value again."""
@@ -462,7 +480,8 @@ class AutogradExplorer(Explorer):
 
     def loose_widgets(self) -> tuple[Widget, ...]:
         """The bars and the sliders, until their fold is opened."""
-        return (self.bars.view, self.bars.figure, self.bars.key, self.sliders)
+        bars = (self.bars.view, self.bars.figure, self.bars.key)
+        return (*bars, self.sliders, self.choice.widget)
 
     def style_sheet(self) -> str:
         """Styles of the picture, the panel and the controls."""
@@ -490,11 +509,12 @@ class AutogradExplorer(Explorer):
         self.drawing.show_graph(self.picture_graph, self.words)
         self._show_bars()
         self._situation = self._matching()
+        before = tuple(self.chips.chips.values())
         self.chips.offer(self.situations_offered)
-        new = self._show_switches()
+        new = self._show_switches() or before != tuple(self.chips.chips.values())
         given = expression.expression(self.function, self.tensors, self.preset, self.layers)
         new = self.sliders.show(given.tensors, self.graph.values) or new
-        if self._ready:
+        if new and self._ready:
             self.adopt_widgets()
 
     def _show_switches(self) -> bool:
@@ -502,9 +522,10 @@ class AutogradExplorer(Explorer):
         return self.switches.show(floating, self.graph.requires_grad)
 
     def show_view(self) -> None:
-        """Check the node whose details are shown."""
+        """Check and show which node's details are shown."""
         if self.selected and self.selected not in self.picture_graph.nodes:
             self._refuse_selected(self.graph)
+        self._show_choice()
 
     def _show_bars(self) -> None:
         layers = self._shown.layers
@@ -550,6 +571,7 @@ class AutogradExplorer(Explorer):
             html_lines(self.lines, executed(self.picture_graph, self.lines, k))
             + (self.words.refused() if refused else "")
             + self.words.details(name, k, self._nudged(name, k))
+            + f"<div class=gdw-summary>{escape(self.words.summary(k))}</div>"
         )
         if self.details.value != html:
             self.details.value = html
@@ -572,7 +594,21 @@ class AutogradExplorer(Explorer):
         done = any(s.node == name and s.grad is not None for s in self.picture_graph.steps[:k])
         if node is None or node.kind != "leaf" or not few or not done or self.playing:
             return None
+        if self._check is None and self._by_hand:
+            # A hand that drags is not kept waiting: what has to be computed is shown when it rests.
+            if not self._check_awaited:
+                self._check_awaited = True
+                self._loop.start(self._check_soon())
+            return None
         return next((d for d in self.check.differences if d.name == name), None)
+
+    async def _check_soon(self) -> None:
+        graph = None
+        while graph is not self.graph:
+            graph = self.graph
+            await asyncio.sleep(REST)
+        self._check_awaited = False
+        self.draw_text(self.drawn)
 
     @property
     def check(self) -> GradientCheck:

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-MINUS = "\u2212"
+from gdwidgets.ui.text import number
 
 MOST_SHOWN = 4
 """Rows and columns of a tensor that are written out."""
-
-
-def scalar(value: float, digits: int = 4) -> str:
-    """One number, short, with the exponent as a person writes it."""
-    text = f"{value:.{digits}g}"
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        text = f"{mantissa}e{int(exponent)}"
-    return "0" if text in {"-0", "0"} else text.replace("-", MINUS)
 
 
 def shape(tensor: Tensor) -> str:
@@ -29,9 +20,9 @@ def brief(tensor: Tensor | None, digits: int = 4, most: int = 3) -> str:
     if tensor is None:
         return ""
     if tensor.numel() == 1:
-        return scalar(float(tensor), digits)
+        return number(float(tensor), digits)
     if 0 < tensor.numel() <= most:
-        return "[" + ", ".join(scalar(float(v), digits) for v in tensor.flatten()) + "]"
+        return "[" + ", ".join(number(float(v), digits) for v in tensor.flatten()) + "]"
     return shape(tensor)
 
 
@@ -63,7 +54,7 @@ def said(tensor: Tensor | None) -> str:
 def plainly(tensor: Tensor, digits: int = 4) -> str:
     """A tensor beside its shape: a number, a list where one dimension will do, or nested lists."""
     if tensor.numel() == 1:
-        return scalar(float(tensor), digits)
+        return number(float(tensor), digits)
     flat = tensor.numel() == max(tensor.shape)
     return written(tensor.flatten() if flat else tensor, digits)
 
@@ -73,7 +64,7 @@ def written(tensor: Tensor, digits: int = 4) -> str:
 
     def nested(values: Tensor) -> str:
         if values.dim() == 0:
-            return scalar(float(values), digits)
+            return number(float(values), digits)
         inner = [nested(part) for part in values[:MOST_SHOWN]]
         if len(values) > MOST_SHOWN:
             inner.append("…")

@@ -8,7 +8,7 @@ ring.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,9 @@ PANEL = 284
 
 LEAST_ROW = 84
 """Height that a node needs with a value below and a gradient above it, in pixels."""
+
+APART = np.array([-6.0, -1.0, 6.0, 1.0])
+"""Room around a product on a line: left, top, right, bottom, in pixels."""
 
 MARGIN = (20, 12)
 """Room for texts left and right of the plot area, in pixels."""
@@ -92,6 +95,7 @@ DARK .gdwidgets .gdw-graph path.line[style*="rgb(27, 31, 37)"] { stroke: #c9ced6
 .gdw-graph-key { display: flex; flex-wrap: wrap; gap: 0 16px; justify-content: flex-end;
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   color: var(--gdw-quiet); }
+@container (max-width: 890px) { .gdw-graph-key { display: none; } }
 .gdw-graph-key i { display: inline-block; width: 12px; height: 12px; border: 2px solid;
   margin-right: 6px; vertical-align: -2px; box-sizing: border-box; }
 .gdw-graph-key .gdw-op { border-radius: 50%; }
@@ -194,7 +198,7 @@ class GraphPicture:
         self.gradients = self._labels(colors=[GRADIENT])
         for kind, mark in self.nodes.items():
             mark.on_element_click(
-                lambda _, event, kind=kind: self._clicked(kind, event["data"]["index"])
+                lambda _, event, kind=kind: self._clicked(kind, event.get("data", {}))
             )
         self.figure = bq.Figure(
             marks=[
@@ -230,7 +234,7 @@ class GraphPicture:
     # -- marks -------------------------------------------------------------------------------
 
     def _lines(self, colour: str, width: float, **traits: str) -> bq.Lines:
-        none = np.zeros(2, np.float32)
+        none = np.full(2, -9, np.float32)
         return bq.Lines(
             x=none, y=none, scales=self._scales, colors=[colour], stroke_width=width, **traits
         )
@@ -265,10 +269,19 @@ class GraphPicture:
             **{"font_weight": "bold", **traits},
         )
 
-    def _clicked(self, kind: str, index: int) -> None:
+    def _clicked(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Tell which node was clicked, by its place.
+
+        The index that bqplot sends is that of the mark as it was when the node's element was made.
+        """
         names = self._names.get(kind, [])
-        if 0 <= index < len(names):
-            self._on_click(names[index])
+        try:
+            x, y = float(data["x"]), float(data["y"])
+        except (KeyError, TypeError, ValueError):
+            return
+        places = {name: self._placed.points[name] for name in names}
+        if names:
+            self._on_click(min(names, key=lambda n: math.dist(places[n], (x, y))))
 
     def resize(self, scale: float) -> None:
         """Make the figure ``scale`` times as large as it normally is."""
@@ -599,7 +612,7 @@ class GraphPicture:
                     np.full(len(places), wide),
                 )
             )
-            covered = _overlap(spots, taken).sum(axis=1)
+            covered = _overlap(spots + APART, taken).sum(axis=1)
             outside = (
                 np.maximum(self._ends[0] - spots[:, 0], 0)
                 + np.maximum(spots[:, 2] - self._ends[1], 0)
@@ -640,7 +653,8 @@ def _overlap(some: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
 def joined(lines: Sequence[NDArray[np.float64]]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Lines (m, 2) as one mark's x and y, float32, with a break between them."""
     if not lines:
-        return np.zeros(2, np.float32), np.zeros(2, np.float32)
+        # Off the picture: a line of no length with round ends would be a dot.
+        return np.full(2, -9, np.float32), np.full(2, -9, np.float32)
     xs, ys = [lines[0][:, 0]], [lines[0][:, 1]]
     for line in lines[1:]:
         xs += [line[:1, 0], line[:, 0]]

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from gdwidgets.core.autograd.finite_differences import GradientCheck
 from gdwidgets.core.autograd.nodes import AutogradGraph
-from gdwidgets.explorers.autograd.numbers import MINUS, brief
+from gdwidgets.explorers.autograd.numbers import brief
 from gdwidgets.explorers.autograd.text import Words
-from gdwidgets.ui.text import counted, html_paragraphs, html_table, number
+from gdwidgets.ui.text import MINUS, counted, html_paragraphs, html_table, number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,8 @@ from gdwidgets.core.autograd.finite_differences import Difference
 from gdwidgets.core.autograd.nodes import AutogradGraph, Local, Node, Step, Untracked
 from gdwidgets.core.autograd.trace import word
 from gdwidgets.core.scripts.graph import call_text
-from gdwidgets.explorers.autograd.numbers import MINUS, brief, plainly, said, scalar, shape
-from gdwidgets.ui.text import counted, fixed, listed, superscript
+from gdwidgets.explorers.autograd.numbers import brief, plainly, said, shape
+from gdwidgets.ui.text import MINUS, counted, fixed, listed, number, superscript
 
 SIGNS = {
     "add": "+",
@@ -69,6 +69,9 @@ LONGEST = 6
 MOST_WRITTEN = 4
 """Numbers of a gradient that are written out on a line."""
 
+MOST_TOLD = 30
+"""Nodes that are told of in words."""
+
 MOST_WAYS = 4
 """Gradients that meet at a node and are named one by one."""
 
@@ -121,6 +124,28 @@ class Words:
     def name(self, node: str) -> str:
         """What a node's tensor is called."""
         return self._variables.get(node, node)
+
+    def called(self, node: str) -> str:
+        """What a node is called in a list: its name, and the variable that holds its result."""
+        variable = self.name(node)
+        return node if variable == node else f"{node} ({variable})"
+
+    def summary(self, k: int) -> str:
+        """The picture in words, for who cannot see it: nodes, values, and gradients so far."""
+        seen = self.graph.steps[:k]
+        computed = {step.node for step in seen if step.phase == "forward"}
+        arrived = {s.node: s.grad if s.grad is not None else s.grad_output for s in seen if s.call}
+        parts = []
+        for name, node in list(self.graph.nodes.items())[:MOST_TOLD]:
+            part = self.called(name)
+            if node.kind != "operation" or name in computed:
+                part += f" = {brief(node.value, 4, 4) or 'several'}"
+            if arrived.get(name) is not None:
+                part += f", gradient {brief(arrived[name], 4, 4)}"
+            parts.append(part)
+        more = len(self.graph.nodes) - len(parts)
+        rest = f"; and {more} more" if more else ""
+        return f"Graph of {counted(self._total, 'node')}: {'; '.join(parts)}{rest}."
 
     def equation(self, node: Node) -> str:
         """``z = matmul + b``, or the bare name of a tensor."""
@@ -378,15 +403,15 @@ def _cut(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-def _with_number(operation: str, number: float) -> str:
+def _with_number(operation: str, operand: float) -> str:
     """The sign of an operation with a number: ``x³``, ``×2``, ``1−``."""
     sign = SIGNS.get(operation, _cut(operation))
     if operation == "pow":
-        whole = number.is_integer()
-        return f"x{superscript(int(number))}" if whole else f"x^{scalar(number, 3)}"
+        whole = operand.is_integer()
+        return f"x{superscript(int(operand))}" if whole else f"x^{number(operand, 3)}"
     if operation in {"add", "sub", "mul", "div", "truediv"}:
-        return f"{sign}{scalar(number, 3)}"
-    return f"{scalar(number, 3)}{sign}" if operation in {"rsub", "rtruediv"} else sign
+        return f"{sign}{number(operand, 3)}"
+    return f"{number(operand, 3)}{sign}" if operation in {"rsub", "rtruediv"} else sign
 
 
 def _nudged(check: Difference) -> str:

@@ -8,7 +8,7 @@ import torch
 
 from gdwidgets.core.autograd.depth import factors, sigmoid_fixed_point
 from gdwidgets.core.autograd.nodes import AutogradGraph, Local
-from gdwidgets.explorers.autograd.numbers import brief, scalar
+from gdwidgets.explorers.autograd.numbers import brief
 from gdwidgets.explorers.autograd.text import Words
 from gdwidgets.ui.text import counted, number
 
@@ -138,8 +138,8 @@ def depth_words(activation: str, sizes: Sequence[float], start: float) -> list[s
     steps = factors(sizes)
     measured = (
         f"**{layers} multiply the gradient by {number(sizes[0], 3)}**; "
-        f"the first of them by {scalar(float(steps[0]), 4)}, the last by "
-        f"{scalar(float(steps[-1]), 4)}."
+        f"the first of them by {number(float(steps[0]), 4)}, the last by "
+        f"{number(float(steps[-1]), 4)}."
     )
     return [measured, _prediction(activation, sizes, start)]
 
@@ -159,7 +159,7 @@ def _prediction(activation: str, sizes: Sequence[float], start: float) -> str:
         return (
             "Tanh: the values approach 0, where the derivative 1 − tanh² is 1. The gradient falls "
             "as a **power of the depth n, n^(−3/2)**, not exponentially: "
-            f"(1 + 2 n a²/3)^(−3/2) = {number(after, 3)} from a = {scalar(start)} after "
+            f"(1 + 2 n a²/3)^(−3/2) = {number(after, 3)} from a = {number(start)} after "
             f"{counted(count, 'layer')}."
         )
     if activation == "relu":
@@ -170,7 +170,7 @@ def _prediction(activation: str, sizes: Sequence[float], start: float) -> str:
     factor = float(factors(sizes)[-1])
     what = "grows" if factor > 1 else "shrinks" if factor < 1 else "keeps its size"
     return (
-        f"Every layer multiplies by the same **{scalar(factor)}**, the size of its weight: the "
-        f"gradient **{what}**, {scalar(factor)} to the power {count} = "
+        f"Every layer multiplies by the same **{number(factor)}**, the size of its weight: the "
+        f"gradient **{what}**, {number(factor)} to the power {count} = "
         f"{number(factor**count, 3)}. A weight above 1 makes it explode, one below 1 vanish."
     )

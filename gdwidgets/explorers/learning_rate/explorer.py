@@ -13,8 +13,8 @@ from ipywidgets import HTML, HBox, Layout, VBox, Widget
 from numpy.typing import NDArray
 
 from gdwidgets.core import (
-    RULES,
     Descent,
+    GradientDescent,
     MiniBatches,
     PolynomialRegression,
     Rule,
@@ -24,6 +24,7 @@ from gdwidgets.core import (
     tables,
     training_pairs,
 )
+from gdwidgets.core.analysis.noise import noise_floor
 from gdwidgets.core.analysis.quadratic import Quadratic, quadratic
 from gdwidgets.core.objectives.least_squares import ClosedForm
 from gdwidgets.core.scripts.descent import descent_script
@@ -33,12 +34,14 @@ from gdwidgets.explorers.learning_rate.fits import FitPlot
 from gdwidgets.explorers.learning_rate.lanes import LaneTable
 from gdwidgets.explorers.learning_rate.losses import Losses
 from gdwidgets.explorers.learning_rate.printed_page import Page
+from gdwidgets.explorers.learning_rate.shape import ShapeField
 from gdwidgets.explorers.learning_rate.situations import SITUATIONS
 from gdwidgets.explorers.learning_rate.track import Mark, RateTrack
 from gdwidgets.ui import printed, text
 from gdwidgets.ui.descent_explorer import DescentExplorer
+from gdwidgets.ui.described import RuleChoice, RuleField, rate_at
 from gdwidgets.ui.fold import Part
-from gdwidgets.ui.form import Choice, Optional, Slide, Switch, Whole
+from gdwidgets.ui.form import Choice, Optional, Switch, Whole
 from gdwidgets.ui.playback.cursor import AUTO, a_speed
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
@@ -59,12 +62,10 @@ AT_ONCE = 0.04
 """Seconds of computing before the first picture of a run that a hand has changed."""
 
 ON_CHANGE = ("keep", "restart", "continue")
-THEORIES = ("none", "prediction")
+THEORIES = ("none", "prediction", "noise")
 TABLES = ("steps", "gradients", "course", "training")
 SHOWN_ANEW = ("theory", "mark_best", "shown_table", "log_steps")
 """Settings of the view that a situation sets anew."""
-CONSTANTS = ("beta", "alpha", "beta1", "beta2", "eps")
-"""Settings that are constants of update rules, by the names that the rules give them."""
 
 
 class LearningRateExplorer(DescentExplorer):
@@ -89,7 +90,7 @@ class LearningRateExplorer(DescentExplorer):
 
     TITLE = "Learning rates"
     MORE = (
-        ("rule", *CONSTANTS),
+        ("rule",),
         ("degree", "max_steps", "batch_size", "batch_seed", "log_steps", "lane"),
     )
     SITUATIONS: ClassVar[Situations] = SITUATIONS
@@ -116,55 +117,15 @@ class LearningRateExplorer(DescentExplorer):
         given.rule,
         label="update rule",
         help="How gradients become an update",
-        control=Choice(tuple((rule.label, name) for name, rule in RULES.items()), "184px"),
+        control=RuleChoice(),
     )
-    """The update rule of all lanes: a name from ``gdwidgets.core.RULES``, whose constants are the
-    settings below, or a rule object with its own. Default ``"gd"``."""
+    """The update rule of all lanes: a name from ``gdwidgets.core.RULES``, a rule object such as
+    ``Momentum(beta=0.5)``, or a class or factory of ``torch.optim``. Default ``"gd"``."""
 
-    beta = Setting(
-        0.9,
-        checks.fraction,
-        label="momentum β",
-        help="Part of the velocity that an update of momentum keeps",
-        control=Slide(0.0, 0.99, 0.01),
-    )
-    """Momentum β of ``"momentum"`` and ``"nesterov"``, in [0, 1). Default 0.9."""
-
-    alpha = Setting(
-        0.99,
-        checks.fraction,
-        label="α",
-        help="Part of the mean square of the gradient that RMSprop keeps in an update",
-        control=Slide(0.0, 0.999, 0.001),
-    )
-    """α of ``"rmsprop"``, in [0, 1). Default 0.99."""
-
-    beta1 = Setting(
-        0.9,
-        checks.fraction,
-        label="β₁",
-        help="Part of the mean gradient that Adam keeps in an update",
-        control=Slide(0.0, 0.99, 0.01, width="200px"),
-    )
-    """β₁ of ``"adam"``, in [0, 1). Default 0.9."""
-
-    beta2 = Setting(
-        0.999,
-        checks.fraction,
-        label="β₂",
-        help="Part of the mean square of the gradient that Adam keeps in an update",
-        control=Slide(0.0, 0.9999, 0.0001, width="200px"),
-    )
-    """β₂ of ``"adam"``, in [0, 1). Default 0.999."""
-
-    eps = Setting(
-        1e-8,
-        checks.positive,
-        label="ε",
-        help="Added to the root by which RMSprop and Adam divide",
-        control=Slide(1e-10, 1.0, log=True, width="200px"),
-    )
-    """ε of ``"rmsprop"`` and ``"adam"``, above 0. Default 1e-8."""
+    rate_schedule = Setting(None, given.rate_schedule, help="How every learning rate changes")
+    """The schedule γ(t) of all lanes, which begins at each lane's own learning rate: a named one
+    from ``gdwidgets.core.rules.schedules`` with its constants, or its name; ``None`` (default) for
+    constant rates."""
 
     init = Setting(None, given.data, help="Initial coefficients")
     """Initial coefficients, degree + 1 numbers; ``None`` for normal draws after seed 1."""
@@ -251,11 +212,14 @@ class LearningRateExplorer(DescentExplorer):
         lambda value, name: checks.one_of(value, name, THEORIES),
         label="line in the loss plot",
         help="A thin line of theory over the loss of the chosen lane",
-        control=Choice((("none", "none"), ("predicted loss", "prediction")), "152px"),
+        control=Choice(
+            (("none", "none"), ("predicted loss", "prediction"), ("noise floor", "noise")), "152px"
+        ),
         view=True,
     )
-    """The theory drawn over the loss: ``"none"``, or ``"prediction"``, the loss of the chosen lane
-    as Σ cᵢ² (1 − γλᵢ)²ᵏ has it."""
+    """The theory drawn over the loss of the chosen lane: ``"none"``; ``"prediction"``, the loss as
+    Σ cᵢ² (1 − γλᵢ)²ᵏ has it; ``"noise"``, the loss that mini-batches leave on average, as a band
+    above the smallest."""
 
     mark_best = Setting(
         False,
@@ -324,7 +288,7 @@ class LearningRateExplorer(DescentExplorer):
             before = self._applied or {}
             k = self.drawn
             self.schedule = given.continued(self.schedule, before["learning_rates"], k)
-            return self.descent.fork(k, learning_rate=list(self.learning_rates))
+            return self.descent.fork(k, learning_rate=self._scheduled(self.learning_rates))
         if "learning_rates" in changed and "schedule" not in changed:
             # A schedule belongs to the rates it was made with.
             self.schedule = ()
@@ -343,7 +307,11 @@ class LearningRateExplorer(DescentExplorer):
                 )
         init = initial_parameters(count) if self.init is None else self.init
         descent = Descent(
-            objective, init, list(parts[0][1]), rule=self.present_rule, max_steps=self.max_steps
+            objective,
+            init,
+            self._scheduled(parts[0][1]),
+            rule=self.present_rule,
+            max_steps=self.max_steps,
         )
         if not np.isfinite(descent.loss[0]).all() or not np.isfinite(descent.grad[0]).all():
             raise ValueError(
@@ -353,7 +321,7 @@ class LearningRateExplorer(DescentExplorer):
         for (until, _), (_, rates) in pairwise(parts):
             if descent.advance_to(until) < until:
                 break  # every lane has ended: later rates change nothing
-            descent = descent.fork(until, learning_rate=list(rates))
+            descent = descent.fork(until, learning_rate=self._scheduled(rates))
         return descent
 
     def _check_lane(self, changed: frozenset[str]) -> None:
@@ -392,18 +360,8 @@ class LearningRateExplorer(DescentExplorer):
 
     @property
     def present_rule(self) -> Rule:
-        """The update rule with its present constants."""
-        rule = as_rule(self.rule)
-        constants: dict[str, Any] = {name: getattr(self, name) for name in self.constants}
-        return type(rule)(**constants) if constants else rule
-
-    @property
-    def constants(self) -> tuple[str, ...]:
-        """Names of the settings that are constants of the present rule."""
-        if not isinstance(self.rule, str):
-            return ()
-        rule = as_rule(self.rule)
-        return tuple(name for name in CONSTANTS if hasattr(rule, name))
+        """The update rule with its constants."""
+        return as_rule(self.rule)
 
     @property
     def regression(self) -> PolynomialRegression:
@@ -441,7 +399,14 @@ class LearningRateExplorer(DescentExplorer):
 
     def rates_at(self, k: int) -> given.Rates:
         """The learning rates of the update from record ``k`` on, (L,)."""
-        return next((part for until, part in self.schedule if k < until), self.learning_rates)
+        part = next((part for until, part in self.schedule if k < until), self.learning_rates)
+        return tuple(rate_at(rate, k) for rate in self._scheduled(part))
+
+    def _scheduled(self, rates: given.Rates) -> list[Any]:
+        """Learning rates as numbers, or as schedules that begin at them."""
+        if self.rate_schedule is None:
+            return list(rates)
+        return [dataclasses.replace(self.rate_schedule, start=rate) for rate in rates]
 
     # -- lanes -------------------------------------------------------------------------------
 
@@ -607,7 +572,7 @@ class LearningRateExplorer(DescentExplorer):
             self.compute(self.goal, FIRST)
         descent, closed = self.all_lanes, self.closed_form
         names = self.with_own([words.rate(rate) for rate in self.learning_rates])
-        runs = self.lane_runs
+        runs, facts = self.lane_runs, self.facts
         self.fits.show_run(self.regression, runs)
         self.lanes.show_own(on=self.own_lane is not None)
         losses = self.losses
@@ -620,11 +585,19 @@ class LearningRateExplorer(DescentExplorer):
             diverged=lambda: descent.outcomes == "diverged",
             runs=runs,
             levels=[(closed.loss, "")],
-            theory=why.prediction(self.facts, self.lane) if self.theory != "none" else None,
+            theory=self._theory_line(),
+            band=why.noise_band(facts, self.lane) if self.theory == "noise" else None,
             points=self._batch_losses(),
             title=self._loss_title(),
             brief=self._by_hand,
         )
+
+    def _theory_line(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """The one thin line of theory: the predicted loss, or the upper end of the noise floor."""
+        if self.theory == "prediction":
+            return why.prediction(self.facts, self.lane)
+        band = why.noise_band(self.facts, self.lane) if self.theory == "noise" else None
+        return None if band is None else (band[0], band[2])
 
     def _loss_title(self) -> str:
         over = " over all samples" if self.batch_size is not None else ""
@@ -646,11 +619,15 @@ class LearningRateExplorer(DescentExplorer):
         return steps[fine], values[fine], lane
 
     def progressed(self, *, done: bool) -> None:
-        """More of the run is recorded: draw it."""
-        if self.batch_size is not None and self.descent.recorded > self._pointed:
+        """More of the run is recorded: draw it, in strides, for a drawing costs many updates."""
+        recorded = self.descent.recorded
+        if not done and self.step <= self.computed and recorded < 1.5 * self._pointed + 100:
+            return
+        if self.batch_size is not None and recorded > self._pointed:
             self.show_recording()
-        else:
-            self.loss_plot.extend()
+        elif self.playing:
+            self.loss_plot.extend()  # paused, all is drawn anew anyway
+        self._pointed = recorded
         super().progressed(done=done)
 
     def show_view(self) -> None:
@@ -666,20 +643,16 @@ class LearningRateExplorer(DescentExplorer):
         self.track.show_marks(self.quadratic.limit, *self._marks())
         self.track.show_rates(self.learning_rates)
         self.lanes.show_rates(self.learning_rates)
-        self._show_constants()
-
-    def _show_constants(self) -> None:
-        """Show the controls of the present rule's constants, as far as controls are made."""
-        for name in CONSTANTS:
-            if name in self.form.fields:
-                shown = None if name in self.constants else "none"
-                self.form.field(name).widget.layout.display = shown
 
     def build_settings(self) -> Widget:
-        """Make the fold *Settings*; constants of other rules are not shown."""
-        made = super().build_settings()
-        self._show_constants()
-        return made
+        """As all, with the schedule and the further constants of the update rule."""
+        box = super().build_settings()
+        schedule = ShapeField(self.declared()["rate_schedule"], lambda: self.max_steps)
+        self.form.add("rate_schedule", "rate_schedule", schedule)
+        rule = self.form.field("rule")
+        constants = [rule.constants.others] if isinstance(rule, RuleField) else []
+        box.children = (*box.children[:1], *constants, schedule.widget, *box.children[1:])
+        return box
 
     _shown_theory: tuple[Any, ...] = ()
 
@@ -729,7 +702,12 @@ class LearningRateExplorer(DescentExplorer):
     def standing(self, k: int) -> words.Standing:
         """How the lanes stand with the cursor at ``k``, in numbers."""
         return words.standing(
-            self.descent, self.losses(), self.closed_form.coefficients, self.rates_at(k), k
+            self.descent,
+            self.losses(),
+            self.closed_form.coefficients,
+            self.rates_at(k if self.rate_schedule is None else 0),
+            k,
+            symbol="γ" if self.rate_schedule is None else "γ₀",
         )
 
     def _standing_drawn(self, k: int) -> words.Standing:
@@ -750,13 +728,24 @@ class LearningRateExplorer(DescentExplorer):
             max_steps=self.max_steps,
             batch_size=self.batch_size,
             samples=len(self.regression.x),
-            scheduled=bool(self.schedule),
+            changing=bool(self.schedule) or self.rate_schedule is not None,
+            noise=self._noise(),
         )
+
+    def _noise(self) -> tuple[float, ...]:
+        objective = self.descent.objective
+        if not isinstance(objective, MiniBatches) or not isinstance(
+            self.present_rule, GradientDescent
+        ):
+            return ()
+        return tuple(noise_floor(objective, rate).dealt for rate in self.learning_rates)
 
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""
         now = self.standing(k)
         speeds = why.speeds(self.quadratic, self.present_rule, now.rates)
+        if self.rate_schedule is not None:
+            speeds = words.Speeds(None, "", (), ())
         return words.sentence(now, speeds, batch_size=self.batch_size)
 
     # -- runs, tables, code ------------------------------------------------------------------
@@ -900,6 +889,7 @@ COUNTED = (1 / 40, 1 / 2, 1, 3 / 2, 2)
 _STYLE = """
 .gdwidgets .gdw-rate-figure text.axislabel { display: none; }
 .gdw-figure { position: relative; overflow: visible; }
+.gdwidgets.gdw-large .gdw-sentence { height: calc(72px * var(--gdw-size)); }
 .gdwidgets .gdw-chips .widget-toggle-button { padding: 0 8px; }
 .gdwidgets .gdw-chips { gap: 4px; }
 """

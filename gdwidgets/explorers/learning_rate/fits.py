@@ -58,7 +58,7 @@ class FitPlot(Frame):
         self.ends = self.texts(align="middle")
         self.heading = self.texts(colors=[palette.INK], font_weight="normal")
         self.build(
-            [self.grid, self.data, self.ghosts, self.closed, self.fits, self.ends, self.heading],
+            [self.grid, self.data, self.ghosts, self.fits, self.closed, self.ends, self.heading],
             "gdw-curves",
         )
         self._places = np.linspace(0, 1, GRID, dtype=np.float32)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gdwidgets.core import Rule, as_rule, checks, own_torch_state
+from gdwidgets.core import RULES, as_rule, checks, own_torch_state
 from gdwidgets.core.objectives.regression import HIGHEST_DEGREE
+from gdwidgets.core.rules.protocol import same_rule
+from gdwidgets.core.rules.schedules import SCHEDULES, ConstantRate, NamedSchedule
 from gdwidgets.ui.playback.cursor import MOST_STEPS
 
 Rates = tuple[float, ...]
@@ -92,18 +94,39 @@ def rate(value: Any, name: str) -> float:
     return number
 
 
-def rule(value: Any, name: str) -> str | Rule:
-    """A rule's name or a rule object; one rule serves all lanes.
+def rule(value: Any, name: str) -> Any:
+    """A rule's name, or whatever `gdwidgets.core.as_rule` takes for one rule of all lanes.
 
     Raises
     ------
     ValueError
-        When it is neither; for an unknown name, names the nearest.
+        When it is none; for an unknown name, names the nearest.
     """
     if isinstance(value, (list, tuple)):
         raise ValueError(f"{name} must be one rule for all lanes, got {checks.shown(value)}")
-    as_rule(value)
-    return value
+    made = as_rule(value)
+    named = RULES.get(made.name)
+    return made.name if named is not None and same_rule(made, named) else value
+
+
+def rate_schedule(value: Any, name: str) -> NamedSchedule | None:
+    """A named schedule, from its name or with constants of its own; ``None`` for constant rates.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+    """
+    if value is None or isinstance(value, ConstantRate):
+        return None
+    if isinstance(value, NamedSchedule):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(
+            f"{name} must be None, a schedule such as Exponential(factor=0.999), or one of "
+            f"{', '.join(map(repr, SCHEDULES))}, got {checks.shown(value)}"
+        )
+    return rate_schedule(SCHEDULES[checks.one_of(value, name, SCHEDULES)], name)
 
 
 def schedule(value: Any, name: str) -> Schedule:

@@ -152,7 +152,7 @@ class LaneTable(HBox):
         The last column is text; all columns keep their width whatever is in them.
         """
         columns = len(head)
-        share = 100 / (columns - 1 + 1.9)
+        share = 100 / (columns - 1 + 2.2)
         widths = f"<colgroup><col span={columns - 1} style='width:{share:.2f}%'><col></colgroup>"
 
         def line(cells: Sequence[str], tag: str) -> str:
@@ -163,7 +163,7 @@ class LaneTable(HBox):
 
         body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
         # Below this width columns would cut their numbers: the table is scrolled instead.
-        least = 76 * (columns - 1) + 150
+        least = 76 * (columns - 1) + 184
         html = (
             f"<table style='min-width:calc({least}px * var(--gdw-size))'>{widths}"
             f"<tr>{line(head, 'th')}</tr>{body}</table>"

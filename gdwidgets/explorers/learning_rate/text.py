@@ -29,7 +29,7 @@ class Standing:
 
     step: int
     rates: tuple[float, ...]
-    """Learning rates in force at the step, (L,)."""
+    """Learning rates in force at the step, or of a schedule the first ones, (L,)."""
     outcomes: tuple[str, ...]
     """As far as they are seen at the step, (L,): see ``ui.runs.OUTCOMES``."""
     last: tuple[int, ...]
@@ -40,6 +40,8 @@ class Standing:
     """Over all samples, (L,)."""
     distance: Array
     """Of the coefficients from those of the closed form, (L,)."""
+    symbol: str = "γ"
+    """What the learning rates are called: ``γ``, or ``γ₀`` where a schedule begins there."""
 
     @property
     def lasting(self) -> list[int]:
@@ -58,7 +60,13 @@ class Standing:
 
 
 def standing(
-    descent: Any, loss: NDArray[Any], best: Array, rates: Sequence[float], k: int
+    descent: Any,
+    loss: NDArray[Any],
+    best: Array,
+    rates: Sequence[float],
+    k: int,
+    *,
+    symbol: str = "γ",
 ) -> Standing:
     """How the lanes of a descent stand at step ``k``.
 
@@ -74,6 +82,8 @@ def standing(
         Learning rates in force at the step, (L,).
     k
         The step.
+    symbol
+        What the learning rates are called.
     """
     steps, lanes = lane_steps(descent, k), np.arange(descent.lanes)
     params = descent.params[steps, lanes].astype(np.float64)
@@ -85,6 +95,7 @@ def standing(
         params=params,
         loss=loss[steps, lanes].astype(np.float64),
         distance=distance(params, best),
+        symbol=symbol,
     )
 
 
@@ -146,7 +157,7 @@ def sentence(now: Standing, speeds: Speeds, *, batch_size: int | None) -> str:
     lanes = len(now.rates)
     best = now.best
     loss = text.fixed(float(now.loss[best]))
-    who = f"γ = {rate(now.rates[best])}"
+    who = f"{now.symbol} = {rate(now.rates[best])}"
     over = " over all samples" if batch_size is not None else ""
     where = f"Update {now.step:,}{', the end' if now.ended else ''}"
     if lanes == 1:
@@ -165,8 +176,8 @@ def _first(now: Standing) -> str:
     loss = text.fixed(float(now.loss[now.lasting[0]]))
     if len(now.rates) == 1:
         return (
-            f"Update 0: **γ = {rate(now.rates[0])}, loss {loss}**. Press Play, and watch how the "
-            "fit approaches the dashed closed form, or leaves it."
+            f"Update 0: **{now.symbol} = {rate(now.rates[0])}, loss {loss}**. Press Play, and "
+            "watch how the fit approaches the dashed closed form, or leaves it."
         )
     return (
         f"Update 0: **{len(now.rates)} learning rates, one start, loss {loss}**. Which fit reaches "
@@ -183,7 +194,7 @@ def _reasons(now: Standing, speeds: Speeds, batch_size: int | None) -> str:
     beyond = [lane for lane in now.lasting if _is_beyond(now.rates[lane], speeds)]
     if beyond and not gone and batch_size is None:
         lane = max(beyond, key=lambda i: now.rates[i])
-        says = f"γ = {rate(now.rates[lane])} lies beyond the limit {speeds.written}"
+        says = f"{now.symbol} = {rate(now.rates[lane])} lies beyond the limit {speeds.written}"
         if speeds.growth:
             factor = text.number(speeds.growth[lane])
             says += f": each update multiplies its error along the steepest direction by {factor}"
@@ -196,7 +207,9 @@ def _reasons(now: Standing, speeds: Speeds, batch_size: int | None) -> str:
     slow = _slowest(now, speeds)
     if slow is not None and batch_size is None and len(parts) < 2:
         lane, times = slow
-        parts.append(f"γ = {rate(now.rates[lane])} is stable, and {_times(times)} slower")
+        parts.append(
+            f"{now.symbol} = {rate(now.rates[lane])} is stable, and {_times(times)} slower"
+        )
     if not parts and batch_size is None and speeds.halving:
         half = speeds.halving[now.best]
         if math.isfinite(half) and half >= 0.5:
@@ -213,7 +226,7 @@ def _diverged(now: Standing, lanes: Sequence[int], speeds: Speeds) -> str:
     updates = [f"{now.last[lane] + 1:,}" for lane in lanes]
     one = len(lanes) == 1
     if len(lanes) <= 3:
-        who = f"γ = {text.listed([rate(now.rates[lane]) for lane in lanes])}"
+        who = f"{now.symbol} = {text.listed([rate(now.rates[lane]) for lane in lanes])}"
         said = f"update {updates[0]}" if one or len(set(updates)) == 1 else None
         when = f"diverged at {said or 'updates ' + text.listed(updates)}"
     else:
@@ -302,7 +315,7 @@ def note(now: Standing, lane: int) -> str:
 def losses_described(now: Standing, max_steps: int, least: float) -> str:
     """The plot of losses for those who do not see it."""
     parts = [
-        f"γ = {rate(now.rates[lane])}: "
+        f"{now.symbol} = {rate(now.rates[lane])}: "
         + (note(now, lane) if outcome == "diverged" else text.number(float(now.loss[lane])))
         for lane, outcome in enumerate(now.outcomes)
     ]

@@ -43,7 +43,7 @@ class Facts:
     max_steps: int
     batch_size: int | None
     samples: int
-    scheduled: bool = False
+    changing: bool = False
     """Whether the learning rates change on the way."""
     noise: tuple[float, ...] = ()
     """Predicted excess of the loss that mini-batches leave, (L,); empty without them."""
@@ -52,21 +52,29 @@ class Facts:
 def rule_limit(rule: Rule, curvature: float) -> tuple[float | None, str]:
     """The largest stable learning rate of a rule at a curvature λ, and its formula.
 
-    ``None`` for rules that have none of this kind.
+    Weight decay adds to the curvature. ``None`` for rules that have no such limit.
     """
+    steep = curvature + decay_of(rule)
     if isinstance(rule, GradientDescent):
-        return (2 / curvature if curvature > 0 else math.inf), "2/λ"
+        formula = "2/(λ + weight decay)" if decay_of(rule) else "2/λ"
+        return (2 / steep if steep > 0 else math.inf), formula
     if isinstance(rule, Momentum):
-        return momentum_limit(curvature, rule.beta), "2(1 + β)/λ"
+        return momentum_limit(steep, rule.beta), "2(1 + β)/λ"
     if isinstance(rule, Nesterov):
-        limit = momentum_limit(curvature, rule.beta, nesterov=True)
-        return limit, "2(1 + β)/((1 + 2β)λ)"
+        return momentum_limit(steep, rule.beta, nesterov=True), "2(1 + β)/((1 + 2β)λ)"
     return None, ""
+
+
+def decay_of(rule: Rule) -> float:
+    """The weight decay of a rule, which adds to every curvature; 0 where it has none."""
+    return float(getattr(rule, "weight_decay", 0.0))
 
 
 def speeds(quadratic: Quadratic, rule: Rule, rates: Sequence[float]) -> Speeds:
     """What theory says of learning rates (L,) under a rule."""
     limit, formula = rule_limit(rule, float(quadratic.curvatures[-1]))
+    if decay_of(rule):
+        return Speeds(limit, formula, (), ())
     if isinstance(rule, GradientDescent):
         return Speeds(
             limit,
@@ -93,16 +101,18 @@ def _halves(factor: float) -> float:
 
 def paragraphs(facts: Facts) -> list[str]:
     """The theory of the present settings, a paragraph for each thought."""
+    rule = facts.rule
     said = [_the_fit(facts), _limits(facts)]
-    if isinstance(facts.rule, GradientDescent):
-        if facts.batch_size is None:
-            said += [_halving(facts)]
-            said += [] if facts.scheduled else [_predicted(facts)]
+    if decay_of(rule):
+        said += [_decay(rule)]
+    elif isinstance(rule, GradientDescent):
+        if facts.batch_size is None and not facts.changing:
+            said += [_halving(facts), _predicted(facts)]
         said += [_best(facts)]
-    elif isinstance(facts.rule, (Momentum, Nesterov)):
+    elif isinstance(rule, (Momentum, Nesterov)):
         said += [_momentum(facts)]
-    elif isinstance(facts.rule, (Adam, RMSprop)):
-        said += [_adaptive(facts, facts.rule)]
+    elif isinstance(rule, (Adam, RMSprop)):
+        said += [_adaptive(facts, rule)]
     if facts.batch_size is not None:
         said += [_noise(facts)]
     return [one for one in said if one]
@@ -128,14 +138,14 @@ def _the_fit(facts: Facts) -> str:
 
 
 def _limits(facts: Facts) -> str:
-    steep = float(facts.quadratic.curvatures[-1])
-    plain = facts.quadratic.limit
-    limit, formula = rule_limit(facts.rule, steep)
+    steep = float(facts.quadratic.curvatures[-1]) + decay_of(facts.rule)
+    plain = 2 / steep if steep > 0 else math.inf
+    limit, formula = rule_limit(facts.rule, float(facts.quadratic.curvatures[-1]))
     if limit is None:
         return (
-            f"**No such limit.** 2/λ = {text.number(plain)} is the limit of plain gradient "
-            f"descent. {facts.rule.label} divides the gradient by its own size, so the curvature λ "
-            "does not set a largest stable learning rate; the updates keep about the size γ."
+            f"**No such limit.** 2/λ = {text.number(facts.quadratic.limit)} is the limit of plain "
+            f"gradient descent. It does not apply to {facts.rule.label}, whose updates are not the "
+            "learning rate times the gradient alone."
         )
     said = (
         f"**The limit.** Along the steepest direction, with curvature λ = {text.number(steep)}, an "
@@ -157,6 +167,13 @@ def _limits(facts: Facts) -> str:
         elif limit > plain * (1 + 1e-6):
             said += f" Plain gradient descent's limit is 2/λ = {text.number(plain)}."
     return said
+
+
+def _decay(rule: Rule) -> str:
+    return (
+        f"**Weight decay** adds {text.number(decay_of(rule))} to every curvature and draws the "
+        "coefficients towards 0: descent ends beside the closed form, at a larger loss."
+    )
 
 
 def _halving(facts: Facts) -> str:
@@ -214,8 +231,8 @@ def _best(facts: Facts) -> str:
         if plain and with_it:
             said += (
                 f" Momentum with β* = {text.number(momentum.beta)} and γ = "
-                f"{text.number(momentum.learning_rate)} needs {text.counted(with_it, 'update')} to a "
-                f"distance of {NEAR}, plain descent {plain:,}."
+                f"{text.number(momentum.learning_rate)} needs {text.counted(with_it, 'update')} to "
+                f"a distance of {NEAR}, plain descent {plain:,}."
             )
     return said
 
@@ -241,6 +258,9 @@ def _momentum(facts: Facts) -> str:
 
 def _adaptive(facts: Facts, rule: Adam | RMSprop) -> str:
     first = "γ · sgn(g)"
+    if isinstance(rule, Adam) and not rule.bias_correction:
+        size = (1 - rule.beta1) / math.sqrt(1 - rule.beta2)
+        first = f"γ (1 − β₁)/√(1 − β₂) · sgn(g) = {text.number(size)} γ · sgn(g)"
     if isinstance(rule, RMSprop):
         size = 1 / math.sqrt(1 - rule.alpha)
         first = f"γ/√(1 − α) · sgn(g) = {text.number(size)} γ · sgn(g)"
@@ -269,10 +289,10 @@ def _noise(facts: Facts) -> str:
         for given, excess in zip(facts.rates, facts.noise, strict=False)
         if math.isfinite(excess)
     ]
-    if floors:
+    if floors and not facts.changing:
         said += (
-            " Expected in the long run above the smallest loss, Σ γσᵢ²/(2(2 − γλᵢ)) for batches "
-            f"drawn independently: {text.listed(floors[:4])}."
+            " Expected on average, long after the start, above the smallest loss: "
+            f"{text.listed(floors[:4])} (batches dealt from shuffled epochs)."
         )
     return said
 
@@ -292,8 +312,8 @@ def prediction(facts: Facts, lane: int) -> tuple[NDArray[Any], NDArray[Any]] | N
 
     ``None`` where it has nothing to say: another rule, mini-batches, changed rates.
     """
-    plain = isinstance(facts.rule, GradientDescent) and facts.batch_size is None
-    if not plain or facts.scheduled:
+    plain = isinstance(facts.rule, GradientDescent) and not decay_of(facts.rule)
+    if not plain or facts.batch_size is not None or facts.changing:
         return None
     end = facts.max_steps
     steps = np.unique(np.concatenate([np.geomspace(1, end + 1, 160), np.linspace(1, end + 1, 80)]))
@@ -301,3 +321,17 @@ def prediction(facts: Facts, lane: int) -> tuple[NDArray[Any], NDArray[Any]] | N
     losses = facts.quadratic.loss(facts.start, facts.rates[lane], steps)
     shown = np.isfinite(losses) & (losses < 1e30)
     return steps[shown], losses[shown]
+
+
+def noise_band(facts: Facts, lane: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None:
+    """What mini-batches leave of a lane's loss on average: steps (2,), lower and upper ends (2,).
+
+    ``None`` where it is not known: no mini-batches, another rule, a rate beyond the limit.
+    """
+    if facts.changing or decay_of(facts.rule) or lane >= len(facts.noise):
+        return None
+    excess = facts.noise[lane]
+    if not math.isfinite(excess) or excess <= 0:
+        return None
+    least = np.full(2, facts.closed.loss)
+    return np.array([0, facts.max_steps]), least, least + excess

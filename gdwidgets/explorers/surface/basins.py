@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 from ipywidgets import IntProgress, Layout
 
 from gdwidgets.core import BasinMap, BasinSearch, Surface
+from gdwidgets.core.analysis.endings import End
+from gdwidgets.explorers.surface.text import numbered
 from gdwidgets.ui.playback.main_loop import MainLoop
+from gdwidgets.ui.plots import palette
 
 GRID = 120
 """Starts a side: 14,400 lanes."""
@@ -20,6 +24,21 @@ PATIENCE = 0.3
 
 SLICE = 0.010
 """Seconds of computing between which cells and messages get their turn."""
+
+MOST_ROWS = 6
+"""Minima that the key names one by one."""
+
+CLASSES = {
+    End.OSCILLATING: "oscillates",
+    End.NOT_CONVERGED: "not converged",
+    End.UNBOUNDED: "unbounded",
+    End.DIVERGED: "diverges",
+    End.SADDLE: "at a saddle",
+    End.STOPPED: "by loss_tol",
+}
+"""What the key calls the starts that reach no minimum."""
+
+HATCHED, DOTTED = (End.UNBOUNDED, End.DIVERGED), (End.OSCILLATING,)
 
 
 class Basins:
@@ -31,15 +50,21 @@ class Basins:
         Where the search runs when there is an event loop; else it runs at once.
     show
         Called with a map when it is there, and with ``None`` when there is none any more.
+    failed
+        Called with what stopped a search that ran between cells.
     """
 
-    def __init__(self, loop: MainLoop, show: Callable[[BasinMap | None], None]) -> None:
-        self.progress = IntProgress(
-            0, 0, 100, description="basins", layout=Layout(display="none", width="260px")
-        )
+    def __init__(
+        self,
+        loop: MainLoop,
+        show: Callable[[BasinMap | None], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self.progress = IntProgress(0, 0, 100, layout=Layout(display="none", width="100%"))
         self.map: BasinMap | None = None
         self._loop = loop
         self._show = show
+        self._failed = failed
         self._wanted: tuple[Any, ...] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -51,7 +76,13 @@ class Basins:
         max_steps: int,
         loss_tol: float | None,
     ) -> None:
-        """Find the basins under these settings, unless they are there or on their way."""
+        """Find the basins under these settings, unless they are there or on their way.
+
+        Raises
+        ------
+        Exception
+            What the search raises where no event loop runs; nothing is shown then.
+        """
         wanted = (surface, learning_rate, rule, max_steps, loss_tol)
         if wanted == self._wanted:
             return
@@ -64,11 +95,11 @@ class Basins:
             resolution=GRID,
             loss_tol=loss_tol,
         )
-        self._wanted = wanted
         if self._loop.running:
             self._task = self._loop.start(self._search(search))
         else:
             self._found(search.result())
+        self._wanted = wanted
 
     def forget(self) -> None:
         """Cancel a search and take the map away."""
@@ -83,17 +114,64 @@ class Basins:
 
     async def _search(self, search: BasinSearch) -> None:
         began = time.monotonic()
-        while not search.advance(SLICE):
-            if time.monotonic() - began > PATIENCE:
-                self.progress.layout.display = None
-                share = int(100 * search.progress)
-                if share != self.progress.value:
-                    self.progress.value = share
-            await asyncio.sleep(0)
-        self._task = None
-        self.progress.layout.display = "none"
-        self._found(search.result())
+        try:
+            while not search.advance(SLICE):
+                if time.monotonic() - began > PATIENCE:
+                    self.progress.layout.display = None
+                    percent = int(100 * search.progress)
+                    if percent != self.progress.value:
+                        self.progress.value = percent
+                await asyncio.sleep(0)
+            self._task = None
+            self.progress.layout.display = "none"
+            self._found(search.result())
+        except Exception as problem:  # noqa: BLE001 - a user's function may raise anything
+            self._task = None
+            self.forget()
+            self._failed(problem)
 
     def _found(self, basins: BasinMap) -> None:
         self.map = basins
         self._show(basins)
+
+
+def percent(count: int, of: int) -> str:
+    """A count of starts in per cent, on one line; what is there never reads as 0."""
+    value = 100 * count / of
+    if 0 < value < 0.95:
+        return f"{max(value, 0.1):.1f}\u00a0%"
+    return f"{99.9 if count < of and value > 99.5 else round(value)}\u00a0%"
+
+
+def key(basins: BasinMap) -> str:
+    """The key of a basin map as HTML: each class of starts, how it looks, and how many per cent."""
+    total = basins.labels.size
+    reached = [(int(count), index) for index, count in enumerate(basins.reached) if count]
+    first = sorted(reached, reverse=True)[:MOST_ROWS]
+    rows = [
+        (f"background:{palette.tint(index)}", numbered(index), count)
+        for count, index in sorted(first, key=lambda row: row[1])
+    ]
+    others = basins.counts[End.CONVERGED] - sum(count for count, _ in first)
+    if others:
+        rows.append(("", "other minima", others))
+    for end, name in CLASSES.items():
+        if count := basins.counts[end]:
+            look = "hatch" if end in HATCHED else "dots" if end in DOTTED else "plain"
+            rows.append((LOOKS[look], name, count))
+    cells = "".join(
+        f"<div><i style='{look}'></i>"
+        f"<span>{escape(name)} <b>{percent(count, total)}</b></span></div>"
+        for look, name, count in rows
+    )
+    return f"<div class=gdw-basin-key role=list>{cells}</div>"
+
+
+LOOKS = {
+    "plain": f"background:{palette.UNSETTLED}",
+    "hatch": f"background:repeating-linear-gradient(135deg,{palette.DIVERGED} 0 3px,#fff 3px 6px)",
+    "dots": (
+        f"background:radial-gradient({palette.DIVERGED} 40%,{palette.UNSETTLED} 45%) 0 0/5px 5px"
+    ),
+}
+"""How starts that reach no minimum look in the key, as on the map."""

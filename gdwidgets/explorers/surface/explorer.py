@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from html import escape
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from ipywidgets import Dropdown, HBox, Layout, VBox, Widget
+from ipywidgets import HTML, Dropdown, HBox, Layout, VBox, Widget
 
 from gdwidgets.core import RULES, SURFACES, BasinMap, Descent, Surface, as_rule, checks, tables
+from gdwidgets.core.analysis.endings import End, ending
+from gdwidgets.core.analysis.quadratic import Quadratic, quadratic
 from gdwidgets.core.scripts.descent import descent_script
 from gdwidgets.explorers.surface import text as words
-from gdwidgets.explorers.surface.basins import Basins
+from gdwidgets.explorers.surface import why
+from gdwidgets.explorers.surface.basins import Basins, key
 from gdwidgets.explorers.surface.given import (
     Point,
     as_kept_starts,
@@ -34,13 +40,14 @@ from gdwidgets.ui.described import (
     rate_at,
 )
 from gdwidgets.ui.fold import Part
-from gdwidgets.ui.form import Choice, Optional, Pair, RateField, Switch, button
+from gdwidgets.ui.form import Choice, Optional, Pair, RateField, Switch, button, row
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
 from gdwidgets.ui.plots.shade import Shade
-from gdwidgets.ui.runs import Run, lane_steps, step_table
+from gdwidgets.ui.runs import Run, lane_outcome, lane_steps, step_table
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import Situations
+from gdwidgets.ui.style import LARGE
 
 HEIGHT = 328
 """Height of both figures, in pixels."""
@@ -49,7 +56,28 @@ ADAPTIVE = 0.01
 """Learning rate of RMSprop and Adam in a race, in widths of the map: these rules move by about the
 learning rate itself, whatever the gradient."""
 
+BESIDE = 104
+"""Width of the colour bar or the key of the basins beside the map, in pixels."""
+
+SHARPNESS_HEIGHT = 200
+"""Height of the figure of the sharpness, in pixels."""
+
+REST = 0.15
+"""Seconds for which nothing must change before it is looked into how a run ends."""
+
+SLICE = 0.010
+"""Seconds of computing between which cells and messages get their turn."""
+
 OWN = "your own function"
+
+STYLES = """
+.gdw-basin-key { font-size: calc(13px * var(--gdw-size)); line-height: calc(18px * var(--gdw-size));
+  margin-top: calc(12px * var(--gdw-size)); color: var(--gdw-ink); }
+.gdw-basin-key div { display: flex; gap: 6px; margin: 0 0 calc(6px * var(--gdw-size)) 0; }
+.gdw-basin-key i { flex: 0 0 auto; width: 14px; height: 14px; margin-top: 2px;
+  outline: 1px solid var(--gdw-line); }
+"""
+"""Styles of the key of the basins."""
 
 
 class SurfaceExplorer(DescentExplorer):
@@ -82,10 +110,10 @@ class SurfaceExplorer(DescentExplorer):
 
     SITUATIONS: ClassVar[Situations] = {
         "the exercise": {
-            "sentence": "From (1, 1) the run goes downhill to minimum ①. Watch its steps get "
-            "shorter as the slope does, and the loss fall along an almost straight line.",
+            "sentence": "From (1, 1) the run goes downhill to minimum ①. Watch its updates get "
+            "shorter as the slope does, and the loss fall quickly at first, then slowly.",
         },
-        "four valleys": {
+        "hilltop": {
             "start": (-0.25, -0.9),
             "learning_rate": 0.005,
             "max_steps": 150,
@@ -108,6 +136,12 @@ class SurfaceExplorer(DescentExplorer):
             "surface": "narrow valley",
             "sentence": "Steep across, almost flat along. A rate that is stable across the valley "
             "makes progress along it slow; try momentum as the update rule.",
+        },
+        "Nesterov": {
+            "surface": "narrow valley",
+            "rule": "nesterov",
+            "sentence": "The same ravine and rate: plain descent and momentum are stable here, "
+            "Nesterov's is not, as its limit is lower (see Why). Change the rule and compare.",
         },
         "trapped": {
             "surface": "rastrigin",
@@ -193,6 +227,16 @@ class SurfaceExplorer(DescentExplorer):
     )
     """Whether the loss is drawn on a logarithmic axis."""
 
+    theory = Setting(
+        False,
+        checks.boolean,
+        label="Predicted loss",
+        help="On a quadratic, draw the loss that theory predicts for plain descent as a thin line",
+        control=Switch(),
+        view=True,
+    )
+    """Whether the predicted loss is drawn where the surface is a quadratic."""
+
     def __init__(
         self,
         surface: str | Surface | Callable[..., torch.Tensor] = "himmelblau",
@@ -207,6 +251,11 @@ class SurfaceExplorer(DescentExplorer):
         self._own: Surface | None = None
         self._choosing = False
         self._drawn_surface: Surface | None = None
+        self._known_quadratic: tuple[Surface, Quadratic | None] | None = None
+        self._ends: tuple[Descent | None, dict[int, End | None]] = (None, {})
+        self._looking: asyncio.Task[None] | None = None
+        self.sharpness_plot: Curves | None = None
+        self._sharpness_of: tuple[Any, ...] | None = None
         super().__init__(surface=chosen, **(defaults(chosen) | settings))
 
     # -- settings ----------------------------------------------------------------------------
@@ -309,6 +358,15 @@ class SurfaceExplorer(DescentExplorer):
             moved[lane] = checks.point(point, "start")
             self.kept_starts = tuple(moved)
 
+    def close(self) -> None:
+        """Stop the clock and close every widget this explorer made, images of before included."""
+        was_open = self._ready
+        super().close()
+        if was_open:
+            for plot in (self.map, self.loss_plot, self.sharpness_plot):
+                if plot is not None:
+                    plot.close()
+
     # -- the recording -----------------------------------------------------------------------
 
     def new_recording(self, changed: frozenset[str]) -> Descent:
@@ -319,13 +377,8 @@ class SurfaceExplorer(DescentExplorer):
                     setattr(self, name, value)
             if "kept_starts" not in changed:
                 self.kept_starts = ()
-        if self.loss_log and not self.surface.minima:
-            if "loss_log" in changed and "surface" not in changed:
-                raise ValueError(
-                    "loss_log must be False here: a logarithmic axis needs the lowest value of the "
-                    "function, and this surface names no minima"
-                )
-            self.loss_log = False
+        if "surface" in changed and not self.surface.minima:
+            self.loss_log = False  # see `show_view`
         descent = Descent(
             self.surface,
             self.starts,
@@ -381,17 +434,32 @@ class SurfaceExplorer(DescentExplorer):
     def build_picture(self) -> Widget:
         """Make the map and the loss plot."""
         click = self.handler(lambda point: setattr(self, "start", point))
-        self.map = Plane(HEIGHT, click, self.handler(self.drag))
+        self.map = Plane(HEIGHT, click, self.handler(self.drag), bar=True)
         self.loss_plot = Curves(HEIGHT, on_click=self.handler(self._read_out))
-        self.basin_finder = Basins(self._loop, self._show_basins)
-        for plot in (self.map, self.loss_plot):
-            plot.figure.add_class("gdw-figure")
-        left = VBox(
-            [self.map.figure, self.basin_finder.progress],
-            layout=Layout(flex=f"0 1 {HEIGHT}px", min_width="280px"),
+        self.basin_finder = Basins(self._loop, self._show_basins, self._no_basins)
+        self.basin_key = HTML(layout=Layout(display="none", width="100%"))
+        self.summaries = [HTML(), HTML()]
+        assert self.map.bar is not None  # noqa: S101 - it was asked for
+        self._beside = VBox(
+            [self.map.bar, self.basin_key, self.basin_finder.progress],
+            layout=Layout(flex=f"0 0 {BESIDE}px", overflow="hidden"),
         )
-        right = HBox([self.loss_plot.figure], layout=Layout(flex="1 1 320px", min_width="280px"))
+        left = HBox(
+            [self.map.figure, self._beside, self.summaries[0]],
+            layout=Layout(flex=f"0 1 {HEIGHT + BESIDE}px", min_width="280px"),
+        )
+        right = HBox(
+            [self.loss_plot.figure, self.summaries[1]],
+            layout=Layout(flex="1 1 320px", min_width="280px"),
+        )
+        for part in (left, right):
+            part.add_class("gdw-figure")
+        self._left = left
         return HBox([left, right])
+
+    def style_sheet(self) -> str:
+        """Styles of the key of the basins."""
+        return STYLES
 
     def build_dials(self) -> Sequence[Widget]:
         """Make the track of the learning rate and the choice of the rule."""
@@ -409,8 +477,55 @@ class SurfaceExplorer(DescentExplorer):
         return [self.add, self.clear, *fields]
 
     def tables(self) -> list[Part]:
-        """The steps around the cursor."""
-        return [Part("Tables", html=lambda: step_table(self.descent, self.lane, self.drawn))]
+        """What theory says, and the steps around the cursor."""
+        return [
+            Part(
+                "Why", html=self._why, widgets=self._build_why, tooltip="What theory says of this"
+            ),
+            Part("Tables", html=lambda: step_table(self.descent, self.lane, self.drawn)),
+        ]
+
+    def _build_why(self) -> Widget:
+        self.sharpness_plot = Curves(SHARPNESS_HEIGHT, title="sharpness λ along the path", log=True)
+        self.sharpness_plot.set_size(LARGE if self.size == "large" else 1.0)
+        return VBox(
+            [row(self.form.field("theory").widget), self.sharpness_plot.figure],
+            layout=Layout(width="100%", grid_gap="8px"),
+        )
+
+    def _why(self) -> str:
+        k = int(lane_steps(self.descent, self.drawn)[self.lane])
+        self._draw_sharpness(k)
+        found = self.quadratic
+        self.form.field("theory").enable(on=found is not None)
+        return text.html_paragraphs(why.paragraphs(self.descent, self.lane, k, self.surface, found))
+
+    @property
+    def quadratic(self) -> Quadratic | None:
+        """The quadratic that the surface is; ``None`` if it is none."""
+        if self._known_quadratic is None or self._known_quadratic[0] is not self.surface:
+            self._known_quadratic = self.surface, quadratic(self.surface)
+        return self._known_quadratic[1]
+
+    def _draw_sharpness(self, k: int) -> None:
+        """Draw the sharpness along the present lane's path against 2/γ, while *Why* is open."""
+        plot = self.sharpness_plot
+        if plot is None:
+            return
+        descent, lane = self.descent, self.lane
+        shown = (descent, lane, min(int(descent.last_step[lane]), descent.recorded), self.max_steps)
+        if shown != self._sharpness_of:
+            values = why.path_sharpness(descent, lane).astype(np.float32)
+            rate = float(descent.rate_at(k)[lane])
+            plot.show_run(
+                values[:, None],
+                [self.lane_names[lane]],
+                end=self.max_steps,
+                runs=[lane],
+                levels=[(2 / rate, "2/γ")],
+            )
+            self._sharpness_of = shown
+        plot.draw(k, full=True)
 
     def build_settings(self) -> Widget:
         """As all, with the schedule and the further constants of the update rule."""
@@ -424,13 +539,11 @@ class SurfaceExplorer(DescentExplorer):
 
     def resize(self, scale: float) -> None:
         """Make the figures ``scale`` times as large as they normally are."""
-        for plot in (self.map, self.loss_plot):
-            plot.set_size(scale)
-        self.map.figure.layout.max_width = f"{round(HEIGHT * scale)}px"
-
-    def loose_widgets(self) -> tuple[Widget, ...]:
-        """What is not on display at times."""
-        return super().loose_widgets()
+        for plot in (self.map, self.loss_plot, self.sharpness_plot):
+            if plot is not None:
+                plot.set_size(scale)
+        self._beside.layout.flex = f"0 0 {round(BESIDE * scale)}px"
+        self._left.layout.flex = f"0 1 {round((HEIGHT + BESIDE) * scale)}px"
 
     def drag(self, lane: int, point: Point, released: bool = True) -> None:
         """Move a start while it is dragged; one that does not fit stays where it was."""
@@ -450,14 +563,20 @@ class SurfaceExplorer(DescentExplorer):
     def show_recording(self) -> None:
         """Prepare the figures for a new descent."""
         if self._drawn_surface is not self.surface:
-            self._drawn_surface = self.surface
+            self._drawn_surface = None  # until it is drawn: it may raise
+            self.map.names = self.surface.parameter_names
             self.map.show_surface(
                 self.surface.values,
                 self.surface.bounds,
                 least=least_value(self.surface),
                 minima=self.surface.minima,
             )
+            self._drawn_surface = self.surface
+            if self._ready:
+                self.basin_finder.forget()
+                self.show_pins()
         descent, floor = self.all_lanes, loss_floor(self.surface)
+        self._drawn_theory = self._theory()
         names, runs = self.with_own(self.lane_names), self.lane_runs
         self.map.show_run(
             lambda: descent.params, names=names, last=lambda: descent.last_step, runs=runs
@@ -467,6 +586,8 @@ class SurfaceExplorer(DescentExplorer):
             names,
             end=self.max_steps,
             last=lambda: descent.last_step,
+            diverged=lambda: descent.outcomes == "diverged",
+            theory=self._drawn_theory,
             runs=runs,
             title="loss" if floor == 0 else "loss above the lowest minimum",
             brief=self._by_hand,
@@ -475,13 +596,27 @@ class SurfaceExplorer(DescentExplorer):
 
     def show_view(self) -> None:
         """Apply what changes only how the run is shown."""
+        if self.loss_log and not self.surface.minima:
+            raise ValueError(
+                "loss_log must be False here: a logarithmic axis needs the lowest value of the "
+                "function, and this surface names no minima"
+            )
         if self.loss_plot.log != self.loss_log:
             self.loss_plot.use_log(self.loss_log)
         for plot in (self.map, self.loss_plot):
             if plot.future != self.future:
                 plot.show_future(self.future)
         self._show_chooser()
+        if (self._theory() is None) != (self._drawn_theory is None):
+            self.show_recording()
         self._refresh_basins()
+
+    def _theory(self) -> tuple[Any, Any] | None:
+        """Steps and predicted losses of plain descent, where they are wanted and known."""
+        if not self.theory or (found := self.quadratic) is None:
+            return None
+        predicted = why.predicted_losses(found, self.descent, self.lane)
+        return predicted and (predicted[0], predicted[1] - loss_floor(self.surface))
 
     def draw(self, k: int, *, full: bool) -> None:
         """Write every mark from the recording, with the cursor at ``k``."""
@@ -491,6 +626,12 @@ class SurfaceExplorer(DescentExplorer):
             self.show_problem(problem)
         self.map.draw(k, full=full)
         self.loss_plot.draw(k, full=full)
+        if full:
+            texts = self.map.summary(k), self.loss_plot.summary(k)
+            for summary, said in zip(texts, self.summaries, strict=True):
+                html = f"<div class=gdw-summary>{escape(summary)}</div>"
+                if said.value != html:
+                    said.value = html
 
     def progressed(self, *, done: bool) -> None:
         """More of the run is recorded: draw it."""
@@ -512,7 +653,54 @@ class SurfaceExplorer(DescentExplorer):
 
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""
-        return words.sentence(self.descent, self.lane, k, self.surface, arrow=self.map.factor)
+        return words.sentence(
+            self.descent,
+            self.lane,
+            k,
+            self.surface,
+            name=self.lane_names[self.lane] if self.descent.lanes > 1 else "",
+            arrow=self.map.factor,
+            end=None if self.playing else self._end(k),
+        )
+
+    # -- how a run ends ----------------------------------------------------------------------
+
+    def _end(self, k: int) -> End | None:
+        """What became of the present lane, where its run is over and that is known by now."""
+        descent, lane = self.descent, self.lane
+        if lane_outcome(descent, lane, k) != "max_steps":
+            return None
+        if self._ends[0] is not descent:
+            self._ends = descent, {}
+        found = self._ends[1]
+        if lane not in found:
+            if not self._loop.running:
+                for _ in (slices := _Slices(descent, lane)):
+                    pass
+                found[lane] = slices.end
+            elif self._looking is None:
+                self._looking = self._loop.start(self._look())
+        return found.get(lane)
+
+    async def _look(self) -> None:
+        """Find out, once nothing changes any more, what became of the present lane."""
+        try:
+            while True:
+                descent, lane = self.descent, self.lane
+                await asyncio.sleep(REST)
+                if self.descent is not descent or self.lane != lane:
+                    continue
+                slices = _Slices(descent, lane)
+                for _ in slices:
+                    await asyncio.sleep(0)
+                    if self.descent is not descent:
+                        break
+                else:
+                    self._ends = descent, {**self._ends[1], lane: slices.end}
+                    break
+        finally:
+            self._looking = None
+        self._write_sentence()
 
     # -- basins ------------------------------------------------------------------------------
 
@@ -530,9 +718,23 @@ class SurfaceExplorer(DescentExplorer):
             self.map.show_minima(self.surface.minima)
         else:
             self.map.show_minima([(u, v) for u, v in basins.minima])
-            self.map.show_basins(basins.labels, diverged=basins.DIVERGED)
+            self.map.show_basins(
+                basins.labels,
+                diverged=(basins.DIVERGED, basins.UNBOUNDED),
+                oscillating=basins.OSCILLATING,
+            )
+            self.basin_key.value = key(basins)
+        # The key takes the place of the colour bar, whose colours are covered then.
+        self.basin_key.layout.display = "none" if basins is None else None
+        if self.map.bar is not None:
+            self.map.bar.layout.display = None if basins is None else "none"
         if self._ready:
             self._gate.stamp()
+
+    def _no_basins(self, problem: Exception) -> None:
+        """A search failed between cells: basins are off, and it is said why."""
+        self.basins = False
+        self.show_problem(problem)
 
     # -- runs, tables, code ------------------------------------------------------------------
 
@@ -542,7 +744,7 @@ class SurfaceExplorer(DescentExplorer):
         u, v = run.descent.start[lane]
         return {
             "surface": SURFACES[surface].name if isinstance(surface, str) else surface.name,
-            "rule": text.short(run.descent.rule.label),
+            "rule": text.short(words.rule_of(run.descent.rule, lane).label),
             "learning rate": f"{run.descent.learning_rates[lane]:g}",
             "start": words.at_point(u, v),
         }
@@ -619,3 +821,17 @@ class SurfaceExplorer(DescentExplorer):
             When the source of a function of your own cannot be had.
         """
         return descent_script(self.descent)
+
+
+class _Slices:
+    """The search for what became of a lane, to be gone through; then it holds the ``end``."""
+
+    end: End | None = None
+    """``None`` where the function raised beyond the run: then only what was seen is said."""
+
+    def __init__(self, descent: Descent, lane: int) -> None:
+        self._slices = ending(descent, lane, seconds=SLICE)
+
+    def __iter__(self) -> Iterator[None]:
+        with suppress(Exception):
+            self.end = yield from self._slices

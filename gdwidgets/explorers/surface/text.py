@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from gdwidgets.core import Descent, Rule, Surface
 from gdwidgets.core.analysis.curvature import rate_limits
+from gdwidgets.core.analysis.endings import End
+from gdwidgets.core.rules.momentum import GradientDescent
+from gdwidgets.core.rules.schedules import ConstantRate
+from gdwidgets.core.rules.wrappers import PerLane
 from gdwidgets.ui import text
 from gdwidgets.ui.runs import lane_outcome, lane_steps
 
@@ -16,6 +20,10 @@ CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 
 OPPOSITE = -0.5
 """Cosine of the angle between two updates below which they point in nearly opposite directions."""
+
+
+HERE = 0.02
+"""How near a known minimum must be for a run to be at it, as a part of the map's diagonal."""
 
 
 def numbered(index: int) -> str:
@@ -39,7 +47,37 @@ def nearest_minimum(
     return best, float(distances[best])
 
 
-def sentence(descent: Descent, lane: int, k: int, surface: Surface, *, arrow: float = 1.0) -> str:
+def is_plain(descent: Descent, lane: int) -> bool:
+    """Whether a lane is plain gradient descent with one learning rate throughout.
+
+    Then the length of an update is the learning rate times that of the gradient.
+    """
+    rule = rule_of(descent.rule, lane)
+    constant = isinstance(descent.schedules_from[-1][1][lane], ConstantRate)
+    constant &= len(descent.schedules_from) == 1
+    return type(rule) is GradientDescent and undecayed(rule) and constant
+
+
+def undecayed(rule: Rule) -> bool:
+    """Whether a rule leaves the gradient as it is: no weight decay adds to it."""
+    return not getattr(rule, "weight_decay", 0)
+
+
+def rule_of(rule: Rule, lane: int) -> Rule:
+    """The update rule of a lane."""
+    return rule.rules[lane] if isinstance(rule, PerLane) else rule
+
+
+def sentence(
+    descent: Descent,
+    lane: int,
+    k: int,
+    surface: Surface,
+    *,
+    name: str = "",
+    arrow: float = 1.0,
+    end: End | None = None,
+) -> str:
     """Say where a lane stands at step ``k``, what it does there and why.
 
     Parameters
@@ -52,22 +90,28 @@ def sentence(descent: Descent, lane: int, k: int, surface: Surface, *, arrow: fl
         The cursor.
     surface
         What is descended.
+    name
+        What the lane is called, where there are others.
     arrow
         How many times longer than the next update its arrow is drawn.
+    end
+        What became of the lane, where its run is over and that is known.
     """
     at = int(lane_steps(descent, k)[lane])
+    one, two = surface.parameter_names
     u, v = (float(x) for x in descent.params[at, lane])
     loss = float(descent.loss[at, lane])
-    numbers = f"**u = {text.fixed(u)}, v = {text.fixed(v)}, loss = {text.number(loss)}**"
+    numbers = f"**{one} = {text.fixed(u)}, {two} = {text.fixed(v)}, loss = {text.number(loss)}**"
     outcome = lane_outcome(descent, lane, k)
+    near = _near(surface, descent, lane, at)
     if k == 0 and outcome == "running":
         longer = "" if arrow == 1 else f", drawn {text.number(arrow, 3)} times as long"
         return (
             f"Start: {numbers}. Press Play, or click the map to start elsewhere. "
             f"The arrow is the first update{longer}."
         )
-    where = f"Step {at:,}: {numbers}."
-    near = _near(surface, descent, lane, at)
+    of = f", {name}" if name else ""
+    where = f"Step {at:,}{of}: {numbers}."
     if outcome == "diverged":
         return f"{where} {_diverged(descent, lane, at)}"
     if outcome == "converged":
@@ -76,6 +120,8 @@ def sentence(descent: Descent, lane: int, k: int, surface: Surface, *, arrow: fl
             f"{where} Stopped: the last update changed the loss by {text.number(change, 2)}, less "
             f"than loss_tol = {text.number(descent.loss_tol or 0)}.{near}"
         )
+    if outcome == "max_steps" and end is not None:
+        return f"{where} {ending(surface, descent, lane, at, end)}"
     return f"{where} {motion(descent, lane, at)}{near}"
 
 
@@ -87,40 +133,94 @@ def _near(surface: Surface, descent: Descent, lane: int, at: int) -> str:
     return f" Minimum {numbered(index)} is {text.number(distance, 2)} away."
 
 
+def _at_minimum(surface: Surface, point: NDArray[np.float32]) -> str | None:
+    """The minimum that a run has come to, with its distance; ``None`` if it is no known one."""
+    found = nearest_minimum(surface.minima, point)
+    (u0, u1), (v0, v1) = surface.bounds
+    if found is None or found[1] > HERE * np.hypot(u1 - u0, v1 - v0):
+        return None
+    away = "" if found[1] == 0 else f", {text.number(found[1], 2)} away"
+    return f"minimum {numbered(found[0])}{away}"
+
+
+def ending(surface: Surface, descent: Descent, lane: int, at: int, end: End) -> str:
+    """What became of a lane that made all its updates, and what that means for going on."""
+    losses = descent.loss[max(0, at - 4) : at + 1, lane]
+    if end is End.CONVERGED:
+        return _converged(surface, descent, lane, at)
+    if end is End.OSCILLATING:
+        return _oscillates(surface, descent, lane, at)
+    if end is End.UNBOUNDED:
+        falls = bool((np.diff(losses) < 0).all())
+        grows = bool((np.diff(losses) > 0).all())
+        how = " while the loss falls" if falls else " and the loss grows" if grows else ""
+        return f"It goes away without bound{how}: more steps lead to no minimum."
+    said = {
+        End.NOT_CONVERGED: "It has not converged: it still moves. Raise max_steps (Settings) to "
+        "see where to.",
+        End.SADDLE: "It rests at a point without gradient that is no minimum: the loss curves "
+        "downward in some direction, but nothing pushes it there.",
+    }
+    return said.get(end) or motion(descent, lane, at)
+
+
+def _converged(surface: Surface, descent: Descent, lane: int, at: int) -> str:
+    point = descent.params[at, lane]
+    known = _at_minimum(surface, point)
+    # Where it is none of the numbered ones, that is the news.
+    other = "" if known or not surface.minima else ", none of those numbered"
+    place = known or "a minimum"
+    if (descent.params[at - 1, lane] == point).all():
+        return f"It rests at {place}{other}: further updates are below what float32 resolves."
+    return f"It converges to {place}{other}: its updates shrink, and more of them come closer."
+
+
+def _oscillates(surface: Surface, descent: Descent, lane: int, at: int) -> str:
+    limit, _ = limit_at(surface, descent.params[at, lane])
+    near = _at_minimum(surface, descent.params[max(0, at - 1) : at + 1, lane].mean(0))
+    around = f" around {near.split(',')[0]}" if near else ""
+    why = ""
+    if is_plain(descent, lane) and limit is not None and limit < descent.rate_at(at)[lane]:
+        why = f" Descent is stable here only below γ = {text.number(limit, 3)}."
+    return f"It oscillates{around}: it goes to and fro and does not come to rest.{why}"
+
+
 def motion(descent: Descent, lane: int, at: int) -> str:
-    """What the update that led to record ``at`` (1 or more) did, and why.
+    """What the last updates that led to record ``at`` (1 or more) did, and why.
 
     For plain gradient descent an update is −γ times the gradient, so its length tells the slope;
     other rules' updates also hold earlier gradients, and only what is seen is said of them.
     """
-    points = descent.params[max(0, at - 2) : at + 1, lane].astype(np.float64)
+    points = descent.params[max(0, at - 3) : at + 1, lane].astype(np.float64)
     steps = np.diff(points, axis=0)
     lengths = np.hypot(*steps.T)
     before, here = float(descent.loss[at - 1, lane]), float(descent.loss[at, lane])
-    plain = descent.rule.name == "gd" and not descent.rule.label.count(",")
+    plain = is_plain(descent, lane)
     if lengths[-1] == 0:
-        return "The last update changed nothing: it is below what float32 can tell apart."
+        return "The last update changed nothing: it is below what float32 resolves."
     if here > before:
-        why = " It was too long for the curvature there." if plain else ""
+        why = " It went too far: a shorter one would have lowered it." if plain else ""
         return f"The last update raised the loss from {text.number(before)}.{why}"
-    if len(lengths) == 2 and lengths[0] > 0:
-        cosine = float(steps[0] @ steps[1] / (lengths[0] * lengths[1]))
+    if len(lengths) > 1 and lengths[-2] > 0:
+        cosine = float(steps[-2] @ steps[-1] / (lengths[-2] * lengths[-1]))
         if cosine < OPPOSITE:
             return "The last two updates point in nearly opposite directions, across the valley."
-        if plain and lengths[1] < lengths[0]:
-            return "Each update is shorter than the last, because the slope is."
-        if plain and lengths[1] > lengths[0]:
-            return "The updates get longer, because the slope gets steeper."
+        changes = np.diff(lengths)
+        if plain and (changes < 0).all():
+            return "Updates get shorter, because the slope gets less steep."
+        if plain and (changes > 0).all():
+            return "Updates get longer, because the slope gets steeper."
     return f"The last update was {text.number(float(lengths[-1]), 3)} long."
 
 
 def _diverged(descent: Descent, lane: int, at: int) -> str:
     ends = f"Update {at + 1:,} makes inf or NaN, so the run ends here."
     losses = descent.loss[max(0, at - 3) : at + 1, lane]
-    if len(losses) > 1 and (np.diff(losses) > 0).all():
-        return f"{ends} The loss grew with every update: the learning rate is too large here."
-    if len(losses) > 1 and (np.diff(losses) < 0).all():
-        return f"{ends} The loss fell up to there: the function has no lower bound this way."
+    if len(losses) > 2 and (np.diff(losses) > 0).all():
+        why = ": the learning rate is too large here" if is_plain(descent, lane) else ""
+        return f"{ends} The last updates all raised the loss{why}."
+    if len(losses) > 2 and (np.diff(losses) < 0).all():
+        return f"{ends} The loss fell up to there: it has no lower bound this way."
     return f"{ends} Here the function or its gradient cannot be computed in float32."
 
 
@@ -141,8 +241,8 @@ def limit_at(surface: Surface, point: NDArray[np.float32]) -> tuple[float | None
     """
     try:
         limits = rate_limits(surface, point)
-    except ValueError:
-        return None, "no limit known here: the second derivatives are not finite"
+    except Exception:  # noqa: BLE001 - a user's function may raise anything
+        return None, "no limit known here: there are no second derivatives"
     if limits.kink:
         return None, "no limit here: the gradient jumps"
     if limits.stability is None or not np.isfinite(limits.stability):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import bqplot as bq
 import ipywidgets
@@ -12,7 +12,7 @@ from ipywidgets import Layout, Widget
 from numpy.typing import NDArray
 
 from gdwidgets.ui.plots import shade
-from gdwidgets.ui.plots.figures import write
+from gdwidgets.ui.plots.figures import replaced_images, write
 
 NOTHING = np.zeros(1, np.float32)
 
@@ -30,7 +30,7 @@ class Frame:
         What the scales run to from 0; they never change.
     """
 
-    MARGIN = {"top": 12.0, "right": 12.0, "bottom": 44.0, "left": 52.0}
+    MARGIN: ClassVar[dict[str, float]] = {"top": 12.0, "right": 12.0, "bottom": 44.0, "left": 52.0}
     """Pixels around the plot area at size 1."""
 
     def __init__(self, height: float, size: float, reach: float) -> None:
@@ -147,7 +147,8 @@ class Frame:
         parts += [figure.scale_x, figure.scale_y]
         for mark in figure.marks:
             if isinstance(mark, bq.Image):
-                parts += [mark.image.layout, mark.image]
+                for image in (mark.image, *replaced_images(mark)):
+                    parts += [image.layout, image]
             parts.append(mark)
         for part in [*parts, figure.layout, figure]:
             part.close()

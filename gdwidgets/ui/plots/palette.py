@@ -159,12 +159,3 @@ def heat_table(size: int = 256) -> NDArray[np.uint8]:
     at = np.linspace(0, len(HEAT) - 1, size)
     channels = [np.interp(at, np.arange(len(HEAT)), stops[:, i]) for i in range(3)]
     return np.stack(channels, axis=1).round().astype(np.uint8)
-
-
-# What the explorers of before still name; goes with them.
-VERMILLION, BLUE, GREEN, PURPLE = "#D55E00", "#0072B2", "#009E73", "#CC79A7"
-ORANGE, SKY, YELLOW, GREY = "#E69F00", "#56B4E9", "#F0E442", "#999999"
-LANES = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY, YELLOW, GREY)
-START = "#FFFFFF"
-PRESENT = "#E3000F"
-DARK = INK

@@ -22,6 +22,7 @@ from gdwidgets.ui.plots import palette, shade, summary, ticks, trail
 from gdwidgets.ui.plots.figures import joined, show_image, write
 from gdwidgets.ui.plots.frame import Frame
 from gdwidgets.ui.plots.shade import Shade
+from gdwidgets.ui.text import number
 
 SIDE = 4000.0
 """Side of the map in the browser's units: whole ones are a tenth of a pixel."""
@@ -185,7 +186,7 @@ class Plane(Frame):
         self.shade: Shade | None = None
         self._minima: list[Point] = []
         self._valley: tuple[NDArray[Any], NDArray[Any]] | None = None
-        self._basins: tuple[NDArray[Any], int, int] | None = None
+        self._basins: tuple[NDArray[Any], tuple[int, ...], int | None] | None = None
         self._ghosts: list[tuple[NDArray[Any], str]] = []
         self._read: Callable[[], NDArray[Any]] = lambda: np.zeros((1, 1, 2), np.float32)
         self._last: Callable[[], NDArray[Any]] | None = None
@@ -240,7 +241,11 @@ class Plane(Frame):
         self._draw_minima()
 
     def show_basins(
-        self, labels: NDArray[np.integer] | None, *, diverged: int = -1, unsettled: int = -2
+        self,
+        labels: NDArray[np.integer] | None,
+        *,
+        diverged: int | Sequence[int] = -1,
+        oscillating: int | None = None,
     ) -> None:
         """Colour every start by the minimum it reaches; ``None`` takes the colours away.
 
@@ -248,11 +253,14 @@ class Plane(Frame):
         ----------
         labels
             (n, n) over the surface's bounds, row by row of v from low to high: indices of minima,
-            or the two numbers that follow.
-        diverged, unsettled
-            What stands for a start whose run diverges (hatched), and for one that ends nowhere.
+            or a negative number for a start that reaches none.
+        diverged
+            What stands for starts whose runs diverge: they are hatched.
+        oscillating
+            What stands for starts whose runs oscillate: they are dotted.
         """
-        self._basins = None if labels is None else (np.asarray(labels), diverged, unsettled)
+        grey = (diverged,) if isinstance(diverged, int) else tuple(diverged)
+        self._basins = None if labels is None else (np.asarray(labels), grey, oscillating)
         self._draw_basins()
 
     def zoom(self, point: Point, factor: float) -> None:
@@ -567,9 +575,9 @@ class Plane(Frame):
         if self._basins is None:
             self.basins.visible = False
             return
-        labels, diverged, unsettled = self._basins
+        labels, diverged, oscillating = self._basins
         corners = self.to_map(self._bounds.T)
-        show_image(self.basins, shade.png(basin_picture(labels, diverged, unsettled)))
+        show_image(self.basins, shade.png(basin_picture(labels, diverged, oscillating)))
         write(self.basins, x=corners[:, 0].copy(), y=corners[:, 1].copy(), visible=True)
 
     def _draw_ghosts(self) -> None:
@@ -684,7 +692,7 @@ class Plane(Frame):
         return max(d * 10.0**exponent for d in (1, 2, 5) if d * 10.0**exponent <= wanted * 1.001)
 
     def _note_factor(self) -> None:
-        text = f"arrow ×{ticks.number(self.factor)}" if self.factor != 1 else ""
+        text = f"arrow ×{number(self.factor)}" if self.factor != 1 else ""
         away = SIDE / self.plot_height * self.size
         self.put_texts(self.factor_note, [SIDE], [-36 * away], [text] if text else [])
 
@@ -734,18 +742,23 @@ class Plane(Frame):
             self.bar.layout.width = f"{round(76 * size)}px"
 
 
-def basin_picture(labels: NDArray[np.integer], diverged: int, unsettled: int) -> NDArray[np.uint8]:
-    """A map of basins as RGBA, several pixels a start so that diverging ones can be hatched."""
+def basin_picture(
+    labels: NDArray[np.integer], diverged: Sequence[int] = (-1,), oscillating: int | None = None
+) -> NDArray[np.uint8]:
+    """A map of basins as RGBA, several pixels a start so that it can be hatched and dotted."""
     fine = max(1, 400 // len(labels))
     fine_labels = np.kron(labels, np.ones((fine, fine), np.int64))
     rgba = np.zeros((*fine_labels.shape, 4), np.uint8)
+    rgba[fine_labels < 0] = [*palette.rgb(palette.UNSETTLED), 215]
     for index in np.unique(labels[labels >= 0]):
         rgba[fine_labels == index] = [*palette.rgb(palette.tint(int(index))), 205]
-    rgba[fine_labels == unsettled] = [*palette.rgb(palette.UNSETTLED), 215]
-    rgba[fine_labels == diverged] = [*palette.rgb("#FFFFFF"), 230]
+    gone = np.isin(fine_labels, list(diverged))
+    rgba[gone] = [*palette.rgb("#FFFFFF"), 230]
     rows, columns = np.indices(fine_labels.shape)
-    hatch = ((rows + columns) // 4 % 2 == 0) & (fine_labels == diverged)
-    rgba[hatch] = [*palette.rgb(palette.DIVERGED), 235]
+    rgba[((rows + columns) // 4 % 2 == 0) & gone] = [*palette.rgb(palette.DIVERGED), 235]
+    if oscillating is not None:
+        dots = (rows % 6 < 3) & (columns % 6 < 3) & (fine_labels == oscillating)
+        rgba[dots] = [*palette.rgb(palette.DIVERGED), 235]
     return rgba
 
 

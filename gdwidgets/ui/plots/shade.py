@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdwidgets.ui.plots import palette, ticks
+from gdwidgets.ui.text import number
 
 QUANTILES = 129
 """Points at which the distribution of a surface's values is kept."""
@@ -112,13 +113,13 @@ class Shade:
         ramp = ",".join(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in palette.heat_table(17))
         marks = "".join(
             f"<span style='bottom:{tall * float(self.place(np.array(tick))) - 8:.0f}px'>"
-            f"{ticks.number(tick, 3)}</span>"
+            f"{number(tick, 3)}</span>"
             for tick in self.ticks()
         )
         return (
             f"<div class=gdw-bar style='margin-top:{top}px;height:{tall}px' role=img "
-            f"aria-label='colour bar, the value of the function, from {ticks.number(self.low, 3)} "
-            f"to {ticks.number(self.high, 3)}'>"
+            f"aria-label='colour bar, the value of the function, from {number(self.low, 3)} "
+            f"to {number(self.high, 3)}'>"
             f"<i style='background:linear-gradient(to top,{ramp})'></i>{marks}</div>"
         )
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gdwidgets.ui.plots import ticks
+from gdwidgets.ui.text import number
 
 FAR = 1e4
 """Heights of the plot beyond which nothing is drawn: larger numbers break an SVG path."""
@@ -233,7 +234,7 @@ def log_values(lanes: Sequence[Lane], levels: Sequence[float], room: tuple[float
     else:
         low, high = _round_down(low), _round_up(max(high, 1.5 * low))
     if below == "tiny":
-        below = "<" + ticks.number(low, 1)
+        below = "<" + number(low, 1)
     return Values(low, high, log=True, below=below, room=room)
 
 

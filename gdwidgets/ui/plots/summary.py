@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gdwidgets.ui.plots.ticks import number
+from gdwidgets.ui.text import number
 
 
 def curves(

@@ -6,32 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-MINUS = "−"
-
-
-def power(exponent: int) -> str:
-    """A power of ten as it is written on paper: ``10⁻³``."""
-    return "10" + str(exponent).translate(SUPERSCRIPTS)
-
-
-def number(value: float, digits: int = 4) -> str:
-    """A number of at most ``digits`` significant digits, with a true minus and powers as ×10ⁿ."""
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "∞" if value > 0 else MINUS + "∞"
-    if value == 0:
-        return "0"
-    head, _, tail = f"{abs(value):.{digits - 1}e}".partition("e")
-    exponent = int(tail)
-    if -5 < exponent < 6:
-        decimals = max(0, digits - 1 - exponent)
-        text = f"{abs(value):,.{decimals}f}"
-        text = text.rstrip("0").rstrip(".") if "." in text else text
-    else:
-        head = head.rstrip("0").rstrip(".")
-        text = power(exponent) if head == "1" else f"{head}×{power(exponent)}"
-    return MINUS + text if value < 0 else text
+from gdwidgets.ui.text import MINUS, number, power_of_ten
 
 
 def round_step(span: float, most: int) -> float:
@@ -96,7 +71,7 @@ def log_texts(ticks: Sequence[float]) -> list[str]:
     plain = all(1e-3 <= tick <= 1e4 for tick in ticks) and max(ticks) < 1e3 * min(ticks) * 1.001
     if plain or any(float(f"{tick:e}".partition("e")[0]) != 1 for tick in ticks):
         return [number(tick) for tick in ticks]
-    return [power(round(math.log10(tick))) for tick in ticks]
+    return [power_of_ten(round(math.log10(tick))) for tick in ticks]
 
 
 def step_ticks(end: int, *, log: bool, most: int = 6) -> list[int]:

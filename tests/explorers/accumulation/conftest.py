@@ -25,5 +25,6 @@ def explorer(shared):
     if shared.fold.opened is not None:
         shared.unfold(shared.fold.opened, False)
     shared._situation = None
+    shared.chips.show(None)
     shared.redraw(full=True)
     return shared

@@ -280,7 +280,7 @@ def test_extreme_settings_are_drawn_without_a_word_of_warning(settings):
     for mark in marks(explorer):
         y = np.atleast_2d(np.asarray(mark.y, float))
         assert np.isfinite(np.asarray(mark.x, float)).all()
-        assert np.isfinite(y[:, -1]).all()
+        assert np.isfinite(y[:, -1:]).all()
     explorer.close()
 
 

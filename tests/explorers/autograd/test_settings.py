@@ -111,7 +111,7 @@ def test_a_wrong_control_value_is_explained_and_taken_back(explorer):
     explorer.preset = "sigmoid chain"
     field = explorer.form.field("layers")
     field.inputs[0].value = 31
-    assert "layers must be from 1 to 30" in explorer.sentence_text
+    assert "layers must be a whole number from 1 to 30" in explorer.sentence_text
     assert field.inputs[0].value == 10
 
 
@@ -360,7 +360,7 @@ TestWalks.settings = hypothesis_settings(deadline=None, max_examples=15, statefu
 BAD = [
     ({"preset": "toy neurone"}, TraitError, "did you mean 'toy neuron'"),
     ({"preset": torch.ones(3)}, TraitError, "preset"),
-    ({"layers": 0}, TraitError, "layers must be from 1 to 30"),
+    ({"layers": 0}, TraitError, "layers must be a whole number from 1 to 30"),
     ({"backward_calls": 3}, TraitError, "backward_calls must be"),
     ({"no_grat": True}, TypeError, "did you mean 'no_grad'"),
     ({"no_grad": 2}, TraitError, "no_grad"),

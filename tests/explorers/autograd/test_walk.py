@@ -89,16 +89,22 @@ def test_local_times_incoming_is_printed_on_the_active_line(explorer):
     assert products(explorer) == []
 
 
+RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
+
+
+def read(text):
+    """The numbers in a text, also such as ``1.5·10⁻⁷`` and ``10³``."""
+    plain = re.sub("(?:^|(?<=[^·\\d]))10(?=[⁻⁰¹²³⁴⁵⁶⁷⁸⁹])", "1e", text.replace("·10", "e"))
+    return np.array(re.findall(r"[-\d.e]+", plain.translate(RAISED)), np.float64)
+
+
 @pytest.mark.parametrize("name", PRESET_NAMES)
 def test_every_product_that_is_printed_is_one(name):
     explorer = AutogradExplorer(preset=name)
     for k in range(explorer.max_steps + 1):
         explorer.step = k
         for text in products(explorer):
-            local, incoming, result = (
-                np.array(re.findall(r"[-\d.e]+", part.replace("−", "-")), np.float64)
-                for part in re.split("[×=]", text)
-            )
+            local, incoming, result = (read(part) for part in re.split("[×=]", text))
             assert np.allclose(local * incoming, result, rtol=2e-3)
     explorer.close()
 
@@ -193,15 +199,49 @@ def test_of_many_lines_those_around_the_present_one_are_shown():
 
 def test_a_click_shows_a_node_and_a_second_click_follows_the_walk_again(explorer):
     drawing = explorer.drawing
-    drawing._clicked("operation", 1)
+    click = {"index": 0, **dict(zip("xy", drawing._placed.points["add"], strict=True))}
+    drawing._clicked("operation", click)
     assert explorer.selected == "add"
     assert "AddBackward0" in explorer.details.value
     assert "add" in ringed(explorer)
-    drawing._clicked("operation", 1)
+    drawing._clicked("operation", click)
     assert explorer.selected == ""
-    drawing._clicked("tracked", 0)
+    drawing._clicked("tracked", dict(zip("xy", drawing._placed.points["w"], strict=True)))
+    assert explorer.selected == "w"
+    drawing._clicked("tracked", {"x": None})  # nothing that a browser sends can do harm
     assert explorer.selected == "w"
     assert "<b>w</b>" in explorer.details.value
+
+
+def test_a_list_of_the_nodes_does_what_a_click_does(explorer):
+    explorer.unfold("Settings")
+    nodes = explorer.choice.list
+    assert [label for label, _ in nodes.options][-1] == "mean (loss)"
+    nodes.value = "add"
+    assert explorer.selected == "add"
+    explorer.select("w")
+    assert nodes.value == "w"
+    nodes.value = ""
+    assert explorer.selected == ""
+    explorer.preset = "x · x"
+    assert [value for _, value in nodes.options] == ["", "x", "matmul"]
+
+
+def test_the_picture_is_told_in_words(explorer):
+    explorer.step = 9
+    said = explorer.words.summary(9)
+    assert said.startswith("Graph of 9 nodes: x = [2, 3]; w = [1, 1]; ")
+    assert "add (z) = 6, gradient 6" in said
+    assert said in explorer.details.value
+
+
+def test_three_nodes_of_the_toy_neuron_change_nothing(explorer):
+    ones = [
+        name
+        for name, node in explorer.graph.nodes.items()
+        if node.local and all((local.value == 1).all() for _, local in node.local)
+    ]
+    assert ones == ["add", "sub", "mean"]
 
 
 def test_the_details_show_what_backward_computes(explorer):
@@ -380,7 +420,7 @@ def test_the_picture_is_saved(explorer, tmp_path, kind, start):
         (6.0, "6"),
         ([[6.0]], "6"),
         ([12.0, 18.0], "[12, 18]"),
-        (-1.5e-20, "−1.5e−20"),
+        (-1.5e-20, "−1.5·10⁻²⁰"),
         (-0.0, "0"),
         ([1.0] * 4, "4"),
         ([[1.0, 2.0], [3.0, 4.0]], "2×2"),

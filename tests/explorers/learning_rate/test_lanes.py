@@ -10,12 +10,16 @@ from gdwidgets import LearningRateExplorer
 from gdwidgets.core import (
     RULES,
     Descent,
+    Momentum,
+    Nesterov,
     PolynomialRegression,
+    RMSprop,
     initial_parameters,
     learning_rate_limit,
     training_pairs,
 )
 from gdwidgets.core.objectives.batches import MiniBatches
+from gdwidgets.core.rules.schedules import Cosine, Exponential
 from gdwidgets.explorers.learning_rate import track
 from gdwidgets.explorers.learning_rate.losses import Losses
 from gdwidgets.ui.plots import palette
@@ -135,7 +139,7 @@ def test_the_limit_on_the_track_is_that_of_the_data_and_the_rule(make):
     assert f"limit <b>{1.9 * limit:.4f}</b>" in explorer.track.marks.value
     explorer.rule = "nesterov"
     assert f"limit <b>{1.9 / 2.8 * limit:.3f}</b>" in explorer.track.marks.value
-    explorer.beta = 0.5
+    explorer.rule = Nesterov(beta=0.5)
     assert f"limit <b>{0.75 * limit:.4f}</b>" in explorer.track.marks.value
     explorer.rule = "adam"
     assert "limit <b>" not in explorer.track.marks.value
@@ -145,9 +149,9 @@ def test_the_limit_on_the_track_is_that_of_the_data_and_the_rule(make):
     ("settings", "just_stable"),
     [
         ({}, 1.0),
-        ({"rule": "momentum", "beta": 0.9}, 1.9),
-        ({"rule": "nesterov", "beta": 0.9}, 1.9 / 2.8),
-        ({"rule": "nesterov", "beta": 0.0}, 1.0),
+        ({"rule": "momentum"}, 1.9),
+        ({"rule": "nesterov"}, 1.9 / 2.8),
+        ({"rule": Nesterov(beta=0.0)}, 1.0),
     ],
     ids=str,
 )
@@ -363,27 +367,16 @@ def test_every_rule_runs_with_its_constants(make, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "optimizer"),
+    ("rule", "optimizer"),
     [
-        (("momentum", {"beta": 0.5}), lambda p: torch.optim.SGD(p, 0.01, momentum=0.5)),
-        (
-            ("nesterov", {"beta": 0.7}),
-            lambda p: torch.optim.SGD(p, 0.01, momentum=0.7, nesterov=True),
-        ),
-        (
-            ("rmsprop", {"alpha": 0.9, "eps": 1e-4}),
-            lambda p: torch.optim.RMSprop(p, 0.01, alpha=0.9, eps=1e-4),
-        ),
-        (
-            ("adam", {"beta1": 0.8, "beta2": 0.95, "eps": 1e-3}),
-            lambda p: torch.optim.Adam(p, 0.01, betas=(0.8, 0.95), eps=1e-3),
-        ),
+        (Momentum(beta=0.5), lambda p: torch.optim.SGD(p, 0.01, momentum=0.5)),
+        (RMSprop(alpha=0.9, eps=1e-4), lambda p: torch.optim.RMSprop(p, 0.01, 0.9, 1e-4)),
+        (torch.optim.AdamW, lambda p: torch.optim.AdamW(p, 0.01)),
     ],
-    ids=lambda value: str(value) if isinstance(value, tuple) else "",
+    ids=["momentum", "rmsprop", "AdamW"],
 )
-def test_the_constants_are_torch_s(make, name, optimizer):
-    rule, constants = name
-    explorer = make(rule=rule, learning_rates=(0.01,), max_steps=50, **constants)
+def test_rules_with_their_constants_and_optimizers_are_torch_s(make, rule, optimizer):
+    explorer = make(rule=rule, learning_rates=(0.01,), max_steps=50)
     explorer.run()
     x, y = training_pairs()
     c = initial_parameters().clone().requires_grad_()
@@ -397,15 +390,62 @@ def test_the_constants_are_torch_s(make, name, optimizer):
 
 def test_the_controls_of_constants_appear_with_their_rule(explorer):
     explorer.unfold("Settings")
-
-    def shown():
-        names = ("beta", "alpha", "beta1", "beta2", "eps")
-        return {n for n in names if explorer.form.field(n).widget.layout.display != "none"}
-
-    assert shown() == set()
+    constants = explorer.form.field("rule").constants
+    assert "beta" not in constants.inputs
     explorer.rule = "nesterov"
-    assert shown() == {"beta"}
+    assert "beta" in constants.inputs
+    constants.inputs["beta"].value = 0.5
+    assert explorer.descent.rule == Nesterov(beta=0.5)
     explorer.rule = "adam"
-    assert shown() == {"beta1", "beta2", "eps"}
-    explorer.form.field("beta1").slider.value = 0.5
-    assert explorer.descent.rule.beta1 == 0.5
+    assert {"beta1", "beta2", "eps", "bias_correction"} <= set(constants.inputs)
+
+
+# -- schedules -------------------------------------------------------------------------------------
+
+
+def test_a_schedule_begins_at_every_lane_s_own_rate(make):
+    explorer = make(learning_rates=(0.1, 0.02), rate_schedule=Exponential(factor=0.99))
+    explorer.run()
+    x, y = training_pairs()
+    for lane, start in enumerate((0.1, 0.02)):
+        c = initial_parameters().clone().requires_grad_()
+        optimizer = torch.optim.SGD([c], start)
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.99)
+        for _ in range(200):
+            optimizer.zero_grad()
+            (c[0] + c[1] * x + c[2] * x**2 - y).square().mean().backward()
+            optimizer.step()
+            scheduler.step()
+        np.testing.assert_allclose(explorer.descent.params[200, lane], c.detach(), rtol=1e-4)
+    assert explorer.rates_at(100) == pytest.approx((0.1 * 0.99**100, 0.02 * 0.99**100))
+    assert "γ₀ = 0.1" in explorer.sentence_text
+
+
+def test_a_schedule_is_chosen_by_hand_and_its_constants_are_live(make):
+    explorer = make(learning_rates=(0.1,))
+    explorer.step = 60
+    explorer.unfold("Settings")
+    field = explorer.form.fields["rate_schedule"]
+    field.list.value = "cosine"
+    assert isinstance(explorer.rate_schedule, Cosine)
+    assert explorer.step == 60
+    field.constants.inputs["steps"].value = 50
+    assert explorer.rate_schedule == Cosine(steps=50)
+    assert "<svg" in field.curve.value
+    again = make(**explorer.settings())
+    again.step = 60
+    np.testing.assert_array_equal(again.descent.params[:61], explorer.descent.params[:61])
+    field.list.value = "constant"
+    assert explorer.rate_schedule is None
+
+
+def test_a_schedule_and_a_rate_changed_in_mid_run_go_together(make):
+    explorer = make(learning_rates=(0.1,), rate_schedule="step_decay", on_change="continue")
+    explorer.step = 150
+    explorer.change_rate(0, 0.02)
+    explorer.run()
+    assert explorer.rates_at(99) == (0.1,)
+    assert explorer.rates_at(149) == (0.05,)
+    assert explorer.rates_at(150) == (0.01,)
+    moved = explorer.descent.params[150, 0] - explorer.descent.params[151, 0]
+    np.testing.assert_allclose(moved, 0.01 * explorer.descent.grad[150, 0], rtol=1e-3)

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from course import EXERCISE_1
 from gdwidgets import LearningRateExplorer
-from gdwidgets.core import Descent, PolynomialRegression, condition_number, training_pairs
+from gdwidgets.core import (
+    Adam,
+    Descent,
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    PolynomialRegression,
+    condition_number,
+    training_pairs,
+)
 from gdwidgets.explorers.learning_rate import why
 from gdwidgets.explorers.learning_rate.situations import SITUATIONS
 from gdwidgets.ui import text
@@ -210,7 +219,7 @@ def test_the_best_momentum_takes_as_many_updates_as_is_said(make):
     beta = ((math.sqrt(kappa) - 1) / (math.sqrt(kappa) + 1)) ** 2
     roots = np.sqrt(explorer.quadratic.curvatures[[0, -1]]).sum()
     updates = int(re.search(r"it takes ([\d,]+) updates", said).group(1))
-    explorer.assign(learning_rates=(4 / roots**2,), beta=beta)
+    explorer.assign(learning_rates=(4 / roots**2,), rule=Momentum(beta=beta))
     explorer.run()
     apart = np.linalg.norm(explorer.descent.params[:, 0] - explorer.closed_form[0], axis=1)
     assert int(np.flatnonzero(apart <= 0.001)[0]) == updates == 104
@@ -219,20 +228,21 @@ def test_the_best_momentum_takes_as_many_updates_as_is_said(make):
 def test_nesterov_s_lower_limit_is_told_and_only_where_it_is_lower(make):
     said = " ".join(why.paragraphs(make(rule="nesterov").facts))
     assert "lower than plain gradient descent's" in said
-    said = " ".join(why.paragraphs(make(rule="nesterov", beta=0.0).facts))
+    said = " ".join(why.paragraphs(make(rule=Nesterov(beta=0.0)).facts))
     assert "lower" not in said
 
 
-@pytest.mark.parametrize("rule", ["adam", "rmsprop"])
-def test_the_first_update_of_rules_that_scale_is_the_one_that_is_told(make, rule):
+@pytest.mark.parametrize(
+    ("rule", "size"), [("adam", 1.0), ("rmsprop", 10.0), (Adam(bias_correction=False), 10**0.5)]
+)
+def test_the_first_update_of_rules_that_scale_is_the_one_that_is_told(make, rule, size):
     explorer = make(rule=rule, learning_rates=(0.01,))
     said = " ".join(why.paragraphs(explorer.facts))
     explorer.step = 1
     moved = explorer.descent.params[0, 0] - explorer.descent.params[1, 0]
     sign = np.sign(explorer.descent.grad[0, 0])
-    size = 1.0 if rule == "adam" else 10.0
     np.testing.assert_allclose(moved, 0.01 * size * sign, rtol=1e-3)
-    assert ("= 10 γ" in said) == (rule == "rmsprop")
+    assert size == 1.0 or f"= {text.number(size)} γ" in said
     assert "No such limit" in said
 
 
@@ -248,6 +258,33 @@ def test_inputs_of_one_value_are_said_to_leave_coefficients_open(make):
     said = " ".join(why.paragraphs(explorer.facts))
     assert "Not unique" in said
     assert "1 direction of the coefficients" in said
+
+
+def test_the_noise_floor_is_what_mini_batches_leave_on_average():
+    explorer = LearningRateExplorer(
+        learning_rates=(0.05, 0.02), batch_size=10, max_steps=12_000, lane=0, theory="noise"
+    )
+    explorer.run()
+    excess = (explorer.losses()[6000:] - explorer.closed_form.loss).mean(0)
+    for measured, expected in zip(excess, explorer.facts.noise, strict=True):
+        assert measured == pytest.approx(expected, rel=0.4)
+    assert explorer.loss_plot.band.visible
+    said = " ".join(why.paragraphs(explorer.facts))
+    assert f"{text.number(explorer.facts.noise[0], 2)} at γ = 0.05" in said
+    explorer.rule = "adam"
+    assert not explorer.loss_plot.band.visible
+    explorer.close()
+
+
+def test_weight_decay_moves_the_limit_and_nothing_is_predicted_with_it(make):
+    explorer = make(rule=GradientDescent(weight_decay=10.0), learning_rates=(0.09, 0.11))
+    limit = 2 / (explorer.quadratic.curvatures[-1] + 10)
+    assert f"**{text.number(limit)}**" in " ".join(why.paragraphs(explorer.facts))
+    assert why.prediction(explorer.facts, 0) is None
+    assert 0.09 < limit < 0.11
+    explorer.max_steps = 2000
+    explorer.run()
+    assert list(explorer.descent.outcomes) == ["max_steps", "diverged"]
 
 
 @over(

@@ -19,13 +19,14 @@ from messages import recorded_messages
 
 VARIANTS = [
     {},
-    {"rule": "momentum", "learning_rates": (0.01, 0.001), "beta": 0.5},
+    {"rule": "momentum", "learning_rates": (0.01, 0.001)},
     {"rule": Momentum(beta=0.3), "learning_rates": (0.01,)},
     {"rule": "adam", "degree": 3, "learning_rates": 0.05},
     {"x": (0.0, 1.0, 2.0), "y": (1.0, 0.0, 3.0), "degree": 1, "learning_rates": (0.1,)},
     {"batch_size": 30, "learning_rates": (0.1, 0.01)},
     {"schedule": ((40, (0.1, 0.01)),), "learning_rates": (0.01, 0.02)},
     {"schedule": ((40, (0.01,)),), "learning_rates": (0.02,), "rule": "adam"},
+    {"rate_schedule": "exponential", "learning_rates": (0.1, 0.05)},
 ]
 
 
@@ -54,9 +55,9 @@ def test_settings_build_an_equal_explorer(make, settings):
 
 
 def test_a_rule_object_has_its_own_constants(make):
-    explorer = make(rule=Momentum(beta=0.3), beta=0.9)
+    explorer = make(rule=Momentum(beta=0.3))
     assert explorer.descent.rule.beta == 0.3
-    assert explorer.constants == ()
+    assert make(rule=Momentum()).rule == "momentum"
 
 
 def test_the_data_frame_has_a_row_for_each_lane_and_step(explorer):
@@ -238,8 +239,8 @@ def test_large_makes_text_and_figures_larger(explorer):
         ({"rule": "adan"}, "did you mean 'adam'"),
         ({"rule": ("gd", "adam")}, "one rule for all lanes"),
         ({"rule": [{}]}, "one rule for all lanes"),
-        ({"beta": 1.0}, "beta must be"),
-        ({"eps": 0}, "eps must be"),
+        ({"rate_schedule": "cosin"}, "did you mean 'cosine'"),
+        ({"rate_schedule": 3}, "rate_schedule must be"),
         ({"init": (1, 2)}, "init must be 3 numbers"),
         ({"init": (1, 2, math.nan)}, "init must be finite"),
         ({"init": (1e30, 0, 0)}, "init must be coefficients at which"),
@@ -283,7 +284,7 @@ def test_an_unknown_keyword_names_the_nearest():
         ("max_steps", -3),
         ("schedule", ((10, (0.1,)),)),
         ("lane", 7),
-        ("beta", 2),
+        ("rate_schedule", 2),
     ],
 )
 def test_a_bad_value_leaves_everything_as_it_was(explorer, setting, bad):

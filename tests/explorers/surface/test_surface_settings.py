@@ -10,12 +10,13 @@ import torch
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from ipywidgets import Layout
 from ipywidgets.widgets.widget import _instances
 from traitlets import TraitError
 
 from gdwidgets import HimmelblauExplorer, SurfaceExplorer
 from gdwidgets.core import RULES, SURFACES, Descent, Surface
-from gestures import click, drag, run_code
+from gestures import click, drag, present, run_code
 
 # -- pins, the loss axis, the step table -----------------------------------------------------------
 
@@ -30,28 +31,41 @@ def test_pins_keep_ghosts_and_rows(explorer):
     assert explorer.pins[0].settings["learning_rate"] == 5e-4
     assert explorer.map.ghosts.visible
     assert list(explorer.loss_plot.letters.text) == ["A", "B"]
-    assert not explorer.controls.unpin.disabled
-    explorer.fold.toggles["Run table"].value = True
+    assert not explorer.unpin.disabled
+    explorer.unfold("Compare")
     for expected in ("present", "<td class=gdw-text>A</td>", "<td class=gdw-text>B</td>"):
-        assert expected in explorer.fold.body.value
+        assert expected in explorer.fold.text.value
     explorer.unpin_all()
     assert not explorer.map.ghosts.visible
     assert explorer.pins == ()
-    assert explorer.controls.unpin.disabled
+    assert explorer.unpin.disabled
 
 
-def test_the_loss_axis_can_be_linear_and_never_shows_a_scale_what_it_cannot(explorer):
-    explorer.learning_rate = 0.01
-    explorer.start = (3.0, 2.0)
+def test_ghosts_of_another_surface_stay_away_and_come_back_with_it(explorer):
     explorer.run()
     explorer.pin()
-    for log in (False, True, False):
-        explorer.loss_log = log
-        for mark in (explorer.loss_plot.lines, explorer.loss_plot.ghosts):
-            scale = mark.scales["y"]
-            assert (np.asarray(mark.y) >= scale.min).all()
-            assert (scale.min > 0) == log
-        assert explorer.loss_plot.figure.axes[1].scale is scale
+    explorer.surface = "booth"
+    assert not explorer.map.ghosts.visible
+    explorer.surface = "himmelblau"
+    assert explorer.map.ghosts.visible
+
+
+def test_the_loss_axis_can_be_linear(explorer):
+    explorer.unfold("Settings")
+    explorer.form.field("loss_log").inputs[0].value = False
+    assert not explorer.loss_log
+    assert not explorer.loss_plot.log
+    explorer.loss_log = True
+    assert explorer.loss_plot.log
+
+
+def test_a_surface_without_minima_has_a_linear_loss_axis_only():
+    explorer = SurfaceExplorer("saddle")
+    assert not explorer.loss_log
+    with pytest.raises((ValueError, TraitError), match="names no minima"):
+        explorer.loss_log = True
+    assert not explorer.loss_log
+    explorer.close()
 
 
 def test_a_ninth_pin_is_refused(explorer):
@@ -62,12 +76,12 @@ def test_a_ninth_pin_is_refused(explorer):
 
 
 def test_the_step_table_marks_the_present_step(explorer):
-    explorer.fold.toggles["Step table"].value = True
+    explorer.unfold("Tables")
     explorer.step = 99
-    assert "<tr class=gdw-now><td>99</td><td>0.938195</td>" in explorer.fold.body.value
-    explorer.fold.toggles["Code"].value = True
-    assert not explorer.fold.toggles["Step table"].value
-    assert "backward" in explorer.fold.body.value
+    assert "<tr class=gdw-now><td>99</td><td>0.938195</td>" in explorer.fold.text.value
+    explorer.unfold("Code")
+    assert not explorer.fold.toggles["Tables"].value
+    assert "backward" in explorer.fold.text.value
 
 
 # -- code, data, settings --------------------------------------------------------------------------
@@ -88,7 +102,7 @@ def test_the_code_gives_the_numbers_on_the_screen(settings, capsys):
     explorer = HimmelblauExplorer(**settings)
     explorer.run()
     results = run_code(explorer)
-    assert "Final" in capsys.readouterr().out
+    assert capsys.readouterr().out
     descent = explorer.descent
     for lane, result in enumerate(results):
         last = int(descent.last_step[lane])
@@ -144,20 +158,61 @@ def test_settings_build_an_equal_explorer(settings):
 
 
 def test_another_surface_brings_its_own_start_and_rate(explorer):
-    explorer.controls.surface.value = "rosenbrock"
+    explorer.chooser.value = "rosenbrock"
     assert explorer.surface is SURFACES["rosenbrock"]
     assert explorer.learning_rate == SURFACES["rosenbrock"].learning_rate
-    assert explorer.map.x.min == explorer.surface.bounds[0][0]
+    assert explorer.map.from_map((0, 0)) == (-2, -1)
     explorer.run()
     assert explorer.descent.outcomes[0] != "diverged"
 
 
-@pytest.mark.parametrize("name", list(SURFACES))
-def test_every_named_surface_can_be_explored(name):
-    explorer = SurfaceExplorer(name, max_steps=50)
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_the_picture_can_be_saved(explorer, kind, tmp_path):
+    explorer.step = 100
+    explorer.save(tmp_path / f"run.{kind}")
+    start = (tmp_path / f"run.{kind}").read_bytes()[:200]
+    assert {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[kind] in start
+
+
+def test_a_layout_is_taken_and_stays_open():
+    layout = Layout(width="700px")
+    explorer = SurfaceExplorer(layout=layout)
+    assert explorer.layout is layout
+    explorer.close()
+    assert layout.comm is not None
+    layout.close()
+
+
+# -- objectives of a user's own --------------------------------------------------------------------
+
+
+class Bowl:
+    """A loss of two parameters with names of their own."""
+
+    parameter_names = ("slope", "offset")
+
+    def __call__(self, params: torch.Tensor) -> torch.Tensor:
+        slope, offset = params.unbind(-1)
+        return (slope - 1) ** 2 + 3 * (offset + 0.5) ** 2
+
+
+def test_an_objective_with_two_parameters_runs_here():
+    explorer = SurfaceExplorer(
+        Bowl(), bounds=(-2, 2), minima=((1, -0.5),), start=(-1, 1), learning_rate=0.1, max_steps=60
+    )
     explorer.run()
-    assert math.isfinite(explorer.descent.loss[-1, 0])
-    assert explorer.descent.loss[-1, 0] < explorer.descent.loss[0, 0]
+    p = torch.tensor([-1.0, 1.0], requires_grad=True)
+    optimizer = torch.optim.SGD([p], lr=0.1)
+    for _ in range(60):
+        optimizer.zero_grad()
+        ((p[0] - 1) ** 2 + 3 * (p[1] + 0.5) ** 2).backward()
+        optimizer.step()
+    np.testing.assert_allclose(explorer.descent.params[60, 0], p.detach().numpy(), rtol=1e-6)
+    assert "slope = " in explorer.sentence_text
+    assert "offset = " in explorer.sentence_text
+    assert list(explorer.map.titles.text) == ["slope", "offset"]
+    explorer.unfold("Tables")
+    assert "slope.grad" in explorer.fold.text.value
     explorer.close()
 
 
@@ -167,27 +222,49 @@ def test_every_named_surface_can_be_explored(name):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"start": (1, 2, 3)}, "2 finite numbers"),
-        ({"start": (math.nan, 0)}, "2 finite numbers"),
-        ({"start": "ab"}, "2 finite numbers"),
-        ({"start": None}, "2 finite numbers"),
-        ({"learning_rate": 0}, "greater than 0"),
-        ({"learning_rate": "0.1"}, "greater than 0"),
+        ({"start": (1, 2, 3)}, "start must be"),
+        ({"start": (math.nan, 0)}, "start must be"),
+        ({"start": "ab"}, "start must be"),
+        ({"start": None}, "start must be"),
+        ({"learning_rate": 0}, "learning_rate must be .*greater than 0"),
+        ({"learning_rate": "0.1"}, "learning_rate must be"),
+        ({"learning_rate": 10**400}, "learning_rate must be"),
         ({"rule": "adan"}, "did you mean 'adam'"),
         ({"max_steps": 0}, "1 to 1000000"),
         ({"max_steps": 2.5}, "1 to 1000000"),
         ({"loss_tol": -1}, "greater than 0"),
         ({"surface": "himmelblou"}, "did you mean 'himmelblau'"),
-        ({"surface": 3}, "a callable of two tensors"),
-        ({"surface": lambda u, v: u}, "needs bounds"),
+        ({"surface": 3}, "surface must be a name, a Surface or a callable"),
+        ({"surface": lambda u, v: u}, "bounds must be given"),
         ({"speed": 0}, "greater than 0"),
-        ({"kept_starts": ((1, 2, 3),)}, "2 finite numbers"),
+        ({"kept_starts": ((1, 2, 3),)}, "kept_starts"),
+        ({"kept_starts": 5}, "kept_starts"),
+        ({"start": torch.zeros(2, device="meta")}, "start must be"),
+        ({"start": np.zeros(1_000_000)}, "start must be"),
+        ({"race": np.zeros(3)}, "race must be"),
+        ({"layout": np.zeros(3)}, "layout must be"),
+        ({"basins": "yes"}, "basins must be"),
     ],
     ids=str,
 )
-def test_bad_keywords_say_what_is_accepted(settings, says):
-    with pytest.raises((TraitError, ValueError), match=says):
+def test_bad_keywords_say_what_is_accepted_in_a_few_words(settings, says):
+    with pytest.raises((TraitError, ValueError), match=says) as raised:
         HimmelblauExplorer(**settings)
+    assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize("name", [np.zeros(3), 5, None], ids=str)
+def test_a_bad_name_is_refused(name):
+    with pytest.raises((TraitError, ValueError), match="name must be"):
+        SurfaceExplorer(lambda u, v: u**2 + v**2, bounds=(-1, 1), name=name)
+
+
+def test_moving_a_start_that_is_none_is_refused(explorer):
+    with pytest.raises(ValueError, match="lane"):
+        explorer.move_start(9, (0, 0))
+    with pytest.raises(ValueError, match="start must be"):
+        explorer.move_start(0, (0, math.nan))
+    assert explorer.start == (1.0, 1.0)
 
 
 def test_an_unknown_keyword_names_the_nearest():
@@ -195,27 +272,51 @@ def test_an_unknown_keyword_names_the_nearest():
         HimmelblauExplorer(learning_rat=0.1)
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda u, v: 3.0,
-        lambda u, v: (u + v).sum(),
-        lambda u, v: u.detach(),
-        lambda u, v: u @ v[:2],
-        lambda u, v: np.sin(u.detach().numpy()),
-        lambda u: u,
-        lambda u, v: u / u.max(),
-        lambda u, v: torch.log(u * 0 - 1),
-    ],
-)
+UNFIT = [
+    lambda u, v: 3.0,
+    lambda u, v: (u + v).sum(),
+    lambda u, v: u.detach(),
+    lambda u, v: u @ v[:2],
+    lambda u, v: np.sin(u.detach().numpy()),
+    lambda u: u,
+    lambda u, v: u / u.max(),
+    lambda u, v: torch.log(u * 0 - 1),
+]
+
+
+@pytest.mark.parametrize("function", UNFIT)
 def test_a_function_that_does_not_fit_is_refused_and_nothing_is_lost(explorer, function):
     explorer.step = 5
+    before = explorer.settings()
     with pytest.raises((ValueError, TraitError)):
-        explorer.surface = Surface(function, (-2, 2))
+        explorer.surface = function
     assert explorer.step == 5
-    assert explorer.surface is SURFACES["himmelblau"]
+    assert explorer.settings() == before
     with pytest.raises((ValueError, TraitError)):
         SurfaceExplorer(function, bounds=(-2, 2))
+
+
+def steep(u, v):
+    """Has values everywhere, and a gradient that is nowhere finite on the left."""
+    return torch.where(u > 0, u**2 + v**2, torch.sqrt(u.abs() * 0) + u**2 + v**2)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [Surface(steep, ((-2, -1), (-1, 1))), "himmelblou", 3],
+    ids=str,
+)
+def test_a_surface_that_is_refused_leaves_everything_as_before(explorer, wrong):
+    explorer.assign(kept_starts=((2.0, 2.0),), loss_log=False)
+    explorer.step = 40
+    before, drawn = explorer.settings(), present(explorer)
+    with pytest.raises((ValueError, TraitError), match=r"surface|start"):
+        explorer.surface = wrong
+    assert explorer.settings() == before
+    assert explorer.step == 40
+    assert explorer.chooser.value == "himmelblau"
+    np.testing.assert_array_equal(present(explorer), drawn)
+    assert explorer.map.from_map((0, 0)) == (-6, -6)
 
 
 def test_a_start_where_the_function_has_no_value_is_refused():
@@ -224,18 +325,16 @@ def test_a_start_where_the_function_has_no_value_is_refused():
     )
     explorer.step = 3
     click(explorer, -0.5, 0.5)
-    assert "not finite at the start" in explorer.problem
+    assert "start must be where the function and its gradient are finite" in explorer.problem
     assert explorer.start == (2.0, 0.5)
     assert explorer.step == 3
     drag(explorer, 0, -0.5, 0.5)
     assert explorer.start == (2.0, 0.5)
-    np.testing.assert_allclose(explorer.map.start.x, [2.0])
+    np.testing.assert_allclose(explorer.map.start.x, [3000])
     explorer.close()
 
 
 def test_a_function_that_fails_in_mid_run_stops_the_clock_and_is_shown():
-    calls = 0
-
     def moody(u, v):
         if u.shape == (1,) and float(u.detach()[0]) < 0.5:
             raise ArithmeticError("no <b>mood</b> for this")
@@ -247,25 +346,63 @@ def test_a_function_that_fails_in_mid_run_stops_the_clock_and_is_shown():
     explorer.transport.play.click()
     assert not explorer.playing
     assert "no <b>mood</b> for this" in explorer.problem
-    assert "<b>" not in explorer.status.value
+    assert "<b>mood" not in explorer.status.value
     before = explorer.step
     explorer.step_back()
     assert explorer.step == max(before - 1, 0)
-    assert calls == 0
     explorer.close()
+
+
+def test_after_a_play_that_raised_it_can_be_played_again():
+    broken = True
+
+    def moody(u, v):
+        if broken and u.shape == (1,) and float(u.detach()[0]) < 1.2:
+            raise ArithmeticError("enough")
+        return u**2 + v**2
+
+    explorer = SurfaceExplorer(
+        moody, bounds=((1.3, 2), (1.3, 2)), start=(1.5, 1.5), learning_rate=0.1, max_steps=9
+    )
+    with pytest.raises(ArithmeticError, match="enough"):
+        explorer.play()
+    assert not explorer.playing
+    broken = False
+    explorer.play()
+    assert explorer.step == 9
+    explorer.close()
+
+
+@pytest.mark.parametrize("fold", ["Compare", "Why", "Tables", "Settings", "Code"])
+def test_a_function_that_fails_in_an_open_fold_leaves_sentence_and_frames(fold):
+    broken = False
+
+    def moody(u, v):
+        if broken and (u.dtype is torch.float64 or u.numel() != 1):
+            raise ArithmeticError("not in this fold")
+        return u**2 + 2 * v**2
+
+    explorer = SurfaceExplorer(moody, bounds=(-2, 2), minima=((0, 0),), learning_rate=0.1)
+    broken = True
+    explorer.unfold(fold)
+    explorer.step = 3
+    assert "Step 3" in explorer.sentence_text
+    assert explorer.transport.scrubber.value == 3
+    explorer.close()
+
+
+def set_both(explorer, **settings):
+    for name, value in settings.items():
+        setattr(explorer, name, value)
 
 
 def test_settings_changed_together_go_back_together(explorer):
     before = explorer.settings()
-
-    def spoil():
-        with explorer.settings_together():
-            explorer.learning_rate = 0.1
-            explorer.max_steps = -1
-
-    with pytest.raises(TraitError):
-        spoil()
-    assert explorer.settings() == before
+    for block in (explorer.together, explorer.hold_trait_notifications):
+        with pytest.raises(TraitError), block():
+            set_both(explorer, learning_rate=0.1, max_steps=-1)
+        assert explorer.settings() == before
+        assert explorer.descent.learning_rates[0] == 5e-4
 
 
 # -- the end ---------------------------------------------------------------------------------------
@@ -279,18 +416,25 @@ def test_close_leaves_no_widget_behind():
     explorer.pin()
     explorer.race = True
     explorer.loss_log = False
-    explorer.fold.toggles["Code"].value = True
+    for fold in ("Why", "Settings", "Compare", "Code"):
+        explorer.unfold(fold)
     explorer.close()
     assert set(_instances) == before
     explorer.close()
 
 
+# -- any order -------------------------------------------------------------------------------------
+
+POINT = st.floats(-6, 6, width=16)
+
+
 class AnyOrder(RuleBasedStateMachine):
-    """Buttons pressed in any order leave the picture in agreement with the recording."""
+    """Methods and controls in any order leave the picture in agreement with the recording."""
 
     def __init__(self):
         super().__init__()
         self.explorer = HimmelblauExplorer(max_steps=40)
+        self.explorer.unfold("Settings")
 
     @rule(n=st.integers(0, 50))
     def forward(self, n):
@@ -308,22 +452,49 @@ class AnyOrder(RuleBasedStateMachine):
     def press(self, button):
         getattr(self.explorer.transport, button).click()
 
-    @rule(u=st.floats(-6, 6, width=16), v=st.floats(-6, 6, width=16))
+    @rule(key=st.sampled_from(["forward", "back", "reset", "finish", "toggle"]))
+    def key(self, key):
+        self.explorer.press(key)
+
+    @rule(u=POINT, v=POINT)
     def click(self, u, v):
         click(self.explorer, u, v)
 
+    @rule(u=POINT, v=POINT)
+    def drag(self, u, v):
+        drag(self.explorer, 0, u, v)
+
     @rule(rate=st.sampled_from([1e-4, 5e-4, 0.01, 0.1, 10.0]))
     def rate(self, rate):
-        self.explorer.learning_rate = rate
+        self.explorer.form.field("learning_rate").number.value = f"{rate:g}"
 
     @rule(name=st.sampled_from(list(RULES)))
     def update_rule(self, name):
         self.explorer.rule = name
 
+    @rule(bad=st.sampled_from([{"learning_rate": -1}, {"rule": "x"}, {"start": 5}]))
+    def refused(self, bad):
+        before = self.explorer.settings()
+        with pytest.raises((TraitError, ValueError)):
+            self.explorer.assign(**bad)
+        assert self.explorer.settings() == before
+
+    @rule(fold=st.sampled_from(["Compare", "Why", "Tables", "Settings", "Code"]), on=st.booleans())
+    def fold(self, fold, on):
+        self.explorer.unfold(fold, on)
+
+    @rule(on=st.booleans())
+    def future(self, on):
+        self.explorer.future = on
+
     @rule()
     def keep(self):
         if len(self.explorer.kept_starts) < 7:
             self.explorer.add_start()
+
+    @rule()
+    def clear(self):
+        self.explorer.clear_starts()
 
     @invariant()
     def agrees(self):
@@ -334,9 +505,8 @@ class AnyOrder(RuleBasedStateMachine):
         assert explorer.transport.scrubber.value == k
         assert not explorer.playing
         here = descent.params[np.minimum(k, descent.last_step), np.arange(descent.lanes)]
-        np.testing.assert_array_equal(
-            explorer.map.present.x, np.clip(here[:, 0], explorer.map.x.min, explorer.map.x.max)
-        )
+        on = (np.abs(here) < 6).all(1)
+        np.testing.assert_allclose(present(explorer)[on], here[on], atol=0.02)
         alone = Descent(
             explorer.surface,
             explorer.start,
@@ -353,4 +523,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = hypothesis_settings(max_examples=15, stateful_step_count=15, deadline=None)
+TestAnyOrder.settings = hypothesis_settings(max_examples=6, stateful_step_count=10, deadline=None)

@@ -1,0 +1,379 @@
+"""What the surface explorers say is so: checked against torch and numpy on every surface."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from gdwidgets import HimmelblauExplorer, SurfaceExplorer
+from gdwidgets.core import RULES, SURFACES, Descent
+from gdwidgets.core.analysis.quadratic import quadratic
+from gdwidgets.core.rules.momentum import Momentum, Nesterov
+from gdwidgets.explorers.surface import why
+from gdwidgets.explorers.surface.text import CIRCLED
+
+NUMBER = r"([−\d.·⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+?)"
+RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
+def parsed(written):
+    """A number as it was written in a sentence."""
+    plain = written.replace("−", "-").rstrip(".,")
+    if "10⁻" in plain or re.search("10[⁰-⁹¹²³]", plain):
+        mantissa, _, power = plain.rpartition("10")
+        return float(mantissa.rstrip("·") or 1) * 10.0 ** int(power.translate(RAISED))
+    return float(plain)
+
+
+def losses_and_slopes(function, points):
+    """Losses (n,) and lengths of the gradient (n,) in float64."""
+    leaf = torch.tensor(points, dtype=torch.float64, requires_grad=True)
+    losses = function(leaf[:, 0], leaf[:, 1])
+    (slopes,) = torch.autograd.grad(losses.sum(), leaf)
+    return losses.detach().numpy(), np.hypot(*slopes.numpy().T)
+
+
+def check_sentence(explorer, k):
+    """Every claim of the sentence at step k."""
+    said = explorer.sentence_text
+    path = explorer.descent.params[: k + 1, explorer.lane].astype(np.float64)
+    u, v = (parsed(x) for x in re.search(rf"u = {NUMBER}, v = {NUMBER},", said).groups())
+    np.testing.assert_allclose((u, v), path[k], atol=5.1e-5, rtol=1e-2)
+    losses, slopes = losses_and_slopes(explorer.surface.function, path)
+    loss = parsed(re.search(rf"loss = {NUMBER}\.? ", said).group(1))
+    rounding = 1e-5 * (1 + np.abs(losses).max())
+    assert loss == pytest.approx(losses[k], rel=1e-3, abs=rounding)
+    steps = np.diff(path, axis=0)
+    lengths = np.hypot(*steps.T)
+    if "shorter, because" in said:
+        assert lengths[-1] < lengths[-2]
+        assert slopes[k - 1] < slopes[k - 2] * (1 + 1e-5)
+    if "longer, because" in said:
+        assert lengths[-1] > lengths[-2]
+        assert slopes[k - 1] > slopes[k - 2] * (1 - 1e-5)
+    if "nearly opposite" in said:
+        assert steps[-1] @ steps[-2] < -0.5 * lengths[-1] * lengths[-2]
+    if raised := re.search(rf"raised the loss from {NUMBER}\. ", said + " "):
+        assert losses[k] > losses[k - 1] - rounding
+        assert parsed(raised.group(1)) == pytest.approx(losses[k - 1], rel=1e-3, abs=rounding)
+    if "a shorter one would have lowered it" in said:
+        start = path[k - 1] + np.array([1e-4, 1e-3, 1e-2])[:, None] * steps[-1]
+        assert losses_and_slopes(explorer.surface.function, start)[0].min() < losses[k - 1]
+    if "changed nothing" in said:
+        assert lengths[-1] == 0
+    if long := re.search(rf"last update was {NUMBER} long", said):
+        assert parsed(long.group(1)) == pytest.approx(lengths[-1], rel=1e-2)
+    if near := re.search(rf"[Mm]inimum (.)(?:,| is) {NUMBER} away", said):
+        distances = np.hypot(*(np.array(explorer.surface.minima) - path[k]).T)
+        assert CIRCLED.index(near.group(1)) == distances.argmin()
+        assert parsed(near.group(2)) == pytest.approx(distances.min(), rel=0.06)
+
+
+def onward(explorer, updates=1500):
+    """Where plain descent goes from the end of the run, in torch: (updates + 1, 2)."""
+    p = torch.tensor(explorer.descent.params[explorer.end, explorer.lane], requires_grad=True)
+    optimizer = torch.optim.SGD([p], lr=explorer.learning_rate)
+    points = [p.detach().numpy().copy()]
+    for _ in range(updates):
+        optimizer.zero_grad()
+        explorer.surface.function(p[0], p[1]).backward()
+        optimizer.step()
+        points.append(p.detach().numpy().copy())
+        if not np.isfinite(points[-1]).all():
+            break
+    return np.array(points, np.float64)
+
+
+def check_ending(explorer):
+    """What is said of the end of a plain run against the same run going on."""
+    said = explorer.sentence_text
+    if explorer.descent.outcomes[explorer.lane] == "diverged":
+        assert "inf or NaN" in said
+        return
+    further = onward(explorer)
+    with np.errstate(invalid="ignore"):
+        lengths = np.hypot(*np.diff(further, axis=0).T)
+    size = float(np.hypot(*np.diff(explorer.surface.bounds, axis=1)[:, 0]))
+    if "converges" in said or "rests at" in said:
+        assert np.isfinite(further).all()
+        assert lengths[-1] <= lengths[0]
+        assert np.hypot(*(further[-1] - further[0])) < 0.02 * size
+        if named := re.search("minimum ([①-⑳])", said):
+            minimum = np.array(explorer.surface.minima[CIRCLED.index(named.group(1))])
+            distances = np.hypot(*(further - minimum).T)
+            assert distances[-1] <= max(distances[0], 1e-4 * size)
+            assert distances[-1] < 0.01 * size
+    elif "oscillates" in said:
+        assert np.isfinite(further).all()
+        assert lengths[-50:].min() > 1e-6 * size
+    elif "without bound" in said:
+        assert not np.isfinite(further).all() or np.abs(further[-1]).max() > 3 * size
+    elif "has not converged" in said:
+        assert np.hypot(*(further[-1] - further[0])) > 1e-3 * size
+    else:
+        raise AssertionError(f"no word about the end: {said}")
+    assert len(said) < 230
+
+
+@pytest.mark.parametrize("name", list(SURFACES))
+def test_on_every_surface_every_sentence_is_so(name):
+    explorer = SurfaceExplorer(name)
+    rate = explorer.learning_rate
+    for factor in (1.0, 4.0):
+        explorer.learning_rate = factor * rate
+        end = explorer.compute(300)
+        for k in sorted({1, 2, 3, 7, 20, 60, 150, 299} & set(range(end))):
+            explorer.step = k
+            check_sentence(explorer, k)
+        explorer.run()
+        check_sentence(explorer, explorer.step) if explorer.step else None
+        check_ending(explorer)
+    explorer.close()
+
+
+@pytest.mark.parametrize("name", list(RULES))
+def test_of_every_rule_the_sentences_are_so(name):
+    explorer = HimmelblauExplorer(rule=name, learning_rate=0.003, max_steps=120)
+    for k in (1, 2, 5, 20, 50, 119):
+        explorer.step = k
+        check_sentence(explorer, k)
+        if name != "gd":
+            assert "because" not in explorer.sentence_text
+    explorer.close()
+
+
+# -- situations ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ended():
+    """Explorers at the end of each situation, by name."""
+    made = {}
+    for name in SurfaceExplorer.SITUATIONS:
+        made[name] = explorer = HimmelblauExplorer()
+        explorer.situate(name)
+        assert explorer.step == 0
+        assert explorer.situation == name
+        watch = explorer.SITUATIONS[name]["sentence"]
+        assert explorer.sentence_text == watch
+        assert len(watch) < 200
+        explorer.run()
+    yield made
+    for explorer in made.values():
+        explorer.close()
+
+
+def path_of(explorer):
+    return explorer.descent.params[: explorer.end + 1, 0].astype(float)
+
+
+def test_the_exercise_goes_downhill_to_minimum_1(ended):
+    explorer = ended["the exercise"]
+    losses = explorer.descent.loss[:, 0]
+    assert (np.diff(losses) < 0).all()
+    assert np.hypot(*(path_of(explorer)[-1] - (3, 2))) < 0.02
+    ratios = losses[1:] / losses[:-1]
+    assert ratios[:120].mean() < ratios[-100:].mean()  # quickly at first, then slowly
+
+
+def test_the_hilltop_is_near_the_top_and_the_side_decides(ended):
+    explorer = ended["hilltop"]
+    start = torch.tensor(explorer.start, dtype=torch.float64)
+    matrix = torch.autograd.functional.hessian(
+        lambda p: explorer.surface.function(p[0], p[1]), start
+    )
+    assert torch.linalg.eigvalsh(matrix).max() < 0  # a hill
+    reached = set()
+    for shift in (-0.3, 0.3):
+        for other in (-0.3, 0.3):
+            explorer.start = (-0.25 + shift, -0.9 + other)
+            end = explorer.descent.params
+            explorer.run()
+            end = explorer.descent.params[-1, 0]
+            distances = np.hypot(*(np.array(explorer.surface.minima) - end).T)
+            reached.add(int(distances.argmin()))
+    assert len(reached) >= 3
+
+
+def test_too_fast_jumps_and_a_lower_rate_is_smooth(ended):
+    explorer = ended["too fast"]
+    changes = np.diff(explorer.descent.loss[:, 0])
+    assert (changes > 0).any()
+    assert (changes < 0).any()
+    explorer.learning_rate = 0.002
+    assert (np.diff(explorer.descent.loss[:, 0]) <= 0).all()
+
+
+def test_the_saddle_is_left_faster_and_faster(ended):
+    path = path_of(ended["saddle"])
+    lengths = np.hypot(*np.diff(path, axis=0).T)
+    slowest = int(lengths.argmin())
+    assert 20 < slowest < len(lengths) - 20
+    assert np.hypot(*path[slowest]) < 1
+    assert (np.diff(lengths[slowest:]) > 0).all()
+
+
+def test_the_ravine_is_slow_and_momentum_is_faster(ended):
+    explorer = ended["ravine"]
+    plain = np.hypot(*path_of(explorer)[-1])
+    explorer.rule = "momentum"
+    assert np.hypot(*path_of(explorer)[-1]) < 0.01 * plain
+    explorer.rule = "gd"
+
+
+def test_nesterov_diverges_where_plain_descent_and_momentum_do_not(ended):
+    explorer = ended["Nesterov"]
+    assert explorer.descent.outcomes[0] == "diverged"
+    for rule in ("gd", "momentum"):
+        explorer.rule = rule
+        explorer.run()
+        assert np.hypot(*path_of(explorer)[-1]) < 0.1
+    explorer.rule = "nesterov"
+    explorer.unfold("Why")
+    assert "0.0136" in explorer.fold.text.value
+
+
+def test_trapped_ends_in_a_minimum_that_is_not_the_lowest(ended):
+    explorer = ended["trapped"]
+    assert explorer.descent.loss[-1, 0] > 1
+    assert "none of those numbered" in explorer.sentence_text
+
+
+# -- why -------------------------------------------------------------------------------------------
+
+
+def reasons(explorer):
+    k = min(explorer.step, int(explorer.descent.last_step[0]))
+    return why.paragraphs(explorer.descent, 0, k, explorer.surface, explorer.quadratic)
+
+
+def test_predicted_losses_and_updates_are_those_of_the_run():
+    explorer = SurfaceExplorer("booth", max_steps=400, theory=True)
+    explorer.run()
+    steps, predicted = explorer._drawn_theory
+    recorded = explorer.descent.loss[steps, 0]
+    np.testing.assert_allclose(recorded, predicted, rtol=2e-3, atol=1e-9)
+    assert explorer.loss_plot.theory.visible
+    distances = np.hypot(*(explorer.descent.params[:, 0] - (1.0, 3.0)).T)
+    first = int(np.flatnonzero(distances <= 1e-3)[0])
+    assert f"after {first} updates" in " ".join(reasons(explorer))
+    explorer.surface = "himmelblau"
+    assert explorer._drawn_theory is None
+    assert not explorer.loss_plot.theory.visible
+    explorer.close()
+
+
+def test_the_best_rates_do_what_is_said_of_them():
+    explorer = SurfaceExplorer("narrow valley", start=(-9, 2), max_steps=700)
+    said = " ".join(reasons(explorer))
+    rate = parsed(re.search(rf"γ\* = 2/\(λmin \+ λmax\) = \*\*{NUMBER}\*\*", said).group(1))
+    count = int(re.search(r"\(κ − 1\)/\(κ \+ 1\).*?after (\d+) updates", said).group(1))
+    assert rate == pytest.approx(2 / 101, rel=1e-3)
+    explorer.learning_rate = 2 / 101
+    explorer.run()
+    distances = np.hypot(*explorer.descent.params[:, 0].T)
+    assert abs(int(np.flatnonzero(distances <= 1e-3)[0]) - count) <= 1
+    beta, heavy, steps = re.search(
+        rf"heavy ball\*\* has β\* = .*? = {NUMBER} and γ\* = {NUMBER}: .*?after (\d+)\.", said
+    ).groups()
+    descent = Descent(
+        explorer.surface,
+        (-9, 2),
+        parsed(heavy),
+        rule=Momentum(beta=parsed(beta)),
+        max_steps=300,
+    )
+    descent.advance_to(300)
+    distances = np.hypot(*descent.params[:, 0].T)
+    assert abs(int(np.flatnonzero(distances <= 1e-3)[0]) - int(steps)) <= 2
+    explorer.close()
+
+
+@pytest.mark.parametrize("rule", [Momentum(), Nesterov(), Momentum(beta=0.5), Nesterov(beta=0.3)])
+def test_the_limit_of_a_rule_with_momentum_parts_convergence_from_divergence(rule):
+    surface = SURFACES["narrow valley"]
+    known = quadratic(surface)
+
+    def run(rate):
+        descent = Descent(surface, (0, 0.1), rate, rule=rule, max_steps=3000)
+        descent.advance_to(3000)
+        return descent
+
+    said = " ".join(why.paragraphs(run(0.01), 0, 0, surface, known))
+    limit = parsed(re.search(rf"the limit is .*? = \*\*{NUMBER}\*\*", said).group(1))
+    for factor, inside in ((0.97, True), (1.03, False)):
+        last = run(factor * limit).params[-1, 0]
+        assert (np.abs(last[1]) < 0.1) == inside
+
+
+def test_minima_that_are_called_unstable_hold_no_run():
+    explorer = HimmelblauExplorer(learning_rate=0.016, max_steps=1000)
+    said = " ".join(reasons(explorer))
+    lost = [
+        CIRCLED.index(c)
+        for c in re.search(r"At this rate (.*?) (?:is|are)", said).group(1)
+        if c in CIRCLED
+    ]
+    assert lost
+    for index, (u, v) in enumerate(explorer.surface.minima):
+        explorer.start = (u + 0.01, v + 0.01)
+        explorer.run()
+        last = explorer.descent.params[-1, 0]
+        left = not np.isfinite(last).all() or np.hypot(*(last - (u, v))) > 0.02
+        assert left == (index in lost)
+    explorer.close()
+
+
+@pytest.mark.parametrize("rule", ["adam", "rmsprop"])
+def test_the_first_adaptive_update_is_what_is_said(rule):
+    explorer = HimmelblauExplorer(rule=rule, learning_rate=0.05, start=(1, 1))
+    p = torch.tensor([1.0, 1.0], requires_grad=True)
+    optimizer = {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}[rule]([p], lr=0.05)
+    explorer.surface.function(p[0], p[1]).backward()
+    optimizer.step()
+    said = reasons(explorer)[0]
+    one, two = (parsed(x) for x in re.search(rf"here \({NUMBER}, {NUMBER}\)", said).groups())
+    np.testing.assert_allclose((one, two), 1 - p.detach().numpy(), rtol=1e-3)
+    explorer.close()
+
+
+def test_the_velocity_s_two_parts_make_the_next_update():
+    explorer = HimmelblauExplorer(rule="momentum")
+    explorer.step = 40
+    said = reasons(explorer)[0]
+    pairs = re.findall(rf"\({NUMBER}, {NUMBER}\)", said)
+    carried, own = (np.array([parsed(x) for x in pair]) for pair in pairs)
+    points = explorer.descent.params[40:42, 0].astype(float)
+    np.testing.assert_allclose(carried + own, points[1] - points[0], rtol=0.02, atol=1e-5)
+    explorer.close()
+
+
+def test_what_loss_tol_leaves_is_what_is_still_lost():
+    explorer = HimmelblauExplorer(start=(-1.0, 1.0), loss_tol=1e-4)
+    explorer.run()
+    said = " ".join(reasons(explorer))
+    left = parsed(re.search(rf"still fall by about \*\*{NUMBER}\*\*", said).group(1))
+    stopped = float(explorer.descent.loss[explorer.step, 0])
+    explorer.assign(loss_tol=None, max_steps=5000)
+    explorer.run()
+    assert left == pytest.approx(stopped - float(explorer.descent.loss[-1, 0]), rel=0.15)
+    explorer.close()
+
+
+def test_the_sharpness_along_the_path_is_the_largest_eigenvalue():
+    explorer = HimmelblauExplorer()
+    explorer.run()
+    found = why.path_sharpness(explorer.descent, 0)
+    assert found.shape == (301,)
+    for k in (0, 50, 300):
+        point = torch.tensor(explorer.descent.params[k, 0], dtype=torch.float64)
+        matrix = torch.autograd.functional.hessian(
+            lambda p: explorer.surface.function(p[0], p[1]), point
+        )
+        assert found[k] == pytest.approx(float(torch.linalg.eigvalsh(matrix)[-1]), rel=1e-9)
+    explorer.unfold("Why")
+    assert explorer.sharpness_plot.past.visible
+    explorer.close()
