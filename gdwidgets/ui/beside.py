@@ -145,7 +145,7 @@ def fits(descent: Descent, run: WatchedRun) -> bool:
     with own_torch_state(), torch.no_grad():
         points = torch.from_numpy(run.params[rows, 0].copy())
         losses = [objective(points).numpy() for objective in (one, other)]
-    return bool(np.array_equal(*losses, equal_nan=True))
+    return bool(np.array_equal(losses[0], losses[1], equal_nan=True))
 
 
 def _whole(objective: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 from ipywidgets import Button, Widget
@@ -83,7 +83,7 @@ class OwnLoop(Watch):
         )
         self.stage = stage
 
-    def __enter__(self) -> OwnLoop:
+    def __enter__(self) -> Self:
         super().__enter__()
         self._show(self.stage.own_loop_began)
         return self

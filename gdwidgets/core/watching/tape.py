@@ -113,6 +113,8 @@ class Tape:
         """Whether an error or an interrupt ended the loop."""
         self.final: Array | None = None
         self.final_moves: list[float] = []
+        self.final_values: list[list[float] | None] = []
+        """Of each parameter its values at the end, where they are kept and known."""
 
     @property
     def count(self) -> int:
@@ -177,13 +179,11 @@ class Tape:
         numbers: list[float] = []
         for slot in self.slots:
             last = final[id(slot)]
-            if last is None:
-                self.final_moves.append(math.nan)
-            elif slot.exact:
-                numbers += _values(last)
-                self.final_moves.append(math.nan)
-            else:
-                self.final_moves.append(slot.last_move())
+            kept = _values(last) if last is not None and slot.exact else None
+            numbers += kept or []
+            self.final_values.append(kept)
+            known = last is not None and not slot.exact
+            self.final_moves.append(slot.last_move() if known else math.nan)
         if self.exact and all(last is not None for last in final.values()):
             self.final = np.array(numbers)
 
@@ -229,6 +229,7 @@ class Tape:
         following = np.append(np.diff(steps) == 1, False) if len(steps) else np.zeros(0, bool)
         found = []
         for place, slot in enumerate(self.slots):
+            final = self.final_values[place] if self.final_values else None
             columns = rows[:, slot.start : slot.start + slot.width]
             moved = np.full(len(rows), np.nan)
             if slot.exact:
@@ -237,10 +238,8 @@ class Tape:
                     norms = np.linalg.norm(values, axis=1), np.linalg.norm(after, axis=1)
                     if len(rows):
                         moved[:-1] = np.linalg.norm(np.diff(values, axis=0), axis=1)
-                    if len(rows) and self.final is not None:
-                        start = sum(one.numel for one in self.slots[:place])
-                        last = self.final[start : start + slot.numel]
-                        moved[-1] = np.linalg.norm(last - values[-1])
+                    if len(rows) and final is not None:
+                        moved[-1] = np.linalg.norm(np.array(final) - values[-1])
             else:
                 norms = columns[:, 0], columns[:, 3]
                 moved[:-1] = columns[1:, 1]

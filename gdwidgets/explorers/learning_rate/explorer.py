@@ -690,9 +690,7 @@ class LearningRateExplorer(DescentExplorer):
 
     def draw_text(self, k: int) -> None:
         """Write the numbers beside the lanes."""
-        now = words.standing(
-            self.all_lanes, self.losses(), self.closed_form.coefficients, self.rates_at(k), k
-        )
+        now = self._standing_drawn(k)
         names = self.descent.objective.parameter_names
         closed = self.closed_form
         self.lanes.show_numbers(
@@ -710,6 +708,12 @@ class LearningRateExplorer(DescentExplorer):
             self.rates_at(k if self.rate_schedule is None else 0),
             k,
             symbol="γ" if self.rate_schedule is None else "γ₀",
+        )
+
+    def _standing_drawn(self, k: int) -> words.Standing:
+        """The same with the learner's own loop as one lane more, which has no rate."""
+        return words.standing(
+            self.all_lanes, self.losses(), self.closed_form.coefficients, self.rates_at(k), k
         )
 
     @property
@@ -868,7 +872,9 @@ class LearningRateExplorer(DescentExplorer):
             regression=self.regression,
             losses=self.losses(),
             closed=self.closed_form,
-            now=self.standing(k),
+            now=self._standing_drawn(k),
+            names=self.with_own([words.rate(rate) for rate in self.learning_rates]),
+            runs=self.lane_runs,
             future=self.future,
             log_steps=self.log_steps,
             title=self._loss_title(),

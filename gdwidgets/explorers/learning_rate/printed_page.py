@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from gdwidgets.core import PolynomialRegression
 from gdwidgets.core.objectives.least_squares import ClosedForm
-from gdwidgets.explorers.learning_rate.text import Standing, rate
+from gdwidgets.explorers.learning_rate.text import Standing
 from gdwidgets.ui import printed
 from gdwidgets.ui.plots import palette
 
@@ -28,6 +29,10 @@ class Page:
     """Over all samples, (n, L)."""
     closed: ClosedForm
     now: Standing
+    names: Sequence[str]
+    """Of the lanes."""
+    runs: Sequence[int]
+    """Which of ``palette.RUNS`` each lane is."""
     future: bool
     log_steps: bool
     title: str
@@ -41,7 +46,7 @@ class Page:
             right,
             self.losses,
             np.array(self.now.last),
-            [rate(given) for given in self.now.rates],
+            self.names,
             self.now.step,
             log=True,
             log_steps=self.log_steps,
@@ -49,6 +54,7 @@ class Page:
             levels=[(self.closed.loss, "least squares")],
             title=self.title,
             steps="update",
+            runs=self.runs,
         )
         printed.caption(figure, self.sentence)
 
@@ -64,7 +70,7 @@ class Page:
                 values = np.nan_to_num(self.now.params[lane] @ powers)
             far = 10 * (high - low)
             values = np.clip(values, low - far, high + far)
-            axes.plot(grid, values, color=palette.run(lane).colour, lw=2)
+            axes.plot(grid, values, color=palette.run(self.runs[lane]).colour, lw=2)
         axes.set_ylim(low, high)
         axes.set_xlabel("x")
         axes.set_title("y and the fits", loc="left", fontsize=10)

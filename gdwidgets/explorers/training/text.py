@@ -82,7 +82,8 @@ def sentence(
     said = f"Gradients go from {small} ({names[low]}) to {large} ({names[high]})"
     if ratio >= UNEVEN:
         times = f"{float(f'{ratio:.2g}'):,.0f}" if ratio < 1e6 else text.number(ratio, 2)
-        return f"{lead} {said}: **{times} times** as large. Their updates show what the rule makes of it."
+        rest = "Their updates show what the rule makes of it."
+        return f"{lead} {said}: **{times} times** as large. {rest}"
     return f"{lead} {said}: none vanishes."
 
 

@@ -1,0 +1,473 @@
+"""A learner's own loop in every explorer of a descent: seen while it runs, shown beside, told."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+import gdwidgets.core.watching.watch as watching
+from gdwidgets import AccumulationComparer, HimmelblauExplorer, LearningRateExplorer
+from gdwidgets.ui.beside import Beside
+from gdwidgets.ui.own_loop import NAME
+from gdwidgets.ui.plots import palette
+from loops import accumulate, fit_polynomial, himmelblau, optimize_himmelblau
+from messages import recorded_messages
+
+KINDS = {
+    "surface": (HimmelblauExplorer, {}, lambda: optimize_himmelblau(1.0, 1.0)),
+    "rates": (
+        LearningRateExplorer,
+        {"learning_rates": (0.1, 0.01), "max_steps": 200},
+        lambda: fit_polynomial(rate=0.01, steps=200),
+    ),
+    "accumulation": (AccumulationComparer, {}, lambda: accumulate(clear=True)),
+}
+COMPARED = {"surface": 0, "rates": 1, "accumulation": 1}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def explorer(kind):
+    explorer, settings, _ = KINDS[kind]
+    made = explorer(**settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def surface():
+    made = HimmelblauExplorer()
+    yield made
+    made.close()
+
+
+class Clock:
+    """A clock that stands still except where the loop moves it."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(watching, "perf_counter", made)
+    return made
+
+
+def uphill(steps=300, tick=lambda k: None):
+    u = torch.tensor(1.0, requires_grad=True)
+    v = torch.tensor(1.0, requires_grad=True)
+    for k in range(steps):
+        tick(k)
+        loss = himmelblau(u, v)
+        loss.backward()
+        with torch.no_grad():
+            u += 5e-4 * u.grad
+            v += 5e-4 * v.grad
+        u.grad = v.grad = None
+    return u.item(), v.item()
+
+
+def right(steps=300, rate=5e-4, tick=lambda k: None):
+    u = torch.tensor(1.0, requires_grad=True)
+    v = torch.tensor(1.0, requires_grad=True)
+    for k in range(steps):
+        tick(k)
+        himmelblau(u, v).backward()
+        with torch.no_grad():
+            u -= rate * u.grad
+            v -= rate * v.grad
+        u.grad = v.grad = None
+    return u.item(), v.item()
+
+
+# -- in every explorer -----------------------------------------------------------------------------
+
+
+def test_a_loop_becomes_one_lane_more(kind, explorer):
+    before = explorer.descent.lanes
+    mine = explorer.watch(KINDS[kind][2])
+    assert explorer.problem == ""
+    assert mine.recording_error is mine.progress_error is None
+    assert explorer.all_lanes.lanes == before + 1
+    assert explorer.descent.lanes == before
+    assert explorer.loss_plot._names[-1] == NAME
+    assert explorer.loss_plot.past.colors[-1] == palette.OWN_RUN.colour
+    assert explorer.loss_plot.present.text[-1] == palette.OWN_RUN.glyph
+
+
+def test_the_course_s_own_loop_agrees_with_its_lane(kind, explorer):
+    mine = explorer.watch(KINDS[kind][2])
+    assert mine.findings[0].name == "agrees"
+    assert "agree" in mine.report()
+    lanes, own = explorer.all_lanes, explorer.own_lane
+    assert np.array_equal(lanes.params[:, own], lanes.params[:, COMPARED[kind]])
+    assert explorer.step == explorer.end
+    assert "agree" in explorer.sentence_text
+
+
+def test_the_loop_s_numbers_are_the_same_with_an_explorer_attached(kind, explorer, clock):
+    """Also where every step is drawn."""
+    tick = torch.autograd.backward
+
+    def ticking(*args, **kwargs):
+        clock.now += 1.0
+        return tick(*args, **kwargs)
+
+    loop = KINDS[kind][2]
+    alone = loop()
+    torch.autograd.backward = ticking
+    try:
+        watched = explorer.watch(loop)
+    finally:
+        torch.autograd.backward = tick
+    assert watched.result == alone
+    state = torch.get_rng_state()
+    explorer.watch(lambda: None)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_it_can_be_stepped_played_and_scrubbed(kind, explorer):
+    explorer.watch(KINDS[kind][2])
+    for k in (0, 3, explorer.end):
+        explorer.seek(k)
+        assert explorer.step == k
+    explorer.reset()
+    explorer.play()
+    assert explorer.problem == ""
+    assert explorer.step == explorer.end
+
+
+def test_it_is_tabled(kind, explorer):
+    explorer.watch(KINDS[kind][2])
+    frame = explorer.to_dataframe()
+    own = frame[frame["lane"] == explorer.own_lane]
+    assert len(own) == explorer.own_loop.run.recorded + 1
+    assert np.array_equal(own["loss"], explorer.own_loop.run.loss[:, 0])
+    assert f">{NAME}<" in explorer.run_table()
+    explorer.unfold("Your own loop")
+    html = explorer.fold.text.value
+    assert "recorded" in html
+    assert "gdw-now" in html
+
+
+def test_it_is_pinned_with_the_run(kind, explorer):
+    explorer.watch(KINDS[kind][2])
+    explorer.seek(5)
+    explorer.pin()
+    explorer.forget_own_loop()
+    assert f"A, {NAME}" in explorer.run_table()
+    assert len(explorer.loss_plot._ghosts) == explorer.descent.lanes + 1
+
+
+def test_it_can_be_forgotten(kind, explorer):
+    explorer.watch(KINDS[kind][2])
+    explorer.forget_own_loop()
+    assert explorer.own_loop is None
+    assert explorer.all_lanes is explorer.descent
+    assert NAME not in explorer.loss_plot._names
+    assert len(explorer.loss_plot.past.colors) == explorer.descent.lanes
+    explorer.unfold("Your own loop")
+    assert "explorer.watch()" in explorer.fold.text.value
+
+
+def test_another_loop_takes_its_place(kind, explorer):
+    explorer.watch(KINDS[kind][2])
+    second = explorer.watch(KINDS[kind][2])
+    assert explorer.own_loop is second
+    assert explorer.all_lanes.lanes == explorer.descent.lanes + 1
+
+
+def test_it_stays_when_a_setting_of_the_reference_changes(kind, explorer):
+    explorer.watch(KINDS[kind][2])
+    if kind == "rates":
+        explorer.change_rate(0, 0.05)
+    else:
+        explorer.learning_rate = explorer.learning_rate / 2
+    assert explorer.problem == ""
+    assert explorer.own_lane == explorer.descent.lanes
+
+
+def test_nothing_recorded_is_said(kind, explorer):
+    mine = explorer.watch(lambda: 1 + 1)
+    assert mine.findings[0].name == "nothing_recorded"
+    assert explorer.own_lane is None
+    assert explorer.problem == ""
+    explorer.unfold("Your own loop")
+    assert "gdw-paragraph" in explorer.fold.text.value
+
+
+def test_a_picture_for_print_has_it(kind, explorer):
+    explorer.watch(KINDS[kind][2])
+    svg = explorer.picture("svg").decode()
+    assert palette.OWN_RUN.colour.lower() in svg.lower()
+
+
+# -- while it runs ---------------------------------------------------------------------------------
+
+
+def test_the_lane_grows_while_the_loop_runs(surface, clock):
+    seen = []
+
+    def tick(k):
+        clock.now += 1.0
+        lanes = surface.all_lanes
+        seen.append(lanes.own_last if isinstance(lanes, Beside) else -1)
+        if k == 100:
+            assert surface.sentence_text.startswith("Your loop runs: step 99")
+            assert surface.step == 99
+
+    with surface.watch():
+        uphill(tick=tick)
+    # The first step is not drawn: until then nobody knows how long a drawing takes.
+    assert seen[2:] == list(range(1, 299))
+
+
+def test_drawing_is_seldom_where_time_stands_still(surface, clock):  # noqa: ARG001 - no time passes
+    with recorded_messages() as sent:
+        mine = surface.watch()
+        with mine:
+            before = len(sent)
+            uphill()
+            assert len(sent) == before
+
+
+def test_what_goes_wrong_in_drawing_never_reaches_the_loop(surface, clock, monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("no ink")
+
+    def tick(k):
+        clock.now += 1.0
+        if k == 10:
+            monkeypatch.setattr(surface, "show_recording", broken)
+
+    with surface.watch() as mine:
+        final = uphill(tick=tick)
+    monkeypatch.undo()
+    assert final == uphill()
+    assert len(mine.loss) == 300
+    assert "no ink" in surface.problem
+
+
+def test_an_exception_passes_through_and_the_records_stay(surface):
+    def stop(k):
+        if k == 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), surface.watch() as mine:
+        right(tick=stop)
+    assert len(mine.loss) == 40
+    assert surface.own_lane == 1
+    assert surface.all_lanes.last_step[1] == 40
+    with surface.watch() as mine:
+        right()
+    assert mine.findings[0].name == "agrees"
+
+
+def test_a_watch_inside_a_watch_is_refused_and_the_outer_one_goes_on(surface):
+    other = HimmelblauExplorer()
+    with surface.watch() as mine:
+        right(100)
+        with pytest.raises(RuntimeError, match="watched already"), other.watch():
+            pass
+        right(300)
+    assert other.own_loop is None
+    assert len(mine.loss) == 300
+    other.close()
+
+
+def test_a_loop_in_a_thread_is_shown(surface):
+    done = []
+
+    def work():
+        done.append(surface.watch(right))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done[0].findings[0].name == "agrees"
+    assert surface.own_lane == 1
+
+
+# -- what is said ----------------------------------------------------------------------------------
+
+
+def test_the_cursor_goes_where_the_mistake_begins(surface):
+    def stale(steps=60):
+        u = torch.tensor(1.0, requires_grad=True)
+        v = torch.tensor(1.0, requires_grad=True)
+        for k in range(steps):
+            himmelblau(u, v).backward()
+            with torch.no_grad():
+                u -= 5e-4 * u.grad
+                v -= 5e-4 * v.grad
+            if k < 25:
+                u.grad = v.grad = None
+
+    surface.seek(100)
+    mine = surface.watch(stale)
+    assert mine.findings[0].step > 0
+    assert surface.step == mine.findings[0].step
+    assert surface.sentence_text[:30] in mine.findings[0].sentence.replace("`", "`")
+    surface.step_forward()
+    assert surface.sentence_text.startswith("Step ")
+
+
+def test_uphill_is_said_at_step_0(surface):
+    mine = surface.watch(uphill)
+    assert mine.findings[0].name == "uphill"
+    assert surface.step == 0
+    assert surface.sentence_text.startswith("Your update goes uphill: u and v move by +0.0005")
+    surface.unfold("Your own loop")
+    assert "<b>Your update goes uphill" in surface.fold.text.value
+
+
+def test_hints_can_be_held_back(surface):
+    mine = surface.watch(hints=False)
+    with mine:
+        uphill()
+    surface.unfold("Your own loop")
+    assert "uphill" not in surface.sentence_text + surface.fold.text.value + mine.report()
+    assert surface.step == 300
+    assert not surface.hints_left
+    surface.next_hint()
+    assert "uphill" not in surface.fold.text.value
+
+
+def test_hints_come_one_at_a_time(surface):
+    with surface.watch(hints=1) as mine:
+        uphill()
+    surface.unfold("Your own loop")
+    first = mine.findings[0]
+    told = []
+    for _ in range(3):
+        told.append(surface.fold.text.value)
+        surface.next_hint()
+    assert [("uphill" in text, "grows fastest" in text) for text in told] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+    assert first.where
+    assert not surface.hints_left
+
+
+def test_the_named_lane_is_the_one_a_loop_goes_along():
+    explorer = AccumulationComparer()
+    explorer.watch(accumulate, clear=False)
+    explorer.unfold("Your own loop")
+    assert "without" in explorer.fold.text.value
+    assert explorer.own_loop.findings[0].name == "agrees"
+    explorer.close()
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.01, 0.001])
+def test_a_loop_is_compared_with_the_lane_of_its_rate(rate):
+    explorer = LearningRateExplorer(max_steps=100)
+    mine = explorer.watch(fit_polynomial, rate=rate, steps=100)
+    assert mine.reference.learning_rate == pytest.approx(rate)
+    assert mine.findings[0].name == "agrees"
+    assert explorer.lanes.own.layout.display is None
+    explorer.close()
+
+
+def test_a_loop_on_other_parameters_is_told_and_not_drawn(surface):
+    def other():
+        w = torch.ones(3, requires_grad=True)
+        for _ in range(5):
+            (w**2).sum().backward()
+            with torch.no_grad():
+                w -= 0.1 * w.grad
+            w.grad = None
+
+    surface.watch(other)
+    assert surface.own_lane is None
+    surface.unfold("Your own loop")
+    assert "not drawn" in surface.fold.text.value
+
+
+def test_another_surface_hides_the_lane_and_the_old_one_shows_it_again(surface):
+    surface.watch(right)
+    surface.surface = "saddle"
+    assert surface.own_lane is None
+    surface.surface = "himmelblau"
+    assert surface.own_lane == 1
+
+
+def test_a_loop_longer_than_the_run_is_cut_and_said_so(surface):
+    mine = surface.watch(right, 500)
+    assert surface.all_lanes.last_step[1] == 300
+    assert [one.name for one in mine.findings][0] == "other_length"
+    assert surface.step == 300
+    surface.unfold("Your own loop")
+    assert "max_steps" in surface.fold.text.value
+
+
+def test_its_start_is_no_handle_for_the_reference(surface):
+    surface.watch(lambda: optimize_himmelblau(-2.0, 3.0))
+    surface.drag(surface.own_lane, (0.0, 0.0))
+    assert surface.start == (1.0, 1.0)
+    assert surface.problem == ""
+
+
+def test_micro_batches_are_watched_without_a_reference():
+    explorer = AccumulationComparer(micro_batches=4)
+    mine = explorer.watch(accumulate, clear=True)
+    assert explorer.own_lane is None
+    assert mine.findings[0].name == "plain_descent"
+    explorer.close()
+
+
+def test_named_tensors_and_bad_arguments(surface):
+    u = torch.tensor(1.0, requires_grad=True)
+    v = torch.tensor(1.0, requires_grad=True)
+    pair = [v, u]
+    with surface.watch(u=u, v=v) as mine:
+        for _ in range(5):
+            himmelblau(pair[1], pair[0]).backward()
+            with torch.no_grad():
+                for one in pair:
+                    one -= 5e-4 * one.grad
+                    one.grad = None
+    assert mine.names == ("u", "v")
+    with pytest.raises(ValueError, match="u must be a tensor"):
+        surface.watch(u=3)
+    with pytest.raises(ValueError, match="hints"):
+        surface.watch(hints=7)
+    with pytest.raises(ValueError, match="function must be callable"):
+        surface.watch(3)
+
+
+def test_records_by_hand_are_drawn_too(surface, clock):
+    u = v = 1.0
+    with surface.watch() as mine:
+        for _ in range(50):
+            clock.now += 1.0
+            du = 4 * u * (u * u + v - 11) + 2 * (u + v * v - 7)
+            dv = 2 * (u * u + v - 11) + 4 * v * (u + v * v - 7)
+            loss = (u * u + v - 11) ** 2 + (u + v * v - 7) ** 2
+            mine.record(loss, gradient=(du, dv), u=u, v=v)
+            u -= 5e-4 * du
+            v -= 5e-4 * dv
+    assert len(mine.loss) == 50
+    assert len(mine.records) == 1
+    assert surface.own_lane == 1
+
+
+def test_a_closed_explorer_is_left_alone():
+    explorer = HimmelblauExplorer()
+    with explorer.watch() as mine:
+        right(10)
+        explorer.close()
+        right(10)
+    assert len(mine.loss) == 10
