@@ -527,7 +527,12 @@ class Explorer(Cursor, VBox):
         if self.problem:
             html = text.html_sentence(f"⚠ {self.problem}", error=True)
         else:
-            html = text.html_sentence(self._sentence(), live=not self.playing)
+            # The page reads it out from a place of its own; only without a page it is live itself.
+            html = text.html_sentence(
+                self._sentence(), live=not self.playing and not self.page.loaded
+            )
+            if not self.playing and self._ready:
+                self.page.said = self.sentence_text
         if self.status.value != html:
             self.status.value = html
 

@@ -306,6 +306,7 @@ class Slide:
         if self.log:
             ends = math.log10(low), math.log10(high)
             slider = FloatLogSlider(value=low, min=ends[0], max=ends[1], step=0.01, **common)
+            slider.add_class("gdw-log")
         else:
             slider = FloatSlider(value=low, min=low, max=high, step=self.step, **common)
         number = Text(continuous_update=False, layout=Layout(width="72px", flex="0 0 auto"))
@@ -440,6 +441,7 @@ class RateField(SliderField):
             tooltip=setting.help,
             layout=Layout(width="100%", margin="0"),
         )
+        slider.add_class("gdw-log")
         number = Text(continuous_update=False, layout=Layout(width="96px", flex="0 0 auto"))
         number.tooltip = setting.help
         number.add_class("gdw-rate-number")
