@@ -233,7 +233,7 @@ def test_the_lane_grows_while_the_loop_runs(surface, clock):
     assert seen[2:] == list(range(1, 299))
 
 
-def test_drawing_is_seldom_where_time_stands_still(surface, clock):  # noqa: ARG001 - no time passes
+def test_drawing_is_seldom_where_time_stands_still(surface, clock):
     with recorded_messages() as sent:
         mine = surface.watch()
         with mine:
