@@ -314,7 +314,13 @@ class Explorer(Cursor, VBox):
 
     def adopt_widgets(self) -> None:
         """Hand the messages of all widgets, newly made ones too, to the owner thread."""
-        for root in (self, *self._gate.links, *self.fold.loose, *self.loose_widgets()):
+        for root in (
+            self,
+            *self._gate.links,
+            *self.fold.loose,
+            *self.form.loose,
+            *self.loose_widgets(),
+        ):
             self._loop.adopt(root)
 
     def loose_widgets(self) -> tuple[Widget, ...]:
@@ -602,7 +608,13 @@ class Explorer(Cursor, VBox):
         self._player.stop()
         self._ahead.stop()
         self._loop.close()
-        roots = (self, *self._gate.widgets, *self.fold.loose, *self.loose_widgets())
+        roots = (
+            self,
+            *self._gate.widgets,
+            *self.fold.loose,
+            *self.form.loose,
+            *self.loose_widgets(),
+        )
         made = {id(widget): widget for root in roots for widget in reachable(root)}
         for widget in tuple(made.values()):
             if isinstance(widget, bq.Image):

@@ -121,6 +121,11 @@ class Field:
         self._read = read
         self._shown: tuple[Any, ...] = tuple(one.value for one in self.inputs)
 
+    @property
+    def loose(self) -> tuple[Widget, ...]:
+        """Its widgets that are not on display at times."""
+        return (self.widget,)
+
     def bind(self, choose: Choose) -> None:
         """Call ``choose`` for what somebody sets from now on; writing to the field calls nothing.
 
@@ -552,6 +557,11 @@ class Form:
             setting = self._declared[name]
             self.add(name, name, setting.control.field(setting))
         return self.fields[name]
+
+    @property
+    def loose(self) -> tuple[Widget, ...]:
+        """Widgets of fields that may not be on display."""
+        return tuple(widget for field in self.fields.values() for widget in field.loose)
 
     def add(self, key: str, setting: str, field: Field) -> None:
         """Bind another field, known by ``key``, to a setting."""
