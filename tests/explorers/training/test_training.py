@@ -163,7 +163,14 @@ def test_nothing_is_shown_before_a_loop(explorer):
     explorer.step_forward()
     assert explorer.step == 0
     assert explorer.problem == ""
-    assert list(explorer.to_dataframe().columns) == ["step", "tensor", "loss", *("gradient",), "update", "ratio"]
+    assert list(explorer.to_dataframe().columns) == [
+        "step",
+        "tensor",
+        "loss",
+        *("gradient",),
+        "update",
+        "ratio",
+    ]
     explorer.watch(lambda: None)
     assert explorer.own_loop.findings[0].name == "nothing_recorded"
     assert explorer.problem == ""
