@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gdwidgets.explorers.surface.himmelblau import HimmelblauExplorer
     from gdwidgets.explorers.training.explorer import TrainingExplorer, watch
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "AccumulationComparer": "gdwidgets.explorers.accumulation.explorer",

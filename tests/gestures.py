@@ -13,7 +13,7 @@ from script_results import Left, execute, left_by
 def click(explorer: Any, u: float, v: float) -> None:
     """Click the map at a point, given in its own units."""
     x, y = explorer.map.to_map((u, v))
-    explorer.map.glass._handle_custom_msg(
+    explorer.map.clicks._handle_custom_msg(
         {"event": "element_click", "data": {"click_x": float(x), "click_y": float(y)}}, []
     )
 

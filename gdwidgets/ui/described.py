@@ -150,6 +150,11 @@ class DescribedField(Field):
         named = [(entry.label, name) for name, entry in self._known.items()]
         return named if own is None else [*named, (text.short(own), OWN)]
 
+    @property
+    def loose(self) -> tuple[Widget, ...]:
+        """The list, and the constants wherever they are put."""
+        return (self.widget, self.constants.first, self.constants.others)
+
     # -- what a subclass knows ---------------------------------------------------------------
 
     def described(self, value: Any) -> Any:

@@ -314,7 +314,13 @@ class Explorer(Cursor, VBox):
 
     def adopt_widgets(self) -> None:
         """Hand the messages of all widgets, newly made ones too, to the owner thread."""
-        for root in (self, *self._gate.links, *self.fold.loose, *self.loose_widgets()):
+        for root in (
+            self,
+            *self._gate.links,
+            *self.fold.loose,
+            *self.form.loose,
+            *self.loose_widgets(),
+        ):
             self._loop.adopt(root)
 
     def loose_widgets(self) -> tuple[Widget, ...]:
@@ -527,7 +533,12 @@ class Explorer(Cursor, VBox):
         if self.problem:
             html = text.html_sentence(f"⚠ {self.problem}", error=True)
         else:
-            html = text.html_sentence(self._sentence(), live=not self.playing)
+            # The page reads it out from a place of its own; only without a page it is live itself.
+            html = text.html_sentence(
+                self._sentence(), live=not self.playing and not self.page.loaded
+            )
+            if not self.playing and self._ready:
+                self.page.said = self.sentence_text
         if self.status.value != html:
             self.status.value = html
 
@@ -597,7 +608,13 @@ class Explorer(Cursor, VBox):
         self._player.stop()
         self._ahead.stop()
         self._loop.close()
-        roots = (self, *self._gate.widgets, *self.fold.loose, *self.loose_widgets())
+        roots = (
+            self,
+            *self._gate.widgets,
+            *self.fold.loose,
+            *self.form.loose,
+            *self.loose_widgets(),
+        )
         made = {id(widget): widget for root in roots for widget in reachable(root)}
         for widget in tuple(made.values()):
             if isinstance(widget, bq.Image):

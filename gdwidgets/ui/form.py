@@ -121,6 +121,11 @@ class Field:
         self._read = read
         self._shown: tuple[Any, ...] = tuple(one.value for one in self.inputs)
 
+    @property
+    def loose(self) -> tuple[Widget, ...]:
+        """Its widgets that are not on display at times."""
+        return (self.widget,)
+
     def bind(self, choose: Choose) -> None:
         """Call ``choose`` for what somebody sets from now on; writing to the field calls nothing.
 
@@ -306,6 +311,7 @@ class Slide:
         if self.log:
             ends = math.log10(low), math.log10(high)
             slider = FloatLogSlider(value=low, min=ends[0], max=ends[1], step=0.01, **common)
+            slider.add_class("gdw-log")
         else:
             slider = FloatSlider(value=low, min=low, max=high, step=self.step, **common)
         number = Text(continuous_update=False, layout=Layout(width="72px", flex="0 0 auto"))
@@ -440,6 +446,7 @@ class RateField(SliderField):
             tooltip=setting.help,
             layout=Layout(width="100%", margin="0"),
         )
+        slider.add_class("gdw-log")
         number = Text(continuous_update=False, layout=Layout(width="96px", flex="0 0 auto"))
         number.tooltip = setting.help
         number.add_class("gdw-rate-number")
@@ -550,6 +557,11 @@ class Form:
             setting = self._declared[name]
             self.add(name, name, setting.control.field(setting))
         return self.fields[name]
+
+    @property
+    def loose(self) -> tuple[Widget, ...]:
+        """Widgets of fields that may not be on display."""
+        return tuple(widget for field in self.fields.values() for widget in field.loose)
 
     def add(self, key: str, setting: str, field: Field) -> None:
         """Bind another field, known by ``key``, to a setting."""

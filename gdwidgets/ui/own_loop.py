@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
@@ -88,9 +89,14 @@ class OwnLoop(Watch):
         self._show(self.stage.own_loop_began)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """End the recording and show all of it; an exception passes through."""
-        super().__exit__(*error)
+        super().__exit__(kind, error, trace)
         self._show(self.stage.own_loop_ended)
 
     def _show(self, method: Callable[[OwnLoop], None]) -> None:

@@ -117,6 +117,7 @@ STYLE = """
   white-space: pre; overflow-x: auto; margin: 0; }
 .gdw-paragraph { font-size: calc(14px * var(--gdw-size)); margin: 0 0 8px 0;
   line-height: calc(20px * var(--gdw-size)); max-width: 90ch; }
+.gdwidgets .gdw-figure { position: relative; overflow: visible; }
 .gdw-summary { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }
 

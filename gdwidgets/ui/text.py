@@ -126,6 +126,11 @@ def html_sentence(sentence: str, *, error: bool = False, live: bool = True) -> s
     return f"<div class='gdw-sentence{kind}' role=status aria-live={said}>{body}</div>"
 
 
+def html_summary(summary: str) -> str:
+    """What a figure shows, for screen readers only; stands in the figure's ``.gdw-figure``."""
+    return f"<div class=gdw-summary>{escape(summary)}</div>"
+
+
 # -- tables, keys, code ----------------------------------------------------------------------------
 
 

@@ -1,153 +1,170 @@
-"""AccumulationComparer in a real JupyterLab: steps, lines of the loop, clicks, presets."""
+"""AccumulationComparer in a real JupyterLab: lines of the loop, drags, keys, wrong values."""
 
 from __future__ import annotations
-
-import re
 
 import pytest
 from playwright.sync_api import expect
 
-from browser.pages import ExplorerPage
+from browser.pages import BACK, FORWARD, PLAY, RESET, ExplorerPage
 
 CELL = "from gdwidgets import AccumulationComparer\nex = AccumulationComparer()\nex"
 
 
 @pytest.fixture(scope="module")
 def opened(notebook):
-    return ExplorerPage(notebook.open([CELL], height=1000)).ready()
+    return ExplorerPage(notebook.open([CELL], width=1080, height=1000)).ready()
 
 
 @pytest.fixture
 def lab(notebook, opened):
     notebook.execute(
-        'ex.apply_preset("the course\'s"); ex.reset(); ex.momentum = False; ex.speed = 2;'
-        "ex.loss_log = True; ex.unpin_all()"
+        "ex.pause(); ex.situate('the exercise'); ex.assign(momentum=False, loss_log=True, speed=2,"
+        "parameter='a'); ex.unpin_all(); ex.reset();"
+        "[ex.unfold(title, False) for title in ex.fold.toggles]"
     )
-    expect(opened.counter).to_have_text(re.compile("step +0 of 10"))
+    expect(opened.counter).to_have_text(opened.at_step(0))
     return notebook
 
 
 def running(opened):
     """The code lines that are marked as running."""
-    return [text.strip() for text in opened.root.locator(".gda pre .on").all_inner_texts()]
+    return [line.strip() for line in opened.root.locator(".gda pre .on").all_inner_texts()]
+
+
+def curves(opened):
+    """The curves of the middle figure as they are drawn."""
+    return (
+        opened.root.locator(".bqplot")
+        .nth(1)
+        .evaluate("m => [...m.querySelectorAll('path.line')].map(p => p.getAttribute('d')).join()")
+    )
 
 
 def test_it_opens_with_everything_in_place(lab, opened):
     lab.shot("accumulation-open")
     assert len(opened.root.locator(".bqplot").all()) == 3
-    expect(opened.status).to_contain_text("Press step")
-    for text in ("without clearing", "with clearing", "loss.backward()", "leftover"):
-        expect(opened.root.locator(".gda")).to_contain_text(text)
-    assert opened.root.bounding_box()["height"] <= 700
-
-
-def test_a_step_shows_the_course_s_numbers(lab, opened):
-    for _ in range(3):
-        opened.button("Apply one update").click()
-    expect(opened.counter).to_have_text(re.compile("step +3 of"))
-    left, right = opened.root.locator(".gda > div").all_inner_texts()
-    for number in ("1.762671", "-3.0844", "3.9830", "0.8986", "1.6897 → 1.5998"):
-        assert number in left
-    for number in ("0.002872", "-0.1608", "1.0522 → 1.0683"):
-        assert number in right
-    lab.shot("accumulation-mid-run")
+    expect(opened.status).to_contain_text("Both loops start at the white circle")
+    for part in ("without clearing", "with clearing", "loss.backward()", "accumulated"):
+        expect(opened.root.locator(".gda")).to_contain_text(part)
+    for fold in ("Compare", "Why", "Tables", "Settings", "Code"):
+        expect(opened.named(fold)).to_be_visible()
+    box = opened.root.bounding_box()
+    assert box["width"] == pytest.approx(912, abs=8)
+    assert box["height"] <= 640
 
 
 def test_lines_of_the_loop_run_one_by_one(lab, opened):
-    line = opened.button("Execute one line of the training loop")
-    line.click()
-    expect(opened.counter).to_have_text(re.compile("step +1 of"))
-    expect(opened.root.locator(".gda pre .on")).to_have_count(4)
-    assert running(opened)[0] == "a -= learning_rate * a.grad"
-    line.click()
-    expect(opened.root.locator(".gda pre .no.on")).to_have_count(1)
-    lab.shot("accumulation-clear")
-    line.click()
-    line.click()
-    expect(opened.root.locator(".gda pre .on").first).to_have_text("  loss.backward()")
-    for _ in range(4):
-        opened.button("One line of the training loop back").click()
-    expect(opened.counter).to_have_text(re.compile("step +0 of"))
-    lab.wait_value("ex.line", "backward")
+    assert running(opened) == ["loss.backward()"] * 2
+    opened.named("line ▸").click()
+    expect(opened.counter).to_have_text(opened.at_step(1))
+    assert running(opened) == ["a -= 0.1 * a.grad;  b -= 0.1 * b.grad"] * 2
+    opened.named("line ▸").click()
+    expect(opened.root.locator(".gda pre .on")).to_have_count(1)
+    assert running(opened) == ["a.grad = b.grad = None"]
+    opened.named("◂ line").click()
+    expect(opened.root.locator(".gda pre .on")).to_have_count(2)
 
 
-def test_play_runs_to_the_end_and_the_table_is_the_course_s(lab, opened):
-    lab.execute("ex.speed = 20")
-    opened.button("Play or pause").click()
-    expect(opened.counter).to_have_text("step 10 of 10")
+def test_play_steps_and_pause(lab, opened):
+    lab.execute("ex.speed = 5")
+    opened.button(PLAY).click()
+    lab.wait_value("ex.step > 2")
+    opened.button(PLAY).click()
     lab.wait_value("ex.playing", wanted=False)
-    opened.root.get_by_role("button", name="Step tables").click()
-    expect(opened.root.locator(".gda-t")).to_contain_text("0.001614")
-    lab.shot("accumulation-tables")
-    opened.root.get_by_role("button", name="Step tables").click()
+    step = lab.value("ex.step")
+    expect(opened.counter).to_have_text(opened.at_step(step))
+    opened.button(FORWARD).click()
+    expect(opened.counter).to_have_text(opened.at_step(step + 1))
+    opened.button(BACK).click()
+    expect(opened.counter).to_have_text(opened.at_step(step))
+    lab.shot("accumulation-mid-run")
+    for _ in range(12):
+        opened.button(FORWARD).click(delay=0)
+    expect(opened.counter).to_have_text(opened.at_step(10))
+    expect(opened.root.locator(".gda")).to_contain_text("after the loop")
+    opened.button(RESET).click()
+    expect(opened.counter).to_have_text(opened.at_step(0))
 
 
-def test_a_click_on_the_valley_sets_the_start(lab, opened):
-    area = opened.plot_area()
-    opened.page.mouse.click(area["x"] + 0.8 * area["width"], area["y"] + 0.75 * area["height"])
-    lab.wait_value("ex.start != (0.5, 0.5)")
-    a, b = lab.value("ex.start")
-    assert abs(a - (-1 + 4 * 0.8)) < 0.02
-    assert abs(b - (-1 + 4 * 0.25)) < 0.02
+def test_the_curves_follow_the_start_while_the_mouse_holds_it(lab, opened):
+    lab.execute("ex.seek(8)")
+    expect(opened.counter).to_have_text(opened.at_step(8))
+    page = opened.page
     x, y = opened.middle(opened.start_circle())
-    assert abs(x - (area["x"] + 0.8 * area["width"])) <= 1.5
-    opened.page.mouse.move(x, y)
-    opened.page.mouse.down()
-    opened.page.mouse.move(x - 50, y - 30, steps=5)
-    opened.page.mouse.up()
-    lab.wait_value(f"abs(ex.start[0] - {a - 50 * 4 / area['width']}) < 0.05")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    seen = {curves(opened)}
+    for i in range(1, 9):
+        page.mouse.move(x + 4 * i, y - 2 * i)
+        page.wait_for_timeout(120)
+        seen.add(curves(opened))
+    assert len(seen) > 3  # before the button is released
+    page.mouse.up()
+    lab.wait_value("ex.start != (0.5, 0.5)")
+    assert lab.value("ex.step") == 8
+    page.wait_for_timeout(400)
+    assert lab.value("ex.start[0] > 0.6 and ex.start[1] > 0.5")
 
 
-def test_the_turn_round_says_so(lab, opened):
-    opened.root.locator("select").nth(1).select_option(label="the turn-round")
-    expect(opened.status).to_contain_text("The lesson turns round")
-    lab.execute("ex.step = 12; ex.momentum = True")
-    expect(opened.counter).to_have_text("step 12 of 30")
-    opened.page.wait_for_timeout(300)
-    lab.shot("accumulation-turn-round")
+def test_a_click_sets_the_start(lab, opened):
+    area = opened.plot_area()
+    opened.page.mouse.click(area["x"] + 0.75 * area["width"], area["y"] + 0.75 * area["height"])
+    lab.wait_value("ex.start != (0.5, 0.5)")
+    low, high = lab.value("ex.map._bounds.tolist()")[0]
+    assert lab.value("ex.start[0]") == pytest.approx(low + 0.75 * (high - low), abs=0.05)
 
 
-def test_micro_batches_wait_for_their_update(lab, opened):
-    opened.root.locator("select").nth(1).select_option(label="micro-batches")
-    lab.wait_value("ex.preset", "micro-batches")
-    lab.execute("ex.step = 6")
+def test_a_chip_reverses_the_roles_and_the_page_says_why(lab, opened):
+    opened.named("roles reversed").click()
+    lab.wait_value("ex.learning_rate", wanted=0.4)
+    expect(opened.status).to_contain_text("Between 2/λ and 4/λ")
+    lab.execute("ex.run()")
+    expect(opened.status).to_contain_text("The roles are reversed")
+    lab.shot("accumulation-reversed")
+    opened.named("Why").click()
+    expect(opened.root.locator(".gdw-fold-body")).to_contain_text("momentum with β = 1")
+
+
+def test_micro_batches_and_clear_every(lab, opened):
+    opened.named("micro-batches").click()
+    lab.wait_value("ex.micro_batches", wanted=4)
+    expect(opened.root.locator(".gda")).to_contain_text("the whole batch at once")
+    lab.execute("ex.seek(2)")
     expect(opened.root.locator(".gda")).to_contain_text("part 3 of 4")
-    expect(opened.status).to_contain_text("accumulation is wanted")
-    lab.shot("accumulation-micro-batches")
+    opened.named("every third").click()
+    lab.wait_value("ex.clear_every", wanted=3)
+    expect(opened.root.locator(".gda")).to_contain_text("if step % 3 == 0")
 
 
-def test_wrong_values_are_explained_and_taken_back(lab, opened):
-    field = opened.root.get_by_placeholder("never")
-    field.fill("often")
+def test_a_wrong_value_is_explained_in_the_sentences_place_and_nothing_is_lost(lab, opened):
+    lab.execute("ex.seek(4)")
+    field = opened.root.locator(".gdw-rate-number input")
+    field.fill("fast")
     field.press("Enter")
-    expect(opened.status).to_contain_text("clear_every must be a number")
-    expect(field).to_have_value("")
-    field.fill("3")
-    field.press("Enter")
-    lab.wait_value("ex.clear_every", 3)
-    expect(opened.root.locator(".gda")).to_contain_text("if step % 3 == 0:")
-    field.fill("")
-    field.press("Enter")
-    lab.wait_value("ex.clear_every", None)
+    error = opened.root.locator(".gdw-error")
+    expect(error).to_contain_text("learning_rate must be a number")
+    expect(field).to_have_value("0.1")
+    assert lab.value("[ex.learning_rate, ex.step]") == [0.1, 4]
+    lab.shot("accumulation-wrong-value")
+    opened.button(FORWARD).click()
+    expect(error).to_have_count(0)
 
 
-def test_the_dark_theme(notebook, dark_theme):
-    opened = ExplorerPage(notebook.open([CELL, "ex.step = 5"], height=1000)).ready()
+def test_keys_walk_through_the_loop(lab, opened):
+    opened.root.focus()
+    for key, step in (("ArrowRight", 1), ("PageDown", 2), ("ArrowLeft", 1), ("End", 10)):
+        opened.page.keyboard.press(key)
+        expect(opened.counter).to_have_text(opened.at_step(step))
+    opened.page.keyboard.press("Home")
+    expect(opened.counter).to_have_text(opened.at_step(0))
+    opened.page.keyboard.press("]")
+    lab.wait_value("ex.situation", wanted="roles reversed")
+
+
+def test_the_dark_theme_has_readable_loops(notebook, dark_theme):
+    opened = ExplorerPage(notebook.open([CELL], width=1080, height=1000)).ready()
+    notebook.execute("ex.seek(4)")
+    expect(opened.counter).to_have_text(opened.at_step(4))
     notebook.shot("accumulation-dark")
-    colour = opened.root.locator(".gda pre").first.evaluate("e => getComputedStyle(e).color")
-    assert min(int(x) for x in re.findall(r"\d+", colour)[:3]) > 180
-
-
-def test_a_cell_of_900_pixels(notebook):
-    opened = ExplorerPage(notebook.open([CELL, "ex.step = 3"], width=1066, height=1000)).ready()
-    notebook.shot("accumulation-900")
-    box = opened.root.bounding_box()
-    assert box["width"] <= 905
-    assert box["height"] <= 700
-    for part in [*opened.root.locator(".bqplot").all(), *opened.root.locator(".gda > div").all()]:
-        inside = part.bounding_box()
-        assert inside["x"] >= box["x"] - 1
-        assert inside["x"] + inside["width"] <= box["x"] + box["width"] + 1
-    cut = "e => e.scrollWidth > e.clientWidth + 1"
-    for part in opened.root.locator(".gda pre, .gda-b p").all():
-        assert not part.evaluate(cut)
+    ink = opened.root.locator(".gda pre").first.evaluate("e => getComputedStyle(e).color")
+    assert min(int(part) for part in ink.strip("rgb()").split(",")[:3]) > 128

@@ -125,7 +125,7 @@ def test_a_run_that_goes_on_is_judged_as_if_it_were_over():
     assert end_behaviour(descent) is End.CONVERGED
     with pytest.raises(ValueError, match="record=True"):
         end_behaviour(Descent(COURSE, (0, 0, 0), 0.1, max_steps=1, record=False))
-    with pytest.raises(ValueError, match="lane must be from 0 to 0"):
+    with pytest.raises(ValueError, match="lane must be a whole number from 0 to 0"):
         end_behaviour(descent, 1)
 
 

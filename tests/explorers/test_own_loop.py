@@ -233,7 +233,7 @@ def test_the_lane_grows_while_the_loop_runs(surface, clock):
     assert seen[2:] == list(range(1, 299))
 
 
-def test_drawing_is_seldom_where_time_stands_still(surface, clock):  # noqa: ARG001 - no time passes
+def test_drawing_is_seldom_where_time_stands_still(surface, clock):
     with recorded_messages() as sent:
         mine = surface.watch()
         with mine:
@@ -407,7 +407,7 @@ def test_another_surface_hides_the_lane_and_the_old_one_shows_it_again(surface):
 def test_a_loop_longer_than_the_run_is_cut_and_said_so(surface):
     mine = surface.watch(right, 500)
     assert surface.all_lanes.last_step[1] == 300
-    assert [one.name for one in mine.findings][0] == "other_length"
+    assert mine.findings[0].name == "other_length"
     assert surface.step == 300
     surface.unfold("Your own loop")
     assert "max_steps" in surface.fold.text.value
@@ -437,7 +437,7 @@ def test_named_tensors_and_bad_arguments(surface):
             himmelblau(pair[1], pair[0]).backward()
             with torch.no_grad():
                 for one in pair:
-                    one -= 5e-4 * one.grad
+                    one.sub_(5e-4 * one.grad)
                     one.grad = None
     assert mine.names == ("u", "v")
     with pytest.raises(ValueError, match="u must be a tensor"):

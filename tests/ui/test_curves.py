@@ -283,7 +283,7 @@ def test_a_click_finds_the_nearest_record():
     for lane, step in ((0, 30), (1, 80)):
         x = float(figure._steps.place(step))
         y = float(figure._values.place(values[step, lane]))
-        figure.glass._handle_custom_msg(
+        figure.clicks._handle_custom_msg(
             {"event": "element_click", "data": {"click_x": x, "click_y": y}}, []
         )
     assert found == [(0, 30), (1, 80)]

@@ -209,7 +209,7 @@ def test_a_click_is_told_in_the_planes_units():
     clicked = []
     plane = plane_of(on_click=clicked.append)
     x, y = plane.to_map((2.5, -1.25))
-    plane.glass._handle_custom_msg(
+    plane.clicks._handle_custom_msg(
         {"event": "element_click", "data": {"click_x": float(x), "click_y": float(y)}}, []
     )
     assert clicked == [pytest.approx((2.5, -1.25))]

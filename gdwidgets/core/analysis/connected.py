@@ -27,8 +27,8 @@ def connected(surface: Surface, points: Array, known: int, reach: float) -> Arra
     """Which minima are connected by points of the same loss.
 
     Two minima of the same loss are when, across several places of the straight way between them,
-    the lowest loss is theirs. Of two separate minima it is that of the barrier between them; along
-    a ring it is that of the ring.
+    the lowest loss is that of both. Of two separate minima it is that of the barrier between them;
+    along a ring it is that of the ring.
 
     Parameters
     ----------

@@ -292,14 +292,18 @@ class AccumulationComparer(DescentExplorer):
         self.map = Plane(HEIGHT, click, self.handler(self.drag), names=("a", "b"))
         self.curve = Curves(HEIGHT, title="a", log=False)
         self.loss_plot = Curves(HEIGHT)
-        for plot in self._plots:
-            plot.figure.add_class("gdw-figure")
+        self.summaries = [HTML() for _ in self._plots]
         boxes = [
-            HBox([plot.figure], layout=Layout(flex=flex, min_width="200px"))
-            for plot, flex in zip(
-                self._plots, (f"0 1 {HEIGHT}px", "1 1 280px", "1 1 280px"), strict=True
+            HBox([plot.figure, said], layout=Layout(flex=flex, min_width="200px"))
+            for plot, said, flex in zip(
+                self._plots,
+                self.summaries,
+                (f"0 1 {HEIGHT}px", "1 1 280px", "1 1 280px"),
+                strict=True,
             )
         ]
+        for box in boxes:
+            box.add_class("gdw-figure")
         return HBox(boxes)
 
     @property
@@ -461,6 +465,10 @@ class AccumulationComparer(DescentExplorer):
         self.loss_plot.draw(k, full=full)
         if full:
             self._write_loops(k)
+            for plot, said in zip(self._plots, self.summaries, strict=True):
+                html = text.html_summary(plot.summary(k))
+                if said.value != html:
+                    said.value = html
 
     def progressed(self, *, done: bool) -> None:
         """More of the run is recorded: draw it."""

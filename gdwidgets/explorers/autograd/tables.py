@@ -100,7 +100,7 @@ def check_html(check: GradientCheck) -> str:
             rows.append([label, _six(own), _six(numeric), _gap(own - numeric), note])
     if len(rows) > MOST_ROWS:
         rows = [*rows[:MOST_ROWS], [f"… {len(rows) - MOST_ROWS} more", "", "", "", ""]]
-    head = ["number", "autograd", "finite differences", "difference", ""]
+    head = ["number", "autograd", "finite differences", "difference", "note"]
     return html_paragraphs([_method(check)]) + html_table(head, rows, text_columns=(0, 4))
 
 

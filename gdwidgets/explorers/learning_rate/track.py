@@ -110,6 +110,7 @@ class RateTrack(VBox):
                 layout=Layout(width="100%", margin="0", display="none"),
             )
             handle.add_class("gdw-handle")
+            handle.add_class("gdw-log")
             handle.add_class(f"gdw-handle-{lane}")
             handle.observe(lambda change, lane=lane: self._slid(lane, change["new"]), "value")
             self.handles.append(handle)

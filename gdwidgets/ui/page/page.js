@@ -5,20 +5,28 @@ const KEYS = {
   Home: "reset", End: "finish", " ": "toggle", "]": "next", "[": "previous",
 };
 const TYPING = "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]";
+const ACTED_ON = "button, summary, a[href], input[type=checkbox]";
 
 function takesText(target) {
   return target instanceof Element && target.closest(TYPING) !== null;
 }
 
+// What Tab has moved the focus to. Space presses a button that was reached so, as everywhere in
+// the page; on one that was clicked before, Space plays and pauses, as the presenter expects.
+let tabbed = null;
+
 function press(model, root, event) {
+  if (event.key === "Tab") {
+    setTimeout(() => { tabbed = document.activeElement; }, 0);
+    return;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey || takesText(event.target)) return;
   const action = KEYS[event.key];
   if (!action) return;
   const handle = event.target.closest && event.target.closest(".noUi-handle");
   // A slider of a setting keeps its arrows; the step's own slider does not need them.
   if (handle && !handle.closest(".gdw-scrubber") && event.key.startsWith("Arrow")) return;
-  // Space on a button presses the button, and Enter always does.
-  if (event.key === " " && event.target.closest && event.target.closest("button, summary")) return;
+  if (event.key === " " && event.target === tabbed && tabbed.matches(ACTED_ON)) return;
   event.preventDefault();
   event.stopPropagation();
   model.send({ key: action });
@@ -30,20 +38,47 @@ function name(element, label) {
   }
 }
 
+function say(element, text) {
+  if (element && text && element.getAttribute("aria-valuetext") !== text) {
+    element.setAttribute("aria-valuetext", text);
+  }
+}
+
+// A logarithmic slider's own numbers are exponents; what is heard is the number itself.
+function sayPower(handle) {
+  const exponent = handle.getAttribute("aria-valuenow");
+  if (!handle.closest(".gdw-log") || exponent === null) return;
+  if (Math.abs(handle.getAttribute("aria-valuetext") - exponent) < 1e-9) {
+    say(handle, String(Number((10 ** exponent).toPrecision(3))));
+  }
+}
+
 function nameAll(root) {
   for (const caption of root.querySelectorAll(".gdw-caption, .gdw-limits em")) {
     const box = caption.closest(".gdw-track")?.parentElement || caption.closest(".widget-vbox");
     if (!box) continue;
     const label = caption.textContent.trim();
     for (const field of box.querySelectorAll("input, select, .noUi-handle")) name(field, label);
-    const number = box.querySelector("input");
     const handle = box.querySelector(".noUi-handle");
-    if (number && handle && handle.getAttribute("aria-valuetext") !== number.value) {
-      handle.setAttribute("aria-valuetext", number.value);
-    }
+    // A number that is being typed is not the slider's.
+    const number = box.querySelector("input:not(:focus)");
+    if (number && handle) say(handle, number.value);
+  }
+  for (const handle of root.querySelectorAll("[class*=gdw-handle-] .noUi-handle")) {
+    const lane = Number(/gdw-handle-(\d+)/.exec(handle.closest("[class*=gdw-handle-]").className)[1]);
+    name(handle, `learning rate, lane ${lane + 1}`);
+    const number = root.querySelector(`.gdw-lane-${lane} input:not(:focus)`);
+    if (number) say(handle, number.value);
+  }
+  const counter = root.querySelector(".gdw-counter");
+  for (const handle of root.querySelectorAll(".gdw-scrubber .noUi-handle")) {
+    name(handle, "step");
+    if (counter && !counter.querySelector("progress")) say(handle, counter.textContent.trim());
   }
   for (const field of root.querySelectorAll("input, select, .noUi-handle, button")) {
-    if (field.hasAttribute("aria-label") || field.textContent.trim()) continue;
+    // The text of a list is its entries, not its name.
+    const text = field.tagName === "SELECT" ? "" : field.textContent.trim();
+    if (field.hasAttribute("aria-label") || text) continue;
     const titled = field.closest("[title]");
     name(field, field.title || (titled && titled.title) || field.getAttribute("placeholder"));
   }
@@ -71,11 +106,22 @@ function save(content, buffers) {
 function render({ model, el }) {
   let root = null;
   let naming = 0;
+  let telling = 0;
+  const region = document.createElement("div");
+  const told = () => {
+    clearTimeout(telling);
+    telling = setTimeout(() => { region.textContent = model.get("said"); }, 300);
+  };
   const stop = new AbortController();
   const later = () => {
     if (!naming) naming = setTimeout(() => { naming = 0; if (root) nameAll(root); }, 250);
   };
-  const changes = new MutationObserver(later);
+  const changes = new MutationObserver((records) => {
+    for (const { attributeName, target } of records) {
+      if (attributeName === "aria-valuetext") sayPower(target);
+    }
+    later();
+  });
   const seen = new IntersectionObserver((entries) => {
     const visible = entries[entries.length - 1].isIntersecting;
     if (model.get("visible") !== visible) { model.set("visible", visible); model.save_changes(); }
@@ -90,9 +136,14 @@ function render({ model, el }) {
     root.addEventListener("keydown", (event) => press(model, root, event),
       { capture: true, signal: stop.signal });
     changes.observe(root, { childList: true, subtree: true, attributes: true,
-      attributeFilter: ["class", "title"] });
+      attributeFilter: ["class", "title", "aria-valuetext"] });
     seen.observe(root);
     nameAll(root);
+    // A live region is heard only when it stood there before its text, so it is never replaced.
+    region.className = "gdw-summary";
+    region.setAttribute("role", "status");
+    region.setAttribute("aria-live", "polite");
+    root.append(region);
     model.set("loaded", true);
     model.save_changes();
     return true;
@@ -101,9 +152,13 @@ function render({ model, el }) {
   const waiting = setInterval(() => { if (begin()) clearInterval(waiting); }, 50);
   const received = (content, buffers) => { if (content.save) save(content, buffers); };
   model.on("msg:custom", received);
+  model.on("change:said", told);
   return () => {
     clearInterval(waiting);
     clearTimeout(naming);
+    clearTimeout(telling);
+    region.remove();
+    model.off("change:said", told);
     stop.abort();
     changes.disconnect();
     seen.disconnect();

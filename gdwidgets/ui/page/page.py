@@ -33,6 +33,9 @@ class Page(anywidget.AnyWidget):
     name = Unicode("").tag(sync=True)
     """What a screen reader calls the explorer."""
 
+    said = Unicode("").tag(sync=True)
+    """What a screen reader is to read out, once; written at pauses and ends only."""
+
     visible = Bool(True).tag(sync=True)
     """Whether any of the explorer is on the screen; true where nothing has told."""
 

@@ -112,7 +112,7 @@ class Curves(Frame):
         self.leavers = self.texts()
         self.names = self.texts(x_offset=round(10 * size))
         self.present = self.texts(align="middle")
-        self.glass = self.click_layer()
+        self.clicks = self.click_layer()
         self.build(
             [
                 self.points,
@@ -130,11 +130,11 @@ class Curves(Frame):
                 self.leavers,
                 self.names,
                 self.present,
-                self.glass,
+                self.clicks,
             ],
             "gdw-curves",
         )
-        self.glass.on_element_click(lambda _, event: self._clicked(event["data"]))
+        self.clicks.on_element_click(lambda _, event: self._clicked(event["data"]))
         self.axis_x.label = steps
         self._read: Callable[[], NDArray[Any]] = lambda: np.zeros((1, 1), np.float32)
         self._last: Callable[[], NDArray[Any]] | None = None

@@ -140,6 +140,10 @@ class Frame:
             **traits,
         )
 
+    def summary(self, k: int) -> str:
+        """What the figure shows with the cursor at ``k``, for those who do not see it."""
+        raise AssertionError("every figure says what it shows")
+
     def close(self) -> None:
         """Close the figure with all its marks, scales, axes and layouts."""
         figure = self.figure

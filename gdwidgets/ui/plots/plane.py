@@ -138,7 +138,7 @@ class Plane(Frame):
         self.titles = self.texts(colors=[palette.TITLE], font_weight="normal", align="middle")
         self.upright = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
         self.factor_note = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
-        self.glass = self.click_layer()
+        self.clicks = self.click_layer()
         self.start = Starts(
             x=np.zeros(1, np.float32),
             y=np.zeros(1, np.float32),
@@ -167,7 +167,7 @@ class Plane(Frame):
                 self.titles,
                 self.upright,
                 self.factor_note,
-                self.glass,
+                self.clicks,
                 self.start,
             ],
             "gdw-plane",
@@ -175,7 +175,7 @@ class Plane(Frame):
             max_aspect_ratio=1.0,
         )
         self.bar: HTML | None = HTML(layout=Layout(width="76px", flex="0 0 auto")) if bar else None
-        self.glass.on_element_click(lambda _, event: self._clicked(event["data"]))
+        self.clicks.on_element_click(lambda _, event: self._clicked(event["data"]))
         self.start.observe(self._dragged, ["x", "y"])
         self.start.on_drag_end(lambda _, event: self._released(event))
         self._values: Callable[[NDArray[np.float32]], NDArray[Any]] | None = None

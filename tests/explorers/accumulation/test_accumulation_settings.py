@@ -24,7 +24,7 @@ def place(explorer, a, b):
 def click(explorer, a, b):
     x, y = place(explorer, a, b)
     data = {"click_x": x, "click_y": y}
-    explorer.map.glass._handle_custom_msg({"event": "element_click", "data": data}, [])
+    explorer.map.clicks._handle_custom_msg({"event": "element_click", "data": data}, [])
 
 
 def control(explorer, name, index=0):

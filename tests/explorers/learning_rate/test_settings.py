@@ -184,7 +184,7 @@ def test_a_click_on_a_curve_goes_to_its_step_and_chooses_its_lane(explorer):
     lane, step = 2, 40
     x = float(explorer.loss_plot._steps.place(step))
     y = float(explorer.loss_plot._values.place(explorer.descent.loss[step, lane]))
-    explorer.loss_plot.glass._handle_custom_msg(
+    explorer.loss_plot.clicks._handle_custom_msg(
         {"event": "element_click", "data": {"click_x": x, "click_y": y}}, []
     )
     assert explorer.lane == lane

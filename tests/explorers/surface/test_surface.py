@@ -393,7 +393,7 @@ def test_the_slider_sets_round_rates(explorer):
 
 def test_a_click_on_the_loss_plot_goes_to_that_step(explorer):
     explorer.run()
-    explorer.loss_plot.glass._handle_custom_msg(
+    explorer.loss_plot.clicks._handle_custom_msg(
         {"event": "element_click", "data": {"click_x": 0.5, "click_y": 0.5}}, []
     )
     assert 100 < explorer.step < 200

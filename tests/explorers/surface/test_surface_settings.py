@@ -210,7 +210,7 @@ def test_an_objective_with_two_parameters_runs_here():
     np.testing.assert_allclose(explorer.descent.params[60, 0], p.detach().numpy(), rtol=1e-6)
     assert "slope = " in explorer.sentence_text
     assert "offset = " in explorer.sentence_text
-    assert list(explorer.map.titles.text) == ["slope", "offset"]
+    assert explorer.map.names == ("slope", "offset")
     explorer.unfold("Tables")
     assert "slope.grad" in explorer.fold.text.value
     explorer.close()

@@ -15,13 +15,13 @@ from gdwidgets.core.rules.momentum import Momentum, Nesterov
 from gdwidgets.explorers.surface import why
 from gdwidgets.explorers.surface.text import CIRCLED
 
-NUMBER = r"([−\d.·⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+?)"
+NUMBER = r"([−\d.,·⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+?)"
 RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 
 def parsed(written):
     """A number as it was written in a sentence."""
-    plain = written.replace("−", "-").rstrip(".,")
+    plain = written.replace("−", "-").rstrip(".,").replace(",", "")
     if "10⁻" in plain or re.search("10[⁰-⁹¹²³]", plain):
         mantissa, _, power = plain.rpartition("10")
         return float(mantissa.rstrip("·") or 1) * 10.0 ** int(power.translate(RAISED))

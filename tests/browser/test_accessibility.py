@@ -1,0 +1,66 @@
+"""What axe-core finds in every explorer, and what keyboards and screen readers are told."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import pytest
+
+from browser.pages import ExplorerPage
+
+EXPLORERS = (
+    "HimmelblauExplorer",
+    "SurfaceExplorer",
+    "LearningRateExplorer",
+    "AccumulationComparer",
+    "AutogradExplorer",
+)
+AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+RUN_AXE = """async () => {
+    const found = await axe.run({include: [[".gdwidgets"]]}, {resultTypes: ["violations"]});
+    return found.violations.flatMap(rule => rule.nodes.map(node =>
+        `${rule.id}: ${node.html.slice(0, 240)} | ${node.failureSummary.slice(0, 300)}`));
+}"""
+
+
+def cell(name, settings=""):
+    return f"from gdwidgets import {name}\nex = {name}({settings})\nex"
+
+
+def show(notebook, name, settings="", **window):
+    opened = ExplorerPage(notebook.open([cell(name, settings)], **{"height": 1000, **window}))
+    opened.root.locator(".gdw-counter").wait_for()
+    notebook.wait_value("ex.page.loaded")
+    opened.page.wait_for_timeout(800)
+    return opened
+
+
+def violations(page):
+    page.evaluate(AXE)
+    return page.evaluate(RUN_AXE)
+
+
+def find_in_all_folds(notebook, opened):
+    """What axe finds at rest, with each fold open, in mid-run and after a problem."""
+    found = violations(opened.page)
+    for title in notebook.value("list(ex.fold.toggles)"):
+        notebook.execute(f"ex.unfold({title!r})")
+        opened.page.wait_for_timeout(500)
+        found += violations(opened.page)
+        notebook.execute(f"ex.unfold({title!r}, False)")
+    notebook.execute("ex.step = 3\nif hasattr(ex, 'pin'): ex.pin()")
+    notebook.execute("ex.show_problem(ValueError('learning_rate must be a number'))")
+    opened.page.wait_for_timeout(500)
+    return sorted({*found, *violations(opened.page)})
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_axe_finds_nothing_in_the_light_theme(notebook, name):
+    opened = show(notebook, name)
+    assert find_in_all_folds(notebook, opened) == []
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_axe_finds_nothing_in_the_dark_theme(notebook, dark_theme, name):
+    opened = show(notebook, name)
+    assert find_in_all_folds(notebook, opened) == []

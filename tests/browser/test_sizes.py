@@ -1,0 +1,106 @@
+"""Every explorer at every width, in both sizes and with fewer controls: nothing overlaps."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from browser.pages import ExplorerPage
+from browser.test_accessibility import EXPLORERS, show
+
+WIDTHS = (600, 900, 1200, 1800)
+"""Widths of a notebook's cell."""
+
+AROUND = 168
+"""How much wider the window is than the cell."""
+
+ROWS = (".gdw-head", ".gdw-sentence", ".gdw-pictures", ".gda", ".gdw-transport", ".gdw-dials")
+ROWS += (".gdw-folds",)
+INSIDE = ".gdw-head > *, .gdw-pictures > *, .gdw-transport > *, .gdw-buttons > *"
+INSIDE += ", .gdw-dials > *, .gdw-fold-row > *, .gdw-chips > *, .gdw-tools > *"
+
+BOXES = """(root, selector) => [...root.querySelectorAll(selector)].map(e => {
+    const b = e.getBoundingClientRect();
+    return {name: e.className.toString().split(" ").filter(c => /^(gd|bq)/.test(c)).join(".")
+            || e.tagName + " " + e.textContent.trim().slice(0, 20),
+        x: b.left, y: b.top, right: b.right, bottom: b.bottom, parent: e.parentElement};
+}).filter(b => b.right - b.x > 1 && b.bottom - b.y > 1).map(b => ({...b,
+    parent: [...root.querySelectorAll("*")].indexOf(b.parent)}))"""
+
+
+def problems(opened: ExplorerPage) -> list[str]:
+    """Rows, and things in a row, that overlap each other or stand beyond the cell."""
+    rows = [box for row in ROWS for box in opened.root.evaluate(BOXES, row)]
+    found = [
+        f"{above['name']} ends at {above['bottom']:.0f}, {below['name']} begins at {below['y']:.0f}"
+        for above, below in pairwise(rows)
+        if above["bottom"] > below["y"] + 1
+    ]
+    inside = opened.root.evaluate(BOXES, INSIDE)
+    for i, one in enumerate(inside):
+        for other in inside[:i]:
+            wide = min(one["right"], other["right"]) - max(one["x"], other["x"])
+            high = min(one["bottom"], other["bottom"]) - max(one["y"], other["y"])
+            if one["parent"] == other["parent"] and wide > 1 and high > 1:
+                found.append(f"{other['name']} and {one['name']} overlap")
+    edge = opened.root.bounding_box()
+    right = edge["x"] + edge["width"]
+    found += [
+        f"{box['name']} ends at {box['right']:.0f}, beyond {right:.0f}"
+        for box in [*rows, *inside]
+        if box["right"] > right + 1
+    ]
+    return found
+
+
+def font_size(opened: ExplorerPage, selector: str) -> float:
+    """The size of a text, in CSS pixels."""
+    found = opened.root.locator(selector).first
+    return float(found.evaluate("e => parseFloat(getComputedStyle(e).fontSize)"))
+
+
+@pytest.fixture(scope="module", params=EXPLORERS)
+def opened(request, notebook):
+    return show(notebook, request.param, width=900 + AROUND)
+
+
+@pytest.mark.parametrize("size", ["normal", "large"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_overlaps(notebook, opened, size, width):
+    notebook.execute(f"ex.size = {size!r}; ex.step = 3")
+    opened.page.set_viewport_size({"width": width + AROUND, "height": 1400})
+    opened.page.wait_for_timeout(800)
+    notebook.shot(f"{notebook.value('type(ex).__name__')}-{size}-{width}")
+    assert opened.root.bounding_box()["width"] == pytest.approx(width, abs=16)
+    assert problems(opened) == []
+
+
+def test_large_text_is_larger_in_numbers(notebook, opened):
+    parts = (".gdw-sentence", ".gdw-counter", ".gdw-chips button", ".gdw-fold-row button")
+    notebook.execute("ex.size = 'normal'")
+    opened.page.wait_for_timeout(500)
+    normal = [font_size(opened, part) for part in parts]
+    height = opened.map.bounding_box()["height"]
+    notebook.execute("ex.size = 'large'")
+    opened.page.wait_for_timeout(500)
+    assert [font_size(opened, part) for part in parts] == pytest.approx([1.4 * n for n in normal])
+    assert opened.map.bounding_box()["height"] == pytest.approx(1.4 * height, abs=2)
+    assert opened.root.evaluate("e => getComputedStyle(e).zoom") == "1"
+    notebook.execute("ex.size = 'normal'")
+
+
+@pytest.mark.parametrize(
+    ("controls", "shown"),
+    [("transport", (".gdw-transport",)), ("none", ()), ("all", (".gdw-transport", ".gdw-head"))],
+)
+def test_fewer_controls_leave_picture_and_sentence(notebook, opened, controls, shown):
+    notebook.execute(f"ex.controls = {controls!r}")
+    opened.page.wait_for_timeout(400)
+    for part in (".gdw-head", ".gdw-transport", ".gdw-dials", ".gdw-folds"):
+        if part in shown or controls == "all":
+            assert opened.root.locator(part).first.bounding_box() is not None
+        else:
+            assert not opened.root.locator(part).first.is_visible()
+    assert opened.status.is_visible()
+    assert opened.map.is_visible()
