@@ -210,6 +210,20 @@ class LoopExplorer(Explorer):
         self._show_own_buttons()
         self.own_began(loop)
 
+    def draw_own(self) -> None:
+        """Draw the present step: all of it, or while a loop runs what changes with each frame.
+
+        The less a frame costs the more of them fit into the loop's time.
+        """
+        if self._watched is None or not self._watched.recording:
+            self.redraw(full=True)
+            return
+        self.draw(self.drawn, full=True)
+        self.transport.show(self.step, self.max_steps)
+        self.transport.count(self.step, self.max_steps, self.counter_note())
+        self._write_sentence()
+        self._gate.stamp(self.step)
+
     def _end_own(self, loop: OwnLoop) -> None:
         self._show_own_buttons()
         self.own_ended(loop)
@@ -406,7 +420,7 @@ class Watching(LoopExplorer):
         self.show_recording()
         with self._in_slices():
             self.place(min(k, self.end))
-        self.redraw(full=True)
+        self.draw_own()
 
     @contextlib.contextmanager
     def _in_slices(self) -> Iterator[None]:

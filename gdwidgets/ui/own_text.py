@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -36,7 +37,7 @@ def growing(step: int, loss: float, *, drawn: bool) -> str:
 
 def found(words: str) -> str:
     """The sentence at the step where the first finding shows: as much of it as there is room."""
-    words = " ".join(words.replace("**", "^").split())
+    words = " ".join(words.replace("**", "^").replace("`", "").split())
     if len(words) > ROOM:
         kept = words[:ROOM]
         end = max(kept.rfind(". "), kept.rfind("; "))
@@ -70,11 +71,16 @@ def told(report: str, notes: Sequence[str] = ()) -> str:
     lines: list[str] = []
     for line in report.splitlines():
         if line.startswith(" ") and lines:
-            lines[-1] += f"<br>{escape(line.strip())}"
+            lines[-1] += f"<br>{_coded(line.strip())}"
         else:
-            lines.append(f"<b>{escape(line)}</b>" if lines else escape(line))
+            lines.append(f"<b>{_coded(line)}</b>" if lines else _coded(line))
     lines += [escape(note) for note in notes]
     return "".join(f"<p class=gdw-paragraph>{line}</p>" for line in lines)
+
+
+def _coded(line: str) -> str:
+    """A line as HTML; what stands between backticks is code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(line))
 
 
 def notes(*, drawn: bool, compared: str, cut: int | None, recorded: Any) -> list[str]:

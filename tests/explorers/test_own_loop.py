@@ -318,7 +318,7 @@ def test_the_cursor_goes_where_the_mistake_begins(surface):
     mine = surface.watch(stale)
     assert mine.findings[0].step > 0
     assert surface.step == mine.findings[0].step
-    assert surface.sentence_text[:30] in mine.findings[0].sentence.replace("`", "`")
+    assert surface.sentence_text[:30] in mine.findings[0].sentence.replace("`", "")
     surface.step_forward()
     assert surface.sentence_text.startswith("Step ")
 

@@ -174,3 +174,15 @@ def test_the_heat_table_darkens_all_the_way():
     lightness = [lab(linear("#" + bytes(rgb).hex().upper()))[0] for rgb in table]
     assert max(np.diff(lightness)) < 0.3
     assert lightness[0] - lightness[-1] > 70
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_the_learner_s_own_loop_differs_from_every_run(sight):
+    own = palette.run(palette.OWN)
+    colour = lab(SIGHT[sight] @ linear(own.colour))
+    assert min(ciede2000(colour, lab(SIGHT[sight] @ linear(other))) for other in COLOURS) > 12
+    assert ciede2000(lab(linear(own.colour)), lab(linear(palette.INK))) > 20
+    assert ciede2000(lab(linear(own.on_dark)), lab(linear("#D32F2F"))) > 12
+    assert contrast(own.text, "#FFFFFF") >= 4.5
+    assert contrast(own.on_dark, "#111111") >= 4.5
+    assert own.glyph not in {run.glyph for run in palette.RUNS}

@@ -144,7 +144,7 @@ class TrainingExplorer(LoopExplorer):
         self.first = min(self.first, last)
         self.show_recording()
         self.place(min(k, self.norms.last))
-        self.redraw(full=True)
+        self.draw_own()
 
     # -- the recording -----------------------------------------------------------------------
 
@@ -191,8 +191,8 @@ class TrainingExplorer(LoopExplorer):
 
     def build_dials(self) -> Sequence[Widget]:
         """Make the choice of what is shown, and the buttons to page through the tensors."""
-        back = button("◂ tensors", "Show the eight tensors before these")
-        forward = button("tensors ▸", "Show the next eight tensors")
+        back = button("◂ previous 8", "Show the eight tensors before these")
+        forward = button("next 8 ▸", "Show the next eight tensors")
         self.bind_button(back, lambda: self.turn_page(-1))
         self.bind_button(forward, lambda: self.turn_page(1))
         self.page_buttons = back, forward

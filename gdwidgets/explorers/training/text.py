@@ -31,7 +31,7 @@ TITLES = {
 def waiting() -> str:
     """The sentence before a loop has been watched."""
     return (
-        "**No loop has been watched yet.** Run your training loop inside `with watch() as mine:`, "
+        "**No loop has been watched yet.** Run your training loop inside with watch() as mine:, "
         "and see its loss and each layer's gradients and updates while it runs."
     )
 
