@@ -117,7 +117,10 @@ STYLE = """
   white-space: pre; overflow-x: auto; margin: 0; }
 .gdw-paragraph { font-size: calc(14px * var(--gdw-size)); margin: 0 0 8px 0;
   line-height: calc(20px * var(--gdw-size)); max-width: 90ch; }
+.gdwidgets .gdw-pictures { overflow: visible; }
 .gdwidgets .gdw-figure { position: relative; overflow: visible; }
+.gdwidgets .gdw-figure > .widget-html:has(.gdw-summary) { position: absolute; margin: 0;
+  width: 1px; height: 1px; min-height: 0; overflow: hidden; }
 .gdw-summary { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }
 

@@ -18,8 +18,8 @@ NAMES = ("a", "b")
 
 STYLE = """
 .gda { display: grid; gap: 8px 24px; margin: 0 0 8px 0;
-  grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); }
-.gda > section { border-top: 4px solid var(--c); }
+  grid-template-columns: repeat(auto-fit, minmax(min(360px * var(--gdw-size), 100%), 1fr)); }
+.gda > section { border-top: 4px solid var(--c); min-width: 0; }
 .gda h5 { margin: 0; font-size: calc(15px * var(--gdw-size)); font-weight: 700; display: flex;
   line-height: calc(28px * var(--gdw-size)); justify-content: space-between; gap: 8px;
   white-space: nowrap; color: var(--t); }
