@@ -57,7 +57,14 @@ def run(descent, steps=None, **given):
     assert max(map(len, text.splitlines())) <= 80
     namespace = execute(text, **given)
     shadowed = {name for name in namespace if hasattr(builtins, name)}
-    assert shadowed <= {"__name__", "__doc__", "__loader__", "__spec__", "__package__"}
+    assert shadowed <= {
+        "__builtins__",
+        "__name__",
+        "__doc__",
+        "__loader__",
+        "__spec__",
+        "__package__",
+    }
     return left_by(namespace, descent)
 
 
