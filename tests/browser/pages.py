@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from browser.lab import Lab
 
@@ -56,6 +56,10 @@ class ExplorerPage:
     def step(self) -> int:
         """The step that the counter shows."""
         return int(NUMBERS.findall(self.counter.inner_text().replace(",", ""))[0])
+
+    def wait_step(self, step: int) -> None:
+        """Wait until the counter shows a step."""
+        expect(self.counter).to_have_text(self.at_step(step))
 
     def drawn(self) -> str:
         """All lines of the map as they are drawn: another text means another picture."""

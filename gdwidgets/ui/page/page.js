@@ -131,7 +131,12 @@ function render({ model, el }) {
     if (!root) return false;
     root.tabIndex = 0;
     root.setAttribute("role", "group");
-    root.setAttribute("data-lm-suppress-shortcuts", "true");
+    // JupyterLab's one-key shortcuts rest here (it looks at the document, before this root does);
+    // those with Ctrl, Cmd or Alt, such as saving, stay its own.
+    window.addEventListener("keydown", (event) => {
+      const theirs = event.ctrlKey || event.metaKey || event.altKey;
+      root.toggleAttribute("data-lm-suppress-shortcuts", !theirs);
+    }, { capture: true, signal: stop.signal });
     name(root, model.get("name"));
     root.addEventListener("keydown", (event) => press(model, root, event),
       { capture: true, signal: stop.signal });
