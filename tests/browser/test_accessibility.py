@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import resources
 
 import pytest
-from playwright.sync_api import expect
 
 from browser.pages import ExplorerPage
 
