@@ -638,3 +638,23 @@ def test_a_definition_is_carried_without_annotations_and_fits_80_columns():
     namespace = execute(text)
     points = torch.linspace(-2, 2, 9)
     assert torch.equal(namespace["wide"](points, points), wide(points, points))
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("degree", [0, 9, 10])
+def test_every_rule_s_loop_fits_at_every_degree(lanes, degree):
+    regression = PolynomialRegression(*training_pairs(11), degree)
+    start = torch.linspace(-0.5, 0.5, lanes * (degree + 1)).reshape(lanes, -1)
+    beta, decay = 0.12345678901234567, 0.0123456789
+    for rule in (
+        GradientDescent(decay),
+        Momentum(beta, decay),
+        Nesterov(beta, decay),
+        RMSprop(beta, 1.234e-7, decay),
+        Adam(beta, 0.9876543210987654, 1.234e-7, True, decay),
+        Adam(beta, 0.9876543210987654, 1.234e-7, False, decay),
+    ):
+        other = GradientDescent()
+        rules = rule if lanes == 1 else [rule, other, rule]
+        descent = Descent(regression, start, 0.01, rule=rules, max_steps=5)
+        assert_same(descent, run(descent))

@@ -12,11 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdwidgets.core.scripts.literals import WIDTH
+
 MOST_LITERAL = 1_000
 """Numbers of a tensor that can be written out."""
-
-WIDTH = 80
-"""Columns of a script."""
 
 
 def literal(tensor: Tensor) -> str:

@@ -6,7 +6,7 @@ other numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,7 @@ from gdwidgets.core.rules.protocol import Rule
 from gdwidgets.core.rules.torch_optim import OptimizerRule
 from gdwidgets.core.scripts import literals
 from gdwidgets.core.scripts.carried import Carried, carried
+from gdwidgets.core.scripts.statements import wrapped
 
 Names = Sequence[str]
 
@@ -70,7 +71,19 @@ def written_rule(rule: Rule, names: Names, taken: AbstractSet[str], *, indent: i
             f"which is known for {known} only; got rule {checks.shown(rule)}"
         )
     update = writer(rule, names, taken)
-    return replace(update, setup=tuple(literals.fitted(update.setup, indent=indent)))
+    return replace(
+        update,
+        setup=tuple(literals.fitted(update.setup, indent=indent)),
+        step=tuple(_within_width(update.step, indent + 4)),
+    )
+
+
+def _within_width(lines: Sequence[str], indent: int) -> Iterator[str]:
+    """Lines that a loop's body, indented by so much, has room for."""
+    for line in lines:
+        statement = line.lstrip()
+        for row in wrapped(statement, indent + len(line) - len(statement)):
+            yield row[indent:]
 
 
 # -- rules of the core -----------------------------------------------------------------------------

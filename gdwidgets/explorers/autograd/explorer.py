@@ -491,7 +491,7 @@ class AutogradExplorer(Explorer):
         """Make the picture and the panel ``scale`` times as large as they normally are."""
         self.drawing.resize(scale)
         self.bars.resize(scale)
-        height = round(HEIGHT * scale) + 28
+        height = round((HEIGHT + 28) * scale)
         self.side.layout.height = f"{height}px"
         self.side.layout.width = f"{round(PANEL * scale)}px"
         self.side.layout.flex = f"0 0 {round(PANEL * scale)}px"

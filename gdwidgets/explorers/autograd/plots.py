@@ -286,7 +286,7 @@ class GraphPicture:
     def resize(self, scale: float) -> None:
         """Make the figure ``scale`` times as large as it normally is."""
         self._scale = scale
-        self.figure.layout.height = f"{round(HEIGHT * scale) + 8}px"
+        self.figure.layout.height = f"{round((HEIGHT + 8) * scale)}px"
 
     # -- a new graph -------------------------------------------------------------------------
 
