@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import Widget
+from ipywidgets import HTML, Widget
 from traitlets import Tuple, observe
 
 from gdwidgets.core import checks
@@ -45,6 +45,9 @@ class DescentExplorer(Watching):
 
     pins = Tuple()
     """The runs that were pinned, oldest first."""
+
+    summaries: list[HTML]
+    """One for each figure: what it shows, for screen readers. The subclass makes them."""
 
     # -- what a subclass does ----------------------------------------------------------------
 
@@ -167,6 +170,13 @@ class DescentExplorer(Watching):
         self.bind_button(self.pin_button, self.pin)
         self.bind_button(self.unpin, self.unpin_all)
         return super().build_dials()
+
+    def write_summaries(self, summaries: Iterable[str]) -> None:
+        """Write what each figure shows, in the order of `summaries`, for screen readers."""
+        for said, summary in zip(self.summaries, summaries, strict=True):
+            html = text.html_summary(summary)
+            if said.value != html:
+                said.value = html
 
     def loose_widgets(self) -> tuple[Widget, ...]:
         """The buttons of the fold *Compare* until it is opened."""

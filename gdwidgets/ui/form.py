@@ -31,6 +31,7 @@ from ipywidgets import (
     Widget,
 )
 
+from gdwidgets.core import checks
 from gdwidgets.ui import text
 from gdwidgets.ui.settings import Setting
 
@@ -238,6 +239,18 @@ class Choice:
             return value
 
         return _single(control, setting, self.width, write, lambda value: value)
+
+
+def logarithmic_axis(label: str, help: str) -> Setting:  # noqa: A002 - a setting's own word for it
+    """The setting of an axis's scale: logarithmic (true, the default) or linear."""
+    return Setting(
+        True,
+        checks.boolean,
+        label=label,
+        help=help,
+        control=Choice((("logarithmic", True), ("linear", False)), "128px"),
+        view=True,
+    )
 
 
 @dataclass(frozen=True)

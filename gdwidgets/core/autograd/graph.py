@@ -8,6 +8,7 @@ backward function returns for ones, and what PyTorch refuses is kept in its own 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import keyword
 from collections.abc import Callable, Iterable, Mapping
@@ -79,13 +80,12 @@ def named_tensors(tensors: Any) -> dict[str, Tensor]:
 
 def _whole(value: Any, name: str) -> Tensor:
     """Whole numbers or booleans as a new dense tensor on the CPU."""
-    try:
-        tensor = torch.as_tensor(value).detach()
-        if tensor.layout != torch.strided:
-            raise NotImplementedError
-        return tensor.to("cpu", copy=True)
-    except (NotImplementedError, RuntimeError):
-        raise ValueError(f"{name} must be numbers, got {checks.shown(value)}") from None
+    copied: Tensor | None = None
+    with contextlib.suppress(NotImplementedError, RuntimeError):  # no numbers, as on "meta"
+        copied = torch.as_tensor(value).detach().to("cpu", copy=True)
+    if copied is None or copied.layout != torch.strided:
+        raise ValueError(f"{name} must be numbers, got {checks.shown(value)}")
+    return copied
 
 
 def default_requires_grad(tensors: Mapping[str, Any]) -> tuple[str, ...]:

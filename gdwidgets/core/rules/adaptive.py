@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gdwidgets.core.rules.constants import Constants, decaying_weights, number, switch
+from gdwidgets.core.rules.constants import Constants, decayed, decaying_weights, number, switch
 from gdwidgets.core.rules.protocol import State
 
 
@@ -50,8 +50,7 @@ class RMSprop(Constants):
         step: int,  # noqa: ARG002 - the interface of all rules
     ) -> tuple[Tensor, State]:
         """One update of every lane."""
-        if self.weight_decay:
-            grad = torch.add(grad, params, alpha=self.weight_decay)
+        grad = decayed(grad, params, self.weight_decay)
         square = torch.addcmul(state[0] * self.alpha, grad, grad, value=1 - self.alpha)
         return params - learning_rate * grad / (square.sqrt() + self.eps), (square,)
 
@@ -89,8 +88,7 @@ class Adam(Constants):
         self, params: Tensor, grad: Tensor, state: State, learning_rate: Tensor, step: int
     ) -> tuple[Tensor, State]:
         """One update of every lane."""
-        if self.weight_decay:
-            grad = torch.add(grad, params, alpha=self.weight_decay)
+        grad = decayed(grad, params, self.weight_decay)
         mean = torch.lerp(state[0], grad, 1 - self.beta1)
         square = torch.addcmul(state[1] * self.beta2, grad, grad, value=1 - self.beta2)
         root, rate = square.sqrt(), learning_rate

@@ -17,6 +17,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import torch
+from torch import Tensor
+
 from gdwidgets.core import checks
 
 
@@ -167,3 +170,8 @@ def decaying_weights() -> Any:
         "Adds λ times the parameter to its gradient, which draws parameters towards 0.",
         low=0,
     )
+
+
+def decayed(grad: Tensor, params: Tensor, weight_decay: float) -> Tensor:
+    """The gradient with λ p added, with the operation and so the bits of ``torch.optim``."""
+    return torch.add(grad, params, alpha=weight_decay) if weight_decay else grad

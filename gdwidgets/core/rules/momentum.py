@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gdwidgets.core.rules.constants import Constants, decaying_weights, number
+from gdwidgets.core.rules.constants import Constants, decayed, decaying_weights, number
 from gdwidgets.core.rules.protocol import State
 
 
@@ -44,24 +44,33 @@ class GradientDescent(Constants):
         return params - learning_rate * grad, state
 
 
+class _Velocity:
+    """The state of momentum."""
+
+    def init(self, params: Tensor) -> State:
+        """The velocity m, zero, shape (L, P)."""
+        return (torch.zeros_like(params),)
+
+
 @dataclass(frozen=True)
-class Momentum(Constants):
+class _Damped(_Velocity, Constants):
+    """The constants of momentum that forgets."""
+
+    beta: float = number(
+        0.9, "β", "How much of the velocity an update keeps from the one before.", low=0, below=1
+    )
+    weight_decay: float = decaying_weights()
+
+
+@dataclass(frozen=True)
+class Momentum(_Damped):
     """Momentum as in ``torch.optim.SGD``: m ← β m + g, then p ← p − γ m.
 
     With weight decay, g ← g + λ p before.
     """
 
-    beta: float = number(
-        0.9, "β", "How much of the velocity an update keeps from the one before.", low=0, below=1
-    )
-    weight_decay: float = decaying_weights()
-
     name: ClassVar[str] = "momentum"
     label: ClassVar[str] = "momentum"
-
-    def init(self, params: Tensor) -> State:
-        """The velocity m, zero, shape (L, P)."""
-        return (torch.zeros_like(params),)
 
     def update(
         self,
@@ -72,30 +81,20 @@ class Momentum(Constants):
         step: int,  # noqa: ARG002 - the interface of all rules
     ) -> tuple[Tensor, State]:
         """One update of every lane."""
-        if self.weight_decay:
-            grad = torch.add(grad, params, alpha=self.weight_decay)
+        grad = decayed(grad, params, self.weight_decay)
         velocity = state[0] * self.beta + grad
         return torch.addcmul(params, velocity, learning_rate, value=-1), (velocity,)
 
 
 @dataclass(frozen=True)
-class Nesterov(Constants):
+class Nesterov(_Damped):
     """Nesterov momentum as in ``torch.optim.SGD``: m ← β m + g, then p ← p − γ (g + β m).
 
     With weight decay, g ← g + λ p before.
     """
 
-    beta: float = number(
-        0.9, "β", "How much of the velocity an update keeps from the one before.", low=0, below=1
-    )
-    weight_decay: float = decaying_weights()
-
     name: ClassVar[str] = "nesterov"
     label: ClassVar[str] = "Nesterov momentum"
-
-    def init(self, params: Tensor) -> State:
-        """The velocity m, zero, shape (L, P)."""
-        return (torch.zeros_like(params),)
 
     def update(
         self,
@@ -106,15 +105,14 @@ class Nesterov(Constants):
         step: int,  # noqa: ARG002 - the interface of all rules
     ) -> tuple[Tensor, State]:
         """One update of every lane."""
-        if self.weight_decay:
-            grad = torch.add(grad, params, alpha=self.weight_decay)
+        grad = decayed(grad, params, self.weight_decay)
         velocity = state[0] * self.beta + grad
         ahead = torch.add(grad, velocity, alpha=self.beta)
         return torch.addcmul(params, ahead, learning_rate, value=-1), (velocity,)
 
 
 @dataclass(frozen=True)
-class UndampedMomentum:
+class UndampedMomentum(_Velocity):
     """Momentum with β = 1: m ← m + g, then p ← p − γ m; nothing is ever forgotten.
 
     The same sums in the same order as plain descent whose ``.grad`` is never cleared.
@@ -122,10 +120,6 @@ class UndampedMomentum:
 
     name: ClassVar[str] = "undamped momentum"
     label: ClassVar[str] = "momentum, β = 1"
-
-    def init(self, params: Tensor) -> State:
-        """The velocity m, zero, shape (L, P)."""
-        return (torch.zeros_like(params),)
 
     def update(
         self,

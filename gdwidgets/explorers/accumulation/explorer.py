@@ -20,7 +20,17 @@ from gdwidgets.explorers.accumulation.loop import LINES, Moment, lines_at, momen
 from gdwidgets.ui import printed, text
 from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.fold import Part
-from gdwidgets.ui.form import Choice, Optional, Pair, Rate, RateField, Slide, Switch, button
+from gdwidgets.ui.form import (
+    Choice,
+    Optional,
+    Pair,
+    Rate,
+    RateField,
+    Slide,
+    Switch,
+    button,
+    logarithmic_axis,
+)
 from gdwidgets.ui.playback.cursor import MOST_STEPS
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
@@ -165,14 +175,7 @@ class AccumulationComparer(DescentExplorer):
     )
     """Whether the run of momentum with β = 1 is drawn over the curve."""
 
-    loss_log = Setting(
-        True,
-        checks.boolean,
-        label="loss axis",
-        help="Scale of the loss axis",
-        control=Choice((("logarithmic", True), ("linear", False)), "128px"),
-        view=True,
-    )
+    loss_log = logarithmic_axis("loss axis", "Scale of the loss axis")
     """Whether the loss is drawn on a logarithmic axis."""
 
     line = Unicode("backward")
@@ -465,10 +468,7 @@ class AccumulationComparer(DescentExplorer):
         self.loss_plot.draw(k, full=full)
         if full:
             self._write_loops(k)
-            for plot, said in zip(self._plots, self.summaries, strict=True):
-                html = text.html_summary(plot.summary(k))
-                if said.value != html:
-                    said.value = html
+            self.write_summaries(plot.summary(k) for plot in self._plots)
 
     def progressed(self, *, done: bool) -> None:
         """More of the run is recorded: draw it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ipywidgets import HTML, HBox, Layout, VBox, Widget
@@ -571,7 +570,7 @@ class AutogradExplorer(Explorer):
             html_lines(self.lines, executed(self.picture_graph, self.lines, k))
             + (self.words.refused() if refused else "")
             + self.words.details(name, k, self._nudged(name, k))
-            + f"<div class=gdw-summary>{escape(self.words.summary(k))}</div>"
+            + text.html_summary(self.words.summary(k))
         )
         if self.details.value != html:
             self.details.value = html

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -41,7 +40,7 @@ from gdwidgets.ui import printed, text
 from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.described import RuleChoice, RuleField, rate_at
 from gdwidgets.ui.fold import Part
-from gdwidgets.ui.form import Choice, Optional, Switch, Whole
+from gdwidgets.ui.form import Choice, Optional, Switch, Whole, logarithmic_axis
 from gdwidgets.ui.playback.cursor import AUTO, a_speed
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
@@ -186,13 +185,9 @@ class LearningRateExplorer(DescentExplorer):
     """Updates per second, infinity, or ``"auto"`` (default), which begins slowly and grows with
     the step, so that the first updates can be seen."""
 
-    log_steps = Setting(
-        True,
-        checks.boolean,
-        label="update axis",
-        help="Scale of the update axis: logarithmic shows the first updates as well as the last",
-        control=Choice((("logarithmic", True), ("linear", False)), "128px"),
-        view=True,
+    log_steps = logarithmic_axis(
+        "update axis",
+        "Scale of the update axis: logarithmic shows the first updates as well as the last",
     )
     """Whether the axis of updates is logarithmic. Default true."""
 
@@ -683,10 +678,7 @@ class LearningRateExplorer(DescentExplorer):
     def _summarize(self, k: int) -> None:
         fits = f"{len(self.regression.x):,} samples, the closed form, and a fit for each lane."
         losses = words.losses_described(self.standing(k), self.max_steps, self.closed_form.loss)
-        for said, what in zip(self.summaries, (fits, losses), strict=True):
-            html = f"<div class=gdw-summary>{escape(what)}</div>"
-            if said.value != html:
-                said.value = html
+        self.write_summaries((fits, losses))
 
     def draw_text(self, k: int) -> None:
         """Write the numbers beside the lanes."""

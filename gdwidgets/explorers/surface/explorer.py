@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from html import escape
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,7 +39,15 @@ from gdwidgets.ui.described import (
     rate_at,
 )
 from gdwidgets.ui.fold import Part
-from gdwidgets.ui.form import Choice, Optional, Pair, RateField, Switch, button, row
+from gdwidgets.ui.form import (
+    Optional,
+    Pair,
+    RateField,
+    Switch,
+    button,
+    logarithmic_axis,
+    row,
+)
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
 from gdwidgets.ui.plots.shade import Shade
@@ -217,14 +224,7 @@ class SurfaceExplorer(DescentExplorer):
     )
     """Whether every start on the map is coloured by the minimum it reaches."""
 
-    loss_log = Setting(
-        True,
-        checks.boolean,
-        label="loss axis",
-        help="Scale of the loss axis",
-        control=Choice((("logarithmic", True), ("linear", False)), "128px"),
-        view=True,
-    )
+    loss_log = logarithmic_axis("loss axis", "Scale of the loss axis")
     """Whether the loss is drawn on a logarithmic axis."""
 
     theory = Setting(
@@ -627,11 +627,7 @@ class SurfaceExplorer(DescentExplorer):
         self.map.draw(k, full=full)
         self.loss_plot.draw(k, full=full)
         if full:
-            texts = self.map.summary(k), self.loss_plot.summary(k)
-            for summary, said in zip(texts, self.summaries, strict=True):
-                html = f"<div class=gdw-summary>{escape(summary)}</div>"
-                if said.value != html:
-                    said.value = html
+            self.write_summaries((self.map.summary(k), self.loss_plot.summary(k)))
 
     def progressed(self, *, done: bool) -> None:
         """More of the run is recorded: draw it."""

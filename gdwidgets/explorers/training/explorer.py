@@ -16,7 +16,7 @@ from gdwidgets.explorers.training import text as words
 from gdwidgets.explorers.training.norms import KINDS, Norms
 from gdwidgets.ui import own_text, printed, text
 from gdwidgets.ui.fold import Part
-from gdwidgets.ui.form import Choice, button, row
+from gdwidgets.ui.form import Choice, button, logarithmic_axis, row
 from gdwidgets.ui.own_loop import LoopExplorer, OwnLoop
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
@@ -72,14 +72,7 @@ class TrainingExplorer(LoopExplorer):
     )
     """The first of the eight tensors that are shown, counted from 0."""
 
-    loss_log = Setting(
-        True,
-        checks.boolean,
-        label="loss axis",
-        help="Scale of the loss axis",
-        control=Choice((("logarithmic", True), ("linear", False)), "128px"),
-        view=True,
-    )
+    loss_log = logarithmic_axis("loss axis", "Scale of the loss axis")
     """Whether the loss is drawn on a logarithmic axis."""
 
     # -- watching ----------------------------------------------------------------------------
