@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 from ipywidgets import Button, Widget
 
-from gdwidgets.core import Descent, checks
+from gdwidgets.core import Descent
 from gdwidgets.core.diagnosis.findings import NO_MISTAKES
 from gdwidgets.core.diagnosis.records import Reference
 from gdwidgets.core.diagnosis.report import Hints, hint_level
 from gdwidgets.core.watching.run import WatchedRun
-from gdwidgets.core.watching.watch import Watch
+from gdwidgets.core.watching.watch import Watch, entered_or_called
 from gdwidgets.ui import own_text
 from gdwidgets.ui.beside import Beside, fits, nearest_lane
 from gdwidgets.ui.explorer import Explorer
@@ -362,13 +363,8 @@ class Watching(LoopExplorer):
             When a loop is being watched already.
         """
         reference = self.reference_of(self.compared_lane)
-        if function is None:
-            return OwnLoop(self, reference=reference, hints=hints, **named)
-        if not callable(function):
-            raise ValueError(f"function must be callable, got {checks.shown(function)}")
-        mine = OwnLoop(self, reference=reference, hints=hints)
-        mine.call(function, *args, **named)
-        return mine
+        make = partial(OwnLoop, self, reference=reference, hints=hints)
+        return entered_or_called(make, function, args, named)
 
     # -- what a watched loop calls -----------------------------------------------------------
 

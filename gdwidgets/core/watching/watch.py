@@ -11,9 +11,10 @@ import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -46,6 +47,8 @@ _LOOKED_AT_CLOSELY = 16
 """Records in which attempts to update and the names of variables are looked at."""
 
 _active = threading.local()
+
+W = TypeVar("W", bound="Watch")
 
 
 def watch(
@@ -83,11 +86,35 @@ def watch(
     RuntimeError
         When this thread is being watched already.
     """
+    make = partial(Watch, reference=reference, on_progress=on_progress, hints=hints)
+    return entered_or_called(make, function, args, more)
+
+
+def entered_or_called(
+    make: Callable[..., W],
+    function: Callable[..., Any] | None,
+    args: tuple[Any, ...],
+    more: dict[str, Any],
+) -> W:
+    """A watch that is still to be entered, or with a function, one that has recorded its call.
+
+    Parameters
+    ----------
+    make
+        Makes the watch; takes the names of tensors as keywords.
+    function, args, more
+        As of `watch`.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As `watch`.
+    """
     if function is None:
-        return Watch(reference=reference, on_progress=on_progress, hints=hints, **more)
+        return make(**more)
     if not callable(function):
         raise ValueError(f"function must be callable, got {checks.shown(function)}")
-    mine = Watch(reference=reference, on_progress=on_progress, hints=hints)
+    mine = make()
     mine.call(function, *args, **more)
     return mine
 

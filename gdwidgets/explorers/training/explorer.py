@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ipywidgets import HTML, HBox, Layout, Widget
 
 from gdwidgets.core import checks
 from gdwidgets.core.diagnosis.report import Hints
+from gdwidgets.core.watching.watch import entered_or_called
 from gdwidgets.explorers.training import text as words
 from gdwidgets.explorers.training.norms import KINDS, Norms
 from gdwidgets.ui import own_text, printed, text
@@ -105,13 +107,7 @@ class TrainingExplorer(LoopExplorer):
         RuntimeError
             When a loop is being watched already.
         """
-        if function is None:
-            return OwnLoop(self, hints=hints, **named)
-        if not callable(function):
-            raise ValueError(f"function must be callable, got {checks.shown(function)}")
-        mine = OwnLoop(self, hints=hints)
-        mine.call(function, *args, **named)
-        return mine
+        return entered_or_called(partial(OwnLoop, self, hints=hints), function, args, named)
 
     def own_began(self, loop: OwnLoop) -> None:
         """Show that a loop is about to run."""
