@@ -658,3 +658,15 @@ def test_every_rule_s_loop_fits_at_every_degree(lanes, degree):
         rules = rule if lanes == 1 else [rule, other, rule]
         descent = Descent(regression, start, 0.01, rule=rules, max_steps=5)
         assert_same(descent, run(descent))
+
+
+@pytest.mark.parametrize("clear_every", [[1, 7, None], [3, 2, 1000]])
+@pytest.mark.parametrize("rate", [0.00012345678806, 1.2345678901e-05, 1.0000000000000002e-05])
+def test_a_lane_s_heading_fits_with_every_digit_of_its_learning_rate(rate, clear_every):
+    regression = PolynomialRegression(*training_pairs(11), 0)
+    rules = [Nesterov(0.5), Momentum(0.5), Nesterov(0.25)]
+    rates = [rate, StepDecay(0.0012345678901234, 1e-5, 7), StepDecay(2 * rate, 0.5, 3)]
+    descent = Descent(
+        regression, torch.zeros(3, 1), rates, rule=rules, clear_every=clear_every, max_steps=6
+    )
+    assert_same(descent, run(descent))

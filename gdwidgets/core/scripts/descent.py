@@ -182,7 +182,8 @@ def _block(
     descent: Descent, written: Written, lane: Lane, name: str = "", *, own_rate: bool = False
 ) -> list[str]:
     """One lane's loop; with a name, among those of others."""
-    lines = ["", f"# {_title(descent, lane) if name else 'Parameters, with gradient tracking'}"]
+    told = "".join(_title(descent, lane)) if name else "Parameters, with gradient tracking"
+    lines = ["", *literals.comment(told)]
     if own_rate:
         lines.append(f"learning_rate = {lane.rate.first}")
     lines += _parameters(descent, written, lane.start)
@@ -229,8 +230,7 @@ def _heading(
     own = descent.objective.parameter_names
     rules = len(set(map(type, _rules(descent)))) > 1
     if isinstance(descent.objective, LinearNeuron):
-        title = _title(descent, lane)
-        lines = literals.printing([f"{title}:"])
+        lines = literals.printing([*_title(descent, lane), ":"])
         target = "Target function: loss = (a * x + b - y)**2 "
         lines += literals.printing([target, "with x = {x}, y = {y}"])
         columns = "Step |       Loss |        a |        b |   grad_a |   grad_b"
@@ -242,25 +242,25 @@ def _heading(
         if descent.loss_tol is not None:
             pieces[-1] += ", "
             pieces += ["loss_tol = {loss_tol}"]
-        first = [f'print("{_title(descent, lane)}")'] if name and rules else []
+        first = literals.printing(_title(descent, lane)) if name and rules else []
         return first + literals.printing(pieces, indent=4 if variables else 0)
     if variables:
         return literals.printing(["Learning rate {learning_rate}"])
-    return [f'print("{_title(descent, lane)}")'] if name else []
+    return literals.printing(_title(descent, lane)) if name else []
 
 
-def _title(descent: Descent, lane: Lane) -> str:
-    """What a lane is, for readers."""
+def _title(descent: Descent, lane: Lane) -> list[str]:
+    """What a lane is, for readers, in the pieces between which a line may be broken."""
     if isinstance(descent.objective, LinearNeuron):
         told = {None: "Without gradient clearing", 1: "With gradient clearing"}
-        title = told.get(lane.clear_every, f"Gradients cleared every {lane.clear_every} steps")
+        title = [told.get(lane.clear_every, f"Gradients cleared every {lane.clear_every} steps")]
     else:
-        title = f"{lane.rule.label[:1].upper()}{lane.rule.label[1:]}"
+        title = [f"{lane.rule.label[:1].upper()}{lane.rule.label[1:]}"]
         if len(set(descent.learning_rates)) > 1:
-            title += f", learning rate {lane.rate.first}"
+            title.append(f", learning rate {lane.rate.first}")
         if len(set(descent.clear_every)) > 1:
             every = lane.clear_every
-            title += ", never cleared" if every is None else f", cleared every {every} steps"
+            title.append(", never cleared" if every is None else f", cleared every {every} steps")
     return title
 
 

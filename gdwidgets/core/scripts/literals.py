@@ -79,6 +79,11 @@ def fitted(lines: Sequence[str], *, indent: int = 0) -> list[str]:
     return kept
 
 
+def comment(text: str) -> list[str]:
+    """A comment within `WIDTH`."""
+    return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ")
+
+
 def printing(pieces: Sequence[str], *, indent: int = 0) -> list[str]:
     """A ``print`` of one f-string, broken between pieces where it would be too wide.
 
