@@ -20,25 +20,28 @@ LAB = pytest.StashKey[Lab]()  # the running module's, also for a test that faile
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies here, and run it after everything else.
+    """Mark what lies here, and run it after everything else, in one of pytest's processes.
 
-    After, because quick tests should fail first, and because Playwright's event loop runs in the
-    tests' thread as long as the browser does.
+    After, because quick tests should fail first; in one, because a server and a browser take a
+    core already.
     """
     there = [item for item in items if HERE in item.path.parents]
     for item in there:
         item.add_marker("browser")
+        item.add_marker(pytest.mark.xdist_group("browser"))
     items[:] = [item for item in items if HERE not in item.path.parents] + there
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while the browser is open Playwright's event loop runs in the tests' thread,
+# where a process of pytest-xdist may have headless tests to do afterwards.
+@pytest.fixture(scope="package")
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     server = LabServer(tmp_path_factory.mktemp("lab")).start()
     yield server
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     path = find_or_install()
     with sync_playwright() as playwright:
