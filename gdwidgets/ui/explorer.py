@@ -133,6 +133,7 @@ class Explorer(Cursor, VBox):
             self._holding -= 1
         self._said_at = -math.inf
         self._situation: str | None = None
+        self._situating: str | None = None  # while the settings of one are taken
         self._loop = MainLoop(self.show_problem)
         self.form = Form(self.declared(), self._choose, self._fields_made)
         self._build()
@@ -402,17 +403,19 @@ class Explorer(Cursor, VBox):
         name = checks.one_of(name, "situation", offered)
         own = {key: value for key, value in offered[name].items() if key != SENTENCE}
         self.playing = False
-        before, self._situation = self._situation, None
-        step = self.step
+        before, step = self._situation, self.step
+        # Never without a situation in between: a chip pressed in the page would be let go and
+        # pressed once more there, and has been seen to miss the second.
+        self._situating = self._situation = name
         try:
             self.place(0)
             self.assign(**self.situation_settings(own))
-            self._situation = name
         except BaseException:
             self._situation = before
             self.place(step)
             raise
         finally:
+            self._situating = None
             self.chips.show(self._situation)
         self.redraw(full=True)
 
@@ -434,7 +437,7 @@ class Explorer(Cursor, VBox):
             if self.on_change == "restart":
                 self.playing = False
             self.recording = recording
-            self._situation = None
+            self._situation = self._situating
             self._recorded_anew(0 if self.on_change == "restart" else self.step)
         self._clear_problem()
         self._show_view(changed)
