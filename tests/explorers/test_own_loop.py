@@ -9,7 +9,12 @@ import pytest
 import torch
 
 import gdwidgets.core.watching.watch as watching
-from gdwidgets import AccumulationComparer, HimmelblauExplorer, LearningRateExplorer
+from gdwidgets import (
+    AccumulationComparer,
+    HimmelblauExplorer,
+    LearningRateExplorer,
+    SurfaceExplorer,
+)
 from gdwidgets.ui.beside import Beside
 from gdwidgets.ui.own_loop import NAME
 from gdwidgets.ui.plots import palette
@@ -297,6 +302,50 @@ def test_a_loop_in_a_thread_is_shown(surface):
     thread.join()
     assert done[0].findings[0].name == "agrees"
     assert surface.own_lane == 1
+
+
+def used(explorer, k):
+    """What somebody may do with an explorer at step k of a loop that it watches."""
+    actions = {
+        0: explorer.step_forward,
+        1: explorer.run,
+        2: lambda: explorer.seek(7),
+        3: lambda: explorer.unfold("Why"),
+        4: explorer.pin,
+        5: lambda: (explorer.play(), explorer.pause()),
+        6: lambda: (explorer.table(), explorer.code()),
+        7: explorer.reset,
+    }
+    actions.get(k, lambda: None)()
+
+
+def test_an_explorer_used_inside_the_block_leaves_the_record_alone(kind, explorer):
+    """Its own backward passes, for curvatures and the like, are no steps of the loop."""
+    alone = explorer.watch(KINDS[kind][2]).columns()
+    tick = torch.autograd.backward
+    count = iter(range(1000))
+
+    def ticking(*args, **kwargs):
+        used(explorer, next(count))
+        return tick(*args, **kwargs)
+
+    torch.autograd.backward = ticking
+    try:
+        mine = explorer.watch(KINDS[kind][2])
+    finally:
+        torch.autograd.backward = tick
+    assert len(mine.records) == 1
+    assert all(np.array_equal(alone[name], column) for name, column in mine.columns().items())
+    assert mine.findings[0].name == "agrees"
+    assert explorer.problem == ""
+
+
+def test_what_goes_wrong_in_an_explorer_inside_the_block_is_no_refusal_of_the_loop(surface):
+    with surface.watch() as mine:
+        with pytest.raises(ValueError, match="function"):
+            SurfaceExplorer(lambda u, v: (u + v).detach(), bounds=((-1, 1), (-1, 1)))
+        right()
+    assert mine.findings[0].name == "agrees"
 
 
 # -- what is said ----------------------------------------------------------------------------------
