@@ -416,8 +416,15 @@ def test_the_named_lane_is_the_one_a_loop_goes_along():
     explorer = AccumulationComparer()
     explorer.watch(accumulate, clear=False)
     explorer.unfold("Your own loop")
-    assert "without" in explorer.fold.text.value
+    assert "does as well" in explorer.fold.text.value
+    told, agrees = explorer.own_loop.findings[:2]
+    assert (told.name, agrees.name) == ("not_cleared", "agrees")
+    assert "without clearing" in agrees.sentence
+    assert explorer.step == 1
+    assert explorer.sentence_text.startswith(".grad is not cleared: step 2 begins with")
+    explorer.watch(accumulate, clear=True)
     assert explorer.own_loop.findings[0].name == "agrees"
+    assert "with clearing" in explorer.own_loop.findings[0].sentence
     explorer.close()
 
 

@@ -22,7 +22,7 @@ def calling_frames() -> Iterator[FrameType]:
 
 
 def called_by_the_package(until: CodeType | None = None) -> bool:
-    """Whether this package itself called torch just now, as an explorer does inside a watched block.
+    """Whether this package itself called torch just now, as an explorer inside the block does.
 
     Parameters
     ----------
