@@ -285,7 +285,8 @@ class Watching(LoopExplorer):
 
     def reference_of(self, lane: int) -> Reference | None:
         """What a loop is compared with; ``None`` where a lane has no descent of its own."""
-        return Reference.of(self.descent, lane)
+        title = self.lane_titles()[lane] if self.descent.lanes > 1 else ""
+        return Reference.of(self.descent, lane, title)
 
     # -- the recording -----------------------------------------------------------------------
 
@@ -397,7 +398,7 @@ class Watching(LoopExplorer):
         at = self._own_last
         if self._hint:
             first = loop.findings[0]
-            if first.name not in NO_MISTAKES:
+            if first.name not in NO_MISTAKES or first.evidence.get("differs"):
                 at = min(first.step, at)
         self._found_at = at
         self.show_own(at)

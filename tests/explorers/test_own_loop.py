@@ -9,7 +9,12 @@ import pytest
 import torch
 
 import gdwidgets.core.watching.watch as watching
-from gdwidgets import AccumulationComparer, HimmelblauExplorer, LearningRateExplorer
+from gdwidgets import (
+    AccumulationComparer,
+    HimmelblauExplorer,
+    LearningRateExplorer,
+    SurfaceExplorer,
+)
 from gdwidgets.ui.beside import Beside
 from gdwidgets.ui.own_loop import NAME
 from gdwidgets.ui.plots import palette
@@ -299,6 +304,51 @@ def test_a_loop_in_a_thread_is_shown(surface):
     assert surface.own_lane == 1
 
 
+def used(explorer, k):
+    """What somebody may do with an explorer at step k of a loop that it watches."""
+    actions = {
+        0: explorer.step_forward,
+        1: explorer.run,
+        2: lambda: explorer.seek(7),
+        3: lambda: explorer.unfold("Why"),
+        4: explorer.pin,
+        5: lambda: (explorer.play(), explorer.pause()),
+        6: lambda: (explorer.table(), explorer.code()),
+        7: explorer.reset,
+    }
+    actions.get(k, lambda: None)()
+
+
+def test_an_explorer_used_inside_the_block_leaves_the_record_alone(kind, explorer):
+    """Its own backward passes, for curvatures and the like, are no steps of the loop."""
+    descent, lane = explorer.descent, COMPARED[kind]
+    rate = float(descent.learning_rates[lane])
+
+    def loop(act):
+        w = torch.tensor(descent.start[lane], requires_grad=True)
+        for k in range(explorer.max_steps):
+            act(explorer, k)
+            descent.objective(w[None]).sum().backward()
+            with torch.no_grad():
+                w -= rate * w.grad
+            w.grad = None
+
+    alone = explorer.watch(loop, lambda explorer, k: None).columns()
+    mine = explorer.watch(loop, used)
+    assert len(mine.records) == 1
+    assert all(np.array_equal(alone[name], column) for name, column in mine.columns().items())
+    assert mine.findings[0].name == "agrees"
+    assert explorer.problem == ""
+
+
+def test_what_goes_wrong_in_an_explorer_inside_the_block_is_no_refusal_of_the_loop(surface):
+    with surface.watch() as mine:
+        with pytest.raises(ValueError, match="function"):
+            SurfaceExplorer(lambda u, v: (u + v).detach(), bounds=((-1, 1), (-1, 1)))
+        right()
+    assert mine.findings[0].name == "agrees"
+
+
 # -- what is said ----------------------------------------------------------------------------------
 
 
@@ -366,8 +416,15 @@ def test_the_named_lane_is_the_one_a_loop_goes_along():
     explorer = AccumulationComparer()
     explorer.watch(accumulate, clear=False)
     explorer.unfold("Your own loop")
-    assert "without" in explorer.fold.text.value
+    assert "does as well" in explorer.fold.text.value
+    told, agrees = explorer.own_loop.findings[:2]
+    assert (told.name, agrees.name) == ("not_cleared", "agrees")
+    assert "without clearing" in agrees.sentence
+    assert explorer.step == 1
+    assert explorer.sentence_text.startswith(".grad is not cleared: step 2 begins with")
+    explorer.watch(accumulate, clear=True)
     assert explorer.own_loop.findings[0].name == "agrees"
+    assert "with clearing" in explorer.own_loop.findings[0].sentence
     explorer.close()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gdwidgets.core.diagnosis.clearing import Clearing, clearing_of
-from gdwidgets.core.diagnosis.comparison import made_by, same_start
+from gdwidgets.core.diagnosis.comparison import OtherRate, made_by, other_rate_of, same_start
 from gdwidgets.core.diagnosis.evaluation import Evaluated, evaluated
 from gdwidgets.core.diagnosis.losses import Relation, relation
 from gdwidgets.core.diagnosis.moves import Moves, holds, moves_of
@@ -22,22 +23,28 @@ class Case:
     """A record and its reference, and everything that is found out about them on the way."""
 
     def __init__(self, record: LoopRecord, reference: Reference | None) -> None:
+        last = record.final
+        if record.made_anew and last is not None and np.array_equal(last, record.params[-1]):
+            # Tensors that are made for the backward pass alone: the parameters are others.
+            record = replace(record, final=None)
         self.record = record
         self.reference = reference
         self.computed: Evaluated | None = None
         self.relation = Relation("unknown")
+        self._made_by_reference = False
         if reference is not None:
             self.computed = evaluated(reference.objective, record.params, record.number)
             self.relation = relation(record, reference.objective, self.computed)
         self.clearing: Clearing = clearing_of(record)
         self.by_hand = bool(np.isnan(record.grad).all())
         self.moves: Moves = moves_of(record, self.computed)
-        rule = None if reference is None else reference.rule
         self.rate = None if reference is None else reference.learning_rate
         self.update = Update("none")
         # Without gradients of its own, a loop with another loss has none that are known.
         if not self.by_hand or self.relation.kind in {"same", "factor"}:
-            self.update = self._references_own() or identify(self.moves, rule, self.rate)
+            self.update = self._references_own() or self._identified()
+            self._look_ahead()
+        self.other_rate = self._other_rate()
         self.same_rule = self._same_rule()
 
     @property
@@ -45,13 +52,20 @@ class Case:
         """How many times the reference's gradient the loop's own is."""
         return self.relation.factor if self.relation.kind in {"factor", "gradient factor"} else 1.0
 
-    def _references_own(self) -> Update | None:
-        """The reference's rule and rate, if they make every update; not for plain descent."""
+    @property
+    def _plain_reference(self) -> bool:
+        """Whether the reference is plain gradient descent, its learning rate constant or not."""
         reference = self.reference
-        if reference is None or reference.rule.name == "gd" or not self.moves.delta.any():
+        return reference is not None and reference.rule.name == "gd" and not reference.weight_decay
+
+    def _references_own(self) -> Update | None:
+        """The reference's rule and rates, if they make every update; not for plain descent."""
+        reference = self.reference
+        if reference is None or self._plain_reference or not self.moves.delta.any():
             return None
         if self.clearing.kind == "decays" or not made_by(self.moves, reference):
             return None
+        self._made_by_reference = True
         name, rate = str(reference.rule.name), reference.learning_rate
         constants = {
             key: float(getattr(reference.rule, key))
@@ -62,29 +76,84 @@ class Case:
             name if name in MEMORY_RULES else "reference", rate, rate, constants=constants
         )
 
+    def _identified(self) -> Update:
+        """The rule as the updates show it."""
+        rule = None if self.reference is None else self.reference.rule
+        found = identify(self.moves, rule, self.rate)
+        if found.kind != "unknown" or self.record.final is None:
+            return found
+        # Nesterov's momentum in its first form takes the gradient at the point ahead, p + β v; at
+        # the end p is left where it is, so the last update is another one.
+        record = replace(self.record, final=None)
+        ahead = identify(moves_of(record, self.computed), rule, self.rate)
+        if ahead.kind != "nesterov":
+            return found
+        self.record, self.moves = record, moves_of(record, self.computed)
+        return replace(ahead, form="ahead")
+
+    def _look_ahead(self) -> None:
+        """Take loss and gradient as those of the point ahead, where that is what they are.
+
+        Nesterov's momentum in its first form computes the loss from p + β v: its p moves as by
+        momentum, and the points ahead are those of the form that torch and the reference have.
+        """
+        record, update = self.record, self.update
+        if self.reference is None or update.kind != "momentum" or self.relation.kind != "loss":
+            return
+        if record.thinned or record.count < 2:
+            return
+        before = np.concatenate([record.params[:1], record.params[:-1]])
+        ahead = record.params + update.constants["beta"] * (record.params - before)
+        record = replace(record, params=ahead, final=None)
+        computed = evaluated(self.reference.objective, record.params, record.number)
+        there = relation(record, self.reference.objective, computed)
+        if there.kind != "same":
+            return
+        moves = moves_of(record, computed)
+        found = identify(moves, self.reference.rule, self.rate)
+        if found.kind == "nesterov":
+            self.record, self.moves, self.relation, self.computed = record, moves, there, computed
+            self.update = replace(found, form="ahead")
+
+    def _other_rate(self) -> OtherRate | None:
+        """Where the reference's learning rate changes, and the loop's is another one."""
+        reference = self.reference
+        if reference is None or reference.schedule is None or not self._plain_reference:
+            return None
+        if self.update.kind not in {"plain", "schedule", "clipped", "normalised", "few"}:
+            return None
+        factor = self.factor
+        found = other_rate_of(self.moves, reference, factor) if factor > 0 else None
+        if found is None and factor > 0 and self.update.kind in {"clipped", "normalised", "few"}:
+            self.update = Update("reference", self.rate or 0.0, self.rate or 0.0)
+        return found
+
     def _same_rule(self) -> bool:
         """Whether the rule is the reference's, whatever its rate."""
-        reference = self.reference
+        reference, kind = self.reference, self.update.kind
         if reference is None:
             return False
-        name, update = str(reference.rule.name), self.update
+        if kind == "reference" or self._made_by_reference:
+            return True
+        if reference.weight_decay:
+            return kind == "none"
+        name = str(reference.rule.name)
         beta = self.clearing.beta if self.clearing.kind == "decays" else 0.0
         if name == "gd":
-            return update.kind in {"plain", "none"} and not beta
-        if update.kind in {"none", "reference"}:
-            return True
-        if update.kind == "plain" and beta and name == "momentum":
+            kinds = {"plain", "none", *(["schedule"] if reference.schedule is not None else [])}
+            return kind in kinds and not beta
+        if kind == "plain" and beta and name == "momentum":
             return abs(beta - float(reference.rule.beta)) < 1e-4
-        if update.kind == name:
-            own = {key: getattr(reference.rule, key, None) for key in update.constants}
-            return (
-                all(
-                    value is None or abs(value - update.constants[key]) < 1e-4
-                    for key, value in own.items()
-                )
-                and update.constants.get("corrected", 1.0) == 1.0
-            )
-        return False
+        return kind == "none" or (kind == name and self._same_constants(reference.rule))
+
+    def _same_constants(self, rule: Any) -> bool:
+        """Whether the update's constants are a rule's, as far as both have them."""
+        constants = self.update.constants
+        own = {key: getattr(rule, key, None) for key in constants}
+        return (
+            all(value is None or abs(value - constants[key]) < 1e-4 for key, value in own.items())
+            and constants.get("corrected", 1.0) == 1.0
+        )
 
     @property
     def same_rate(self) -> bool:
@@ -92,8 +161,10 @@ class Case:
         if self.reference is None or not self.same_rule or self.rate is None:
             return False
         kind = self.update.kind
-        if kind in {"none", "reference"}:
+        if kind in {"none", "reference"} or self._made_by_reference:
             return True
+        if self.reference.schedule is not None:
+            return self._plain_reference and self.other_rate is None
         return holds(self.update.low, self.update.high, self.rate)
 
     @property

@@ -10,8 +10,10 @@ import torch
 
 from gdwidgets.core.data import initial_parameters
 from gdwidgets.core.descent.descent import Descent
-from gdwidgets.core.diagnosis.moves import Moves
+from gdwidgets.core.diagnosis.findings import roundest
+from gdwidgets.core.diagnosis.moves import RATE_SLACK, Moves, rate_bounds
 from gdwidgets.core.diagnosis.records import FLOAT32_EPS, Array, LoopRecord, Reference
+from gdwidgets.core.rules.protocol import rate_dtype
 from gdwidgets.core.session import own_torch_state
 
 _SEEDS = 50
@@ -47,15 +49,16 @@ def made_by(moves: Moves, reference: Reference) -> bool:
     rows = min(moves.head, _MOST_COMPARED)
     if not rows:
         return True
-    rule = reference.rule
+    rule, rates = reference.rule, reference.rates
+    dtype = rate_dtype(rule)
     eps = max(moves.eps, FLOAT32_EPS)
     with own_torch_state(), torch.no_grad(), np.errstate(over="ignore", invalid="ignore"):
-        rate = torch.tensor([[reference.learning_rate]], dtype=torch.float32, device="cpu")
         points = torch.from_numpy(moves.params[:rows].astype(np.float32))
         grads = torch.from_numpy(moves.buffer[:rows].astype(np.float32))
         state = rule.init(points[:1])
         following = []
         for step in range(rows):
+            rate = rates.tensor(step, dtype)
             after, state = rule.update(
                 points[step : step + 1], grads[step : step + 1], state, rate, step
             )
@@ -65,6 +68,35 @@ def made_by(moves: Moves, reference: Reference) -> bool:
         slack = 2 * moves.tol[:rows] + 2 * eps * np.abs(moves.params[:rows])
         slack += 256 * eps * np.maximum.accumulate(np.abs(expected))
         return bool((np.abs(delta - expected) <= slack).all())
+
+
+@dataclass(frozen=True)
+class OtherRate:
+    """Where a loop's learning rate first is not the reference's, which changes."""
+
+    step: int
+    """The record before the update."""
+    rate: float
+    expected: float
+
+
+def other_rate_of(moves: Moves, reference: Reference, factor: float = 1.0) -> OtherRate | None:
+    """The first update along the gradient whose learning rate is not the reference's.
+
+    ``factor`` is how many times the reference's gradient the loop's is: the rate may make up for
+    it. ``None`` where all updates are the reference's.
+    """
+    low, high = rate_bounds(moves.delta, moves.buffer, moves.tol, moves.doubt)
+    low, high = low.max(axis=1) * factor, high.min(axis=1) * factor
+    rates = reference.rates
+    due = np.array([float(rates.at(int(step))[0]) for step in moves.number])
+    slack = RATE_SLACK * np.abs(due)
+    wrong = np.flatnonzero((due < low - slack) | (due > high + slack))
+    if not len(wrong):
+        return None
+    row = int(wrong[0])
+    between = roundest(low[row], high[row]) if np.isfinite([low[row], high[row]]).all() else np.nan
+    return OtherRate(int(moves.number[row]), float(between), float(due[row]))
 
 
 @dataclass(frozen=True)

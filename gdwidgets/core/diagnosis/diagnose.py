@@ -9,12 +9,12 @@ from gdwidgets.core.diagnosis.case import MEMORY_RULES, Case
 from gdwidgets.core.diagnosis.clearing import expected_clearing, same_clearing
 from gdwidgets.core.diagnosis.comparison import agreement, same_start, seed_of, stop_of
 from gdwidgets.core.diagnosis.divergence import divergence
-from gdwidgets.core.diagnosis.findings import NO_MISTAKES, Finding, sorted_findings
+from gdwidgets.core.diagnosis.findings import Finding, sorted_findings
 from gdwidgets.core.diagnosis.matching import aligned
 from gdwidgets.core.diagnosis.moves import holds
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 
-_WITH_RATE = {"plain", "swapped", "every_n", "stale", *MEMORY_RULES}
+_WITH_RATE = {"plain", "swapped", "every_n", "stale", "schedule", *MEMORY_RULES}
 _SAID_OTHERWISE = {"none", "still", "swapped", "stale", "every_n", "unknown", "few", "reference"}
 
 
@@ -57,7 +57,7 @@ def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Fi
     found += _of_start(case) + _of_rate(case)
     if not refused:
         found += _of_length(case)
-    if {one.name for one in found} - NO_MISTAKES <= {"interrupted"}:
+    if {one.name for one in found if one.is_mistake} <= {"interrupted"}:
         found += _of_agreement(case)
     found += divergence(record, reference, found, case.update.rate(case.rate))
     return sorted_findings(found + _of_rule(case, found))
@@ -135,6 +135,11 @@ def _of_clearing(case: Case) -> list[Finding]:
     if record.number[0] == 0 and (record.before[0] != 0).any():
         found.append(say.full_at_the_start(record))
     as_expected = same_clearing(clearing, expected_clearing(record.total, every))
+    if as_expected and every != 1 and case.agrees_locally and not found:
+        if clearing.kind == "never":
+            return [say.not_cleared_as_reference(record, clearing, case.reference)]
+        if clearing.kind == "every" and case.update.kind != "reference":
+            return [say.cleared_every_n_as_reference(clearing.n, clearing.step)]
     if clearing.kind in {"unknown", "decays", "between"} or as_expected:
         return found
     if clearing.kind == "every":
@@ -182,19 +187,40 @@ def _of_rate(case: Case) -> list[Finding]:
     """Another learning rate, by the reference's rule."""
     update, expected = case.update, case.rate
     rate = update.rate(expected)
-    if expected is None or not case.same_rule or case.same_rate or not rate > 0 or case.factor < 0:
+    if case.factor < 0 or update.high < 0:
+        return []  # uphill, which is said
+    whole = update.holds(1.0) and update.kind != "schedule"
+    if case.reference is not None and case.reference.schedule is not None and not whole:
+        return _of_changing_rate(case, rate)
+    if expected is None or not case.same_rule or case.same_rate or not rate > 0:
         return []
     if abs(rate * case.factor / expected - 1) < 1e-3:
         return []  # makes up for a factor of the loss, which is said
-    if case.by_hand:
-        samples = case.samples
-        known = [2.0, 0.5, *([samples, 1 / samples] if samples else [])]
-        near = [one for one in known if abs(rate / expected / one - 1) < 1e-4]
-        if near:
-            return [say.scaled_by_hand(near[0], samples, rate, expected, case.first_move)]
-    if holds(update.low, update.high, 1.0):
+    scaled = _of_factor(case, rate, expected) if case.by_hand else []
+    if scaled:
+        return scaled
+    if whole:
         return [say.rate_not_applied(case.record.names, expected, case.first_move)]
     return [say.other_rate(rate, expected, case.first_move)]
+
+
+def _of_changing_rate(case: Case, rate: float) -> list[Finding]:
+    """Another learning rate than that of a reference where it changes."""
+    if case.other_rate is not None:
+        return [say.other_rate_at(case.other_rate)]
+    if case.same_rule and not case.same_rate and case.update.kind in MEMORY_RULES:
+        return [say.constant_rate(rate)]
+    return []
+
+
+def _of_factor(case: Case, rate: float, expected: float) -> list[Finding]:
+    """A gradient by hand that is off by a factor that is often forgotten."""
+    samples = case.samples
+    known = [2.0, 0.5, *([samples, 1 / samples] if samples else [])]
+    near = [one for one in known if abs(rate / expected / one - 1) < 1e-4]
+    if not near:
+        return []
+    return [say.scaled_by_hand(near[0], samples, rate, expected, case.first_move)]
 
 
 def _of_length(case: Case) -> list[Finding]:
@@ -202,6 +228,8 @@ def _of_length(case: Case) -> list[Finding]:
     if case.reference is None or case.relation.kind == "stale":
         return []
     known = case.update.kind not in {"unknown", "few"}
+    if case.update.kind == "unknown" and case.record.total < case.reference.max_steps:
+        return []  # an update may be made of several backward passes, as L-BFGS makes it
     stop = stop_of(case.record, case.reference, case.moves, known=known)
     if stop.kind in {"same", "unknown"}:
         return []
@@ -217,7 +245,7 @@ def _of_agreement(case: Case) -> list[Finding]:
     how, run = agreement(case.record, case.reference)
     if not how.updates or not how.begins:
         return []
-    return [say.agrees(how, case.record, str(run.outcomes[0]))]
+    return [say.agrees(how, case.record, str(run.outcomes[0]), case.reference.title)]
 
 
 def _of_rule(case: Case, before: list[Finding]) -> list[Finding]:
@@ -230,5 +258,5 @@ def _of_rule(case: Case, before: list[Finding]) -> list[Finding]:
         return [say.plain_rates(rates)] if reference is None and rates else []
     if "rate_not_applied" in names or (update.kind == "plain" and not np.isfinite(update.high)):
         return []
-    other = "" if reference is None or case.same_rule else str(reference.rule.label)
+    other = "" if reference is None or case.same_rule else say.rule_of(reference)
     return [say.rule(update, update.rate(case.rate), case.clearing, other, case.rate)]

@@ -95,6 +95,11 @@ class Finding:
     def __post_init__(self) -> None:
         object.__setattr__(self, "evidence", MappingProxyType(dict(self.evidence)))
 
+    @property
+    def is_mistake(self) -> bool:
+        """Whether it is something against the loop: neither what it does, nor the reference's."""
+        return self.name not in NO_MISTAKES and not self.evidence.get("as_reference", False)
+
     def __hash__(self) -> int:
         return hash((self.name, self.sentence, self.step))
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gdwidgets.core import checks
 from gdwidgets.core.descent.descent import Descent
+from gdwidgets.core.descent.rates import Rates, given_rates
 from gdwidgets.core.objectives.protocol import Objective
 from gdwidgets.core.rules.names import as_rule
 from gdwidgets.core.rules.protocol import Rule
+from gdwidgets.core.rules.schedules import ConstantRate, Schedule
 from gdwidgets.core.rules.wrappers import PerLane
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -140,42 +142,87 @@ class Reference:
     objective: Objective
     start: tuple[float, ...]
     """P numbers."""
-    learning_rate: float
+    learning_rate: Any
+    """A number; given as a schedule, it is kept as `schedule`, and this is the first rate."""
     rule: Any = "gd"
     """A name of a rule, or a rule object."""
     clear_every: int | None = 1
     loss_tol: float | None = None
     max_steps: int = 300
+    title: str = ""
+    """What the lane is called; empty where it is the only one."""
+    schedule: Schedule | None = field(init=False, default=None)
+    """The learning rate of each update, where it changes; ``None`` where it is the same."""
 
     def __post_init__(self) -> None:
+        if callable(self.learning_rate):
+            if not isinstance(self.learning_rate, ConstantRate):
+                object.__setattr__(self, "schedule", self.learning_rate)
+            first = float(given_rates(self.learning_rate).at(0)[0])
+            object.__setattr__(self, "learning_rate", first)
         start = tuple(checks.float64_array(self.start, "start").ravel().tolist())
         object.__setattr__(self, "start", start)
         object.__setattr__(self, "rule", as_rule(self.rule))
         self.descent()  # checks every setting, and says what is wrong
 
     @classmethod
-    def of(cls, descent: Descent, lane: int = 0) -> Reference:
-        """The settings of one lane of a descent."""
+    def of(cls, descent: Descent, lane: int = 0, title: str = "") -> Reference:
+        """The settings of one lane of a descent, and what it is called."""
         lane = checks.integer(lane, "lane", 0, descent.lanes - 1)
         rule: Rule = descent.rule
         return cls(
             descent.objective,
             tuple(descent.start[lane].tolist()),
-            float(descent.learning_rates[lane]),
+            _rate_of(descent, lane),
             rule.rules[lane] if isinstance(rule, PerLane) else rule,
             descent.clear_every[lane],
             descent.loss_tol,
             descent.max_steps,
+            title,
         )
+
+    @property
+    def rates(self) -> Rates:
+        """The learning rates of the one lane."""
+        return given_rates(self.learning_rate if self.schedule is None else self.schedule)
+
+    @property
+    def weight_decay(self) -> float:
+        """λ of a rule that adds λ p to the gradient; 0 where it is none, or not known."""
+        return float(getattr(self.rule, "weight_decay", 0.0))
 
     def descent(self) -> Descent:
         """A new descent with these settings."""
         return Descent(
             self.objective,
             self.start,
-            self.learning_rate,
+            self.learning_rate if self.schedule is None else self.schedule,
             rule=self.rule,
             clear_every=self.clear_every,
             loss_tol=self.loss_tol,
             max_steps=self.max_steps,
         )
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """A learning rate that was changed on the way: from update k on it is another schedule's."""
+
+    parts: tuple[tuple[int, Schedule], ...]
+    """Pairs (k, schedule), the first with k = 0."""
+
+    def __call__(self, k: int) -> float:
+        """The learning rate of update ``k``."""
+        return next(schedule for at, schedule in reversed(self.parts) if at <= k)(k)
+
+
+def _rate_of(descent: Descent, lane: int) -> Any:
+    """A lane's learning rate: a number, or a schedule where it changes."""
+    parts: list[tuple[int, Schedule]] = []
+    for at, schedules in descent.schedules_from:
+        if not parts or schedules[lane] != parts[-1][1]:
+            parts.append((at if parts else 0, schedules[lane]))
+    if len(parts) > 1:
+        return _Changed(tuple(parts))
+    schedule = parts[0][1]
+    return schedule.start if isinstance(schedule, ConstantRate) else schedule

@@ -7,18 +7,24 @@ finding's ``step`` counts from 0.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from gdwidgets.core.diagnosis.clearing import Clearing
-from gdwidgets.core.diagnosis.comparison import Agreement, Stop
+from gdwidgets.core.diagnosis.comparison import Agreement, OtherRate, Stop
 from gdwidgets.core.diagnosis.findings import Finding, listed, nth, number, point, steps_text
 from gdwidgets.core.diagnosis.losses import Relation
 from gdwidgets.core.diagnosis.moves import Moves
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference, Refusal
 from gdwidgets.core.diagnosis.updates import Update
+from gdwidgets.core.rules.constants import constants_of
 
 _UPDATE_LINE = "the line that updates the parameters"
+_DOWNHILL = (
+    "The gradient points where the loss grows fastest. Descent goes the other way: subtract "
+    "learning rate × gradient."
+)
 
 
 def _from(step: int) -> str:
@@ -181,6 +187,16 @@ def other_parameters(record: LoopRecord, reference: Reference) -> Finding:
 def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
     """Plus instead of minus."""
     verb = "moves" if len(names) == 1 else "move"
+    if kind == "schedule":
+        return Finding(
+            "uphill",
+            f"Your update goes uphill: {listed(names)} {verb} by + a rate that changes × gradient, "
+            f"{_from(step)}.",
+            step,
+            {"names": tuple(names)},
+            _look(step, _UPDATE_LINE),
+            _DOWNHILL,
+        )
     how = "" if kind in {"plain", "every_n"} else f" (with {kind})" if kind in _LABELS else ""
     return Finding(
         "uphill",
@@ -189,8 +205,7 @@ def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
         step,
         {"rate": rate, "names": tuple(names)},
         _look(step, _UPDATE_LINE),
-        "The gradient points where the loss grows fastest. Descent goes the other way: subtract "
-        "learning rate × gradient.",
+        _DOWNHILL,
     )
 
 
@@ -306,6 +321,34 @@ def other_rate(rate: float, expected: float, step: int) -> Finding:
     )
 
 
+def constant_rate(rate: float) -> Finding:
+    """The same learning rate in every step, where the reference's changes."""
+    return Finding(
+        "other_rate",
+        f"Your learning rate is {number(rate)} in every step, the reference's changes.",
+        0,
+        {"rate": rate},
+        _look(0, "the learning rate"),
+        "The reference's rate is a function of the step, counted from 0. Set yours in every step, "
+        "before the update; a scheduler is stepped after it.",
+    )
+
+
+def other_rate_at(found: OtherRate) -> Finding:
+    """Another learning rate than that of a reference where it changes."""
+    here = "" if np.isnan(found.rate) else f" {number(found.rate)},"
+    return Finding(
+        "other_rate",
+        f"Your learning rate is not the reference's, which changes: at step {found.step + 1:,} "
+        f"yours is{here or ' another,'} the reference's {number(found.expected)}.",
+        found.step,
+        {"rate": found.rate, "expected": found.expected},
+        _look(found.step, "the learning rate of this step"),
+        "The reference's rate is a function of the step, counted from 0. Set yours in every step, "
+        "before the update; a scheduler is stepped after it.",
+    )
+
+
 def other_rates(
     other: dict[str, float], rates: dict[str, float], expected: float, step: int
 ) -> Finding:
@@ -403,6 +446,31 @@ def not_cleared(record: LoopRecord, clearing: Clearing, *, compared: bool) -> Fi
         _look(clearing.step, "what `.grad` holds before `backward()`"),
         "`backward()` adds to `.grad`; it does not replace it. Clear it after each update: "
         "`u.grad = None`, or `optimizer.zero_grad()`.",
+    )
+
+
+def not_cleared_as_reference(
+    record: LoopRecord, clearing: Clearing, reference: Reference | None
+) -> Finding:
+    """Gradients that accumulate, as in the reference."""
+    found = not_cleared(record, clearing, compared=True)
+    title = "" if reference is None else reference.title
+    like = f" “{title}”" if title else ""
+    return replace(
+        found,
+        sentence=f"{found.sentence} That is what the reference{like} does as well.",
+        evidence={**found.evidence, "as_reference": True},
+    )
+
+
+def cleared_every_n_as_reference(n: int, step: int) -> Finding:
+    """Cleared now and then, as in the reference."""
+    found = cleared_every_n(n, n, step)
+    return replace(
+        found,
+        sentence=f"`.grad` is cleared after every {nth(n)} update only, and adds up in between, as "
+        "in the reference.",
+        evidence={**found.evidence, "as_reference": True},
     )
 
 
@@ -615,17 +683,16 @@ def other_stop(stop: Stop, record: LoopRecord, reference: Reference) -> Finding:
     )
 
 
-def agrees(how: Agreement, record: LoopRecord, outcome: str) -> Finding:
+def agrees(how: Agreement, record: LoopRecord, outcome: str, title: str = "") -> Finding:
     """All is right."""
+    both = f"Your loop and the reference{f' “{title}”' if title else ''}"
     if how.bits:
-        text = (
-            f"Your loop and the reference agree in all {steps_text(how.updates)}, to the last bit."
-        )
+        text = f"{both} agree in all {steps_text(how.updates)}, to the last bit."
         if how.updates == 1:
-            text = "Your loop and the reference agree in their one step, to the last bit."
+            text = f"{both} agree in their one step, to the last bit."
     else:
         text = (
-            f"Your loop and the reference agree in all {steps_text(how.updates)}, to rounding "
+            f"{both} agree in all {steps_text(how.updates)}, to rounding "
             f"(largest difference {number(how.difference, 2)})."
         )
         size = max(1.0, float(np.abs(record.params[np.isfinite(record.params)]).max()))
@@ -669,6 +736,23 @@ _LABELS = {
     "schedule": "gradient descent with a learning rate that changes",
 }
 
+
+def rule_of(reference: Reference) -> str:
+    """A reference's rule in words, with its constants and learning rate."""
+    described = [
+        f"{constant.symbol} = {number(value, 6)}"
+        for constant in constants_of(reference.rule)
+        for value in [float(getattr(reference.rule, constant.name))]
+        if constant.kind != "switch" and (constant.name != "weight_decay" or value)
+    ]
+    text = str(reference.rule.label) + (f" ({', '.join(described)})" if described else "")
+    if reference.schedule is not None:
+        return f"{text} with a learning rate that changes"
+    if getattr(reference.rule, "own_rate", False):
+        return text
+    return f"{text} with learning rate {number(reference.learning_rate)}"
+
+
 _SYMBOLS = {"beta": "β", "alpha": "α", "beta1": "β₁", "beta2": "β₂"}
 
 
@@ -679,7 +763,6 @@ def rule(
     kind, constants = update.kind, dict(update.constants)
     if kind == "plain" and clearing.kind == "decays":
         kind, constants = "momentum", {"beta": clearing.beta}
-    corrected = constants.get("corrected", 1.0)
     parts = [
         f"{_SYMBOLS[key]} = {number(value, 6)}"
         for key, value in constants.items()
@@ -687,19 +770,10 @@ def rule(
     ]
     with_constants = f" ({', '.join(parts)})" if parts else ""
     text = f"Your update is {_LABELS[kind]}{with_constants}"
-    if kind == "schedule":
-        text += f": {_schedule(update)}"
-    elif kind == "clipped":
-        text += (
-            f" and learning rate {number(rate)}: the gradient's norm is limited to "
-            f"{number(constants['norm'])}"
-        )
-    elif kind == "normalised":
-        text += f": every step is {number(constants['norm'])} long"
-    elif np.isfinite(rate):
-        text += f" {'and' if parts else 'with'} learning rate {number(abs(rate))}"
-    text += "."
-    if kind == "adam" and not corrected:
+    text += _with_rate(update, kind, rate, "and" if parts else "with") + "."
+    if update.form == "ahead":
+        text += " The gradient is taken at the point ahead, p + β v."
+    if kind == "adam" and not constants.get("corrected", 1.0):
         text += " Its averages are not corrected for starting at 0."
     if kind == "momentum" and expected is not None and "beta" in constants:
         average = rate / (1 - constants["beta"]) if constants["beta"] < 1 else 0.0
@@ -724,6 +798,20 @@ def rule(
         _look(update.step, _UPDATE_LINE),
         _WHY_RULE[kind],
     )
+
+
+def _with_rate(update: Update, kind: str, rate: float, link: str) -> str:
+    """How long the steps are."""
+    if kind == "schedule":
+        return f": {_schedule(update)}"
+    if kind == "clipped":
+        return (
+            f" and learning rate {number(rate)}: the gradient's norm is limited to "
+            f"{number(update.constants['norm'])}"
+        )
+    if kind == "normalised":
+        return f": every step is {number(update.constants['norm'])} long"
+    return f" {link} learning rate {number(abs(rate))}" if np.isfinite(rate) else ""
 
 
 def plain_rates(rates: dict[str, float]) -> Finding:

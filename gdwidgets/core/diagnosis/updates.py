@@ -61,6 +61,10 @@ class Update:
         """Bounds of the learning rate."""
         return self.low, self.high
 
+    def holds(self, rate: float) -> bool:
+        """Whether a learning rate lies within the bounds."""
+        return holds(self.low, self.high, rate)
+
     def rate(self, expected: float | None = None) -> float:
         """The learning rate: the expected one if it fits, else the roundest that does."""
         for rate in () if expected is None else (expected, -expected):

@@ -13,11 +13,34 @@ from torch import Tensor
 _MOST_FRAMES = 24
 _MOST_ITEMS = 64
 _NOT_THE_LOOPS = ("torch", "gdwidgets")
+_WATCHING = "gdwidgets.core.watching."
 
 
 def calling_frames() -> Iterator[FrameType]:
     """The frames that called torch, nearest first; torch's own and this package's left out."""
     return _loops_own(sys._getframe(1))  # noqa: SLF001 - the documented way to a caller's names
+
+
+def called_by_the_package(until: CodeType | None = None) -> bool:
+    """Whether this package itself called torch just now, as an explorer inside the block does.
+
+    Parameters
+    ----------
+    until
+        Code of the function that calls the loop. Where it is given, all frames up to its own are
+        looked at, and not only the one that called torch.
+    """
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as above
+    while frame is not None and frame.f_code is not until:
+        module = frame.f_globals.get("__name__")
+        name = module if isinstance(module, str) else ""
+        top = name.partition(".")[0]
+        if top == "gdwidgets" and not name.startswith(_WATCHING):
+            return True
+        if until is None and top not in _NOT_THE_LOOPS:
+            return False
+        frame = frame.f_back
+    return False
 
 
 def traceback_frames(traceback: TracebackType | None) -> list[FrameType]:

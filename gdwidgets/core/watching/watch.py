@@ -30,6 +30,7 @@ from gdwidgets.core.diagnosis.report import Hints, hint_level, report_text
 from gdwidgets.core.watching.leaves import leaves_of
 from gdwidgets.core.watching.names import (
     Named,
+    called_by_the_package,
     calling_frames,
     find_names,
     looked_up,
@@ -446,6 +447,8 @@ class Watch:
         self, func: Any, roots: list[Tensor], weights: Any, inputs: Any, run: Callable[[], Any]
     ) -> Any:
         """Record a backward pass, which ``run`` makes."""
+        if called_by_the_package():
+            return run()  # an explorer's own, where it is stepped inside the watched block
         by_grad = func is torch.autograd.grad
         begun = self._before(roots, inputs, by_grad=by_grad)
         try:
@@ -695,7 +698,8 @@ class _Mode(TorchFunctionMode):
         try:
             return func(*args, **kwargs) if kwargs else func(*args)
         except Exception as error:
-            self.watch._note(error, calling_frames())  # noqa: SLF001 - the watch's own eye
+            if not called_by_the_package(until=Watch.call.__code__):
+                self.watch._note(error, calling_frames())  # noqa: SLF001 - the watch's own eye
             raise
 
 
@@ -723,7 +727,7 @@ def _see_grad(mine: Watch, func: Any, args: tuple[Any, ...], kwargs: dict[str, A
     parameters = inputs and all(one.is_leaf for one in inputs)
     if create and known:
         parameters = parameters and all(id(one) in known for one in inputs)
-    if not parameters or sum(root.numel() for root in roots) != 1:
+    if not parameters or sum(root.numel() for root in roots) != 1 or called_by_the_package():
         return func(*args, **kwargs)
     result = mine._differentiate(  # noqa: SLF001
         func, roots, weights, inputs, lambda: func(*args, **kwargs)
