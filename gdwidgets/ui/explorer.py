@@ -439,8 +439,8 @@ class Explorer(Cursor, VBox):
         self._clear_problem()
         self._show_view(changed)
         self.form.show(self.settings_held())
-        self.redraw()
         self._ahead.want()
+        self.redraw()
 
     def _changed(self) -> frozenset[str]:
         """The settings that differ from those in force."""
@@ -549,7 +549,8 @@ class Explorer(Cursor, VBox):
         self.draw(k, full=full)
         self.transport.show(self.step, self.max_steps)
         now = time.monotonic()
-        if full or now - self._said_at >= READING:
+        # While more is computed, as during a drag, the text follows with the last picture.
+        if (full and not self._ahead.working) or now - self._said_at >= READING:
             self._said_at = now
             self.write_text(k)
         self._gate.stamp(self.step)

@@ -22,6 +22,12 @@ AUTO = "auto"
 _PATIENCE = 0.3
 """Seconds of computing after which the progress is shown."""
 
+_SHORT = 500
+"""Steps up to which a change by hand is computed at once: one picture instead of two."""
+
+_SHORT_SLICE = 0.04
+"""The longest that such a change is computed before the kernel answers others, in seconds."""
+
 _RUN_SLICE = 0.05
 """Seconds of computing between two looks at the progress of ``run``."""
 
@@ -107,7 +113,7 @@ class Cursor(Settings):
         if not self._ready:
             return k
         if self._by_hand:
-            self.compute(k, SLICE)
+            self.compute(k, SLICE if k - self.computed > _SHORT else _SHORT_SLICE)
             return min(k, self.end)
         return self.compute(k)
 
