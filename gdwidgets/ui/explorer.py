@@ -243,6 +243,7 @@ class Explorer(Cursor, VBox):
         )
         self._gate = FrameGate(scrubber=self.transport.scrubber)
         self.page = Page(self.handler(self.press))
+        self.page.observe(self._page_told, "shown")
         self.status = HTML(layout=Layout(width="100%"))
         self.pictures = self.build_picture()
         self.pictures.add_class("gdw-pictures")
@@ -572,8 +573,19 @@ class Explorer(Cursor, VBox):
     def _views_changed(self, change: Any) -> None:
         # The cell was run again or its output cleared: nobody can see, or stop, what goes on here.
         if self._ready and change["old"] and change["new"] == 0:
-            self.playing = False
             self._ahead.stop()
+            self.playing = False
+            self.place(self.drawn)
+            self.progressed(done=True)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether a page has the explorer and shows it nowhere; false where nothing has told."""
+        return self.page.shown is False
+
+    def _page_told(self, change: Any) -> None:
+        if self._ready and change["new"]:
+            self._ahead.want()
 
     # -- pictures ----------------------------------------------------------------------------
 

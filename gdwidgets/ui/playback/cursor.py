@@ -90,6 +90,11 @@ class Cursor(Settings):
         """The last step of the run as far as is known."""
         raise AssertionError("whoever has a cursor knows where it ends")
 
+    @property
+    def hidden(self) -> bool:
+        """Whether a page has it and shows it nowhere."""
+        raise AssertionError("whoever has a cursor knows whether it is shown")
+
     # -- where it is -------------------------------------------------------------------------
 
     @property
@@ -168,7 +173,7 @@ class Cursor(Settings):
             raise
 
     def page_lost(self) -> None:
-        """The page that used to answer is gone: pause."""
+        """The page that used to answer is gone, or does not show this: pause."""
         self.playing = False
 
     def play(self) -> None:
