@@ -244,6 +244,7 @@ class Explorer(Cursor, VBox):
         )
         self._gate = FrameGate(scrubber=self.transport.scrubber)
         self.page = Page(self.handler(self.press))
+        self.page.observe(self._page_told, "shown")
         self.status = HTML(layout=Layout(width="100%"))
         self.pictures = self.build_picture()
         self.pictures.add_class("gdw-pictures")
@@ -442,8 +443,8 @@ class Explorer(Cursor, VBox):
         self._clear_problem()
         self._show_view(changed)
         self.form.show(self.settings_held())
-        self.redraw()
         self._ahead.want()
+        self.redraw()
 
     def _changed(self) -> frozenset[str]:
         """The settings that differ from those in force."""
@@ -552,7 +553,8 @@ class Explorer(Cursor, VBox):
         self.draw(k, full=full)
         self.transport.show(self.step, self.max_steps)
         now = time.monotonic()
-        if full or now - self._said_at >= READING:
+        # While more is computed, as during a drag, the text follows with the last picture.
+        if (full and not self._ahead.working) or now - self._said_at >= READING:
             self._said_at = now
             self.write_text(k)
         self._gate.stamp(self.step)
@@ -574,8 +576,19 @@ class Explorer(Cursor, VBox):
     def _views_changed(self, change: Any) -> None:
         # The cell was run again or its output cleared: nobody can see, or stop, what goes on here.
         if self._ready and change["old"] and change["new"] == 0:
-            self.playing = False
             self._ahead.stop()
+            self.playing = False
+            self.place(self.drawn)
+            self.progressed(done=True)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether a page has the explorer and shows it nowhere; false where nothing has told."""
+        return self.page.shown is False
+
+    def _page_told(self, change: Any) -> None:
+        if self._ready and change["new"]:
+            self._ahead.want()
 
     # -- pictures ----------------------------------------------------------------------------
 

@@ -1,22 +1,30 @@
-"""Print one aligned table of all measurements."""
+"""Print one aligned table of measurements: of all that are quick, or of those that are named.
+
+``python -m tests.benchmarks live`` drags in a real browser, ``python -m tests.benchmarks
+classroom`` plays in up to eight kernels at once: about a minute each.
+"""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 
-MODULES = ("core_cost", "watch_cost", "graph_cost", "frame_cost", "learning_rate_cost")
+QUICK = ("core_cost", "watch_cost", "graph_cost", "frame_cost", "learning_rate_cost")
 """Modules beside this one, each with ``rows()``: (what, measured, target)."""
 
+SLOW = ("live", "classroom")
+"""Such modules that are measured only when they are named."""
 
-def main() -> None:
+
+def main(names: list[str]) -> None:
     """Measure and print."""
+    unknown = [name for name in names if name not in QUICK + SLOW]
+    if unknown:
+        sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(QUICK + SLOW)}")
     table = [("what", "measured", "target")]
-    for name in MODULES:
-        module = f"{__package__}.{name}"
-        if importlib.util.find_spec(module) is not None:
-            table += [tuple(map(str, row)) for row in importlib.import_module(module).rows()]
+    for name in names or QUICK:
+        module = importlib.import_module(f"{__package__}.{name}")
+        table += [tuple(map(str, row)) for row in module.rows()]
     widths = [max(len(row[column]) for row in table) for column in range(3)]
     for what, measured, target in table:
         line = f"{what:<{widths[0]}}   {measured:>{widths[1]}}   {target:>{widths[2]}}"
@@ -24,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

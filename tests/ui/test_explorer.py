@@ -223,6 +223,59 @@ def test_unseen_players_stop():
     asyncio.run(scene())
 
 
+def test_what_a_page_shows_nowhere_neither_plays_nor_computes():
+    async def scene():
+        explorer = SmallExplorer(max_steps=5000, speed=1000)
+        explorer.page.shown = False
+        explorer.play()
+        await asyncio.sleep(0.2)
+        step, computed = explorer.step, explorer.computed
+        await asyncio.sleep(0.2)
+        assert (explorer.step, explorer.computed) == (step, computed)
+        explorer.page.shown = True
+        await asyncio.sleep(0.2)
+        assert explorer.step > step
+        assert explorer.computed > computed
+        explorer.close()
+
+    asyncio.run(scene())
+
+
+def test_what_is_hidden_in_mid_computing_says_what_it_draws():
+    async def scene():
+        explorer = SmallExplorer(max_steps=100_000, learning_rate=1e-4, future=False)
+        explorer._view_count = 1
+        explorer.transport.finish.click()
+        await asyncio.sleep(0.2)
+        explorer._view_count = 0
+        assert 0 < explorer.step == explorer.computed < 100_000
+        assert f"{explorer.step:,}" in explorer.transport.counter.value
+        assert explorer.sentence_text.startswith(f"Step {explorer.step}:")
+        assert explorer.transport.play.description == "Play"
+        explorer.close()
+
+    asyncio.run(scene())
+
+
+def test_an_interrupted_run_keeps_what_is_computed(explorer, monkeypatch):
+    compute, calls = SmallExplorer.compute, []
+
+    def interrupted(self, k, budget=float("inf")):
+        calls.append(k)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return compute(self, min(k, self.computed + 3), budget)
+
+    monkeypatch.setattr(SmallExplorer, "compute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        explorer.run()
+    monkeypatch.undo()
+    assert 0 < explorer.step == explorer.computed < 20
+    assert len(explorer.line.x) == explorer.step + 1
+    explorer.run()
+    assert explorer.step == 20
+
+
 def test_a_long_seek_by_hand_answers_at_once_and_can_be_stopped():
     async def scene():
         explorer = SmallExplorer(max_steps=100_000, learning_rate=1e-4, future=False)

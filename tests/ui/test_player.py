@@ -33,6 +33,7 @@ class Run:
     def __init__(self, end=1000, speed=30.0, pace=10**9):
         self.step, self.end, self.speed, self.reach = 0, end, speed, pace
         self.playing, self.recorded, self.lost = True, 0, False
+        self.hidden = False
 
     @property
     def pace(self):
@@ -198,6 +199,24 @@ def test_a_page_that_falls_silent_is_taken_for_gone_after_ten_seconds():
     player.tick()
     assert run.lost
     player.stop()
+
+
+def test_what_no_page_shows_waits_and_stops_after_ten_seconds():
+    time, run, _, player = playing(speed=30.0, end=10**6)
+    other = playing(speed=30.0)[3]
+    third = playing(speed=30.0)[3]
+    run.hidden = True
+    pass_time(time, run, player, SILENCE - 1)
+    assert (run.step, run.playing) == (0, True)
+    assert other.period == FRAME  # nobody is slowed by it
+    run.hidden = False
+    pass_time(time, run, player, 1)
+    assert run.step == pytest.approx(30, abs=2)
+    run.hidden = True
+    pass_time(time, run, player, SILENCE + 1)
+    assert run.lost
+    for one in (player, other, third):
+        one.stop()
 
 
 def test_a_page_with_nothing_to_answer_is_never_taken_for_gone():

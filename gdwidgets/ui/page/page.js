@@ -103,6 +103,36 @@ function save(content, buffers) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
+// A page knows the explorers of the kernel that it does not show: those of a cell that was run
+// again before there was anything to see, those of an unsaved notebook that was reloaded.
+function counter() {
+  let views = 0;
+  const tell = (model) => {
+    if (model.get("shown") === views > 0) return;
+    model.set("shown", views > 0);
+    model.save_changes();
+  };
+  return {
+    initialize({ model }) {
+      tell(model);
+      // Of several pages with the same kernel, one that shows the explorer is right.
+      const correct = () => { if (views > 0) tell(model); };
+      model.on("change:shown", correct);
+      return () => model.off("change:shown", correct);
+    },
+    render({ model, el }) {
+      views += 1;
+      tell(model);
+      const end = render({ model, el });
+      return () => {
+        views -= 1;
+        tell(model);
+        end();
+      };
+    },
+  };
+}
+
 function render({ model, el }) {
   let root = null;
   let naming = 0;
@@ -171,4 +201,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default counter;

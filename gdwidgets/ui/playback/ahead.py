@@ -27,6 +27,10 @@ class Host(Protocol):
     def computed(self) -> int:
         """The last step recorded."""
 
+    @property
+    def hidden(self) -> bool:
+        """Whether nobody can see it: then nothing is computed."""
+
     def compute(self, k: int, budget: float) -> int:
         """Record up to step ``k`` for at most ``budget`` seconds; return the step reached."""
 
@@ -59,9 +63,17 @@ class Ahead:
         """Seconds for which it has been computing; 0 when it is not."""
         return self._clock() - self._began if self._task is not None else 0.0
 
+    @property
+    def working(self) -> bool:
+        """Whether it computes; a picture of all that is computed follows."""
+        return self._task is not None
+
     def want(self) -> None:
-        """See to it that the goal is computed."""
-        if self._task is None and self._loop.running and self._host.goal > self._host.computed:
+        """See to it that the goal is computed; to be called again when the host is shown again."""
+        host = self._host
+        if host.hidden or not self._loop.running:
+            return
+        if self._task is None and host.goal > host.computed:
             self._began = self._clock()
             self._task = self._loop.start(self._run())
 
@@ -77,7 +89,7 @@ class Ahead:
         try:
             # The picture of what is there comes first, also in the page.
             await asyncio.sleep(0)
-            while (goal := host.goal) > host.computed:
+            while (goal := host.goal) > host.computed and not host.hidden:
                 before = host.computed
                 host.compute(goal, SLICE)
                 if host.computed == before:

@@ -22,6 +22,12 @@ AUTO = "auto"
 _PATIENCE = 0.3
 """Seconds of computing after which the progress is shown."""
 
+_SHORT = 500
+"""Steps up to which a change by hand is computed at once: one picture instead of two."""
+
+_SHORT_SLICE = 0.04
+"""The longest that such a change is computed before the kernel answers others, in seconds."""
+
 _RUN_SLICE = 0.05
 """Seconds of computing between two looks at the progress of ``run``."""
 
@@ -84,6 +90,11 @@ class Cursor(Settings):
         """The last step of the run as far as is known."""
         raise AssertionError("whoever has a cursor knows where it ends")
 
+    @property
+    def hidden(self) -> bool:
+        """Whether a page has it and shows it nowhere."""
+        raise AssertionError("whoever has a cursor knows whether it is shown")
+
     # -- where it is -------------------------------------------------------------------------
 
     @property
@@ -107,7 +118,7 @@ class Cursor(Settings):
         if not self._ready:
             return k
         if self._by_hand:
-            self.compute(k, SLICE)
+            self.compute(k, SLICE if k - self.computed > _SHORT else _SHORT_SLICE)
             return min(k, self.end)
         return self.compute(k)
 
@@ -162,7 +173,7 @@ class Cursor(Settings):
             raise
 
     def page_lost(self) -> None:
-        """The page that used to answer is gone: pause."""
+        """The page that used to answer is gone, or does not show this: pause."""
         self.playing = False
 
     def play(self) -> None:

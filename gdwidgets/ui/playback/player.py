@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gdwidgets.ui.playback.ahead import SLICE
-from gdwidgets.ui.playback.frame_gate import FrameGate
+from gdwidgets.ui.playback.frame_gate import SILENCE, FrameGate
 
 FRAME = 1 / 30
 """Seconds between frames while one explorer plays."""
@@ -42,8 +42,12 @@ class Host(Protocol):
     def compute(self, k: int, budget: float) -> int:
         """Record up to step ``k`` for at most ``budget`` seconds; return the step reached."""
 
+    @property
+    def hidden(self) -> bool:
+        """Whether a page has the explorer and shows it nowhere; false where nothing has told."""
+
     def page_lost(self) -> None:
-        """The page no longer answers."""
+        """The page no longer answers, or shows the explorer nowhere."""
 
 
 class Player:
@@ -58,7 +62,7 @@ class Player:
         self._due = 0.0
         self._starts = 0
         self._then = clock()
-        self._frame_at = self._then
+        self._frame_at = self._shown_at = self._then
 
     @property
     def period(self) -> float:
@@ -70,7 +74,7 @@ class Player:
         self._due = 1.0
         self._starts += 1
         self._gate.begin()
-        self._then = self._frame_at = self._clock()
+        self._then = self._frame_at = self._shown_at = self._clock()
         _playing.add(self)
 
     def stop(self) -> None:
@@ -82,8 +86,18 @@ class Player:
 
         The first frame of a run comes at once, so that *play* is answered within a frame. A frame
         is shown when it is due and the browser has room for it; until then only computing goes on.
+        Nothing goes on while a page shows the explorer nowhere, as when its cell was run again
+        before there was anything to see; after ``SILENCE`` seconds of that the page counts as lost.
         """
         host, now = self._host, self._clock()
+        if host.hidden:
+            _playing.discard(self)
+            self._then = now
+            if now - self._shown_at > SILENCE:
+                host.page_lost()
+            return FRAME
+        self._shown_at = now
+        _playing.add(self)
         if self._gate.gone:
             host.page_lost()
             return 0.0

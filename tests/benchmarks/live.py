@@ -1,0 +1,153 @@
+"""What a hand at the mouse sees in a real JupyterLab: paths a second, and how soon it is done."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from playwright.sync_api import Locator, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # what the browser tests import from
+
+from browser.chromium import FLAGS, find_or_install
+from browser.lab import Lab
+from browser.pages import PLAY, ExplorerPage
+from browser.server import LabServer
+
+SECONDS = 4.0
+"""How long the mouse moves."""
+
+SURFACE = "from gdwidgets import HimmelblauExplorer\nex = HimmelblauExplorer()\nex.run()\nex"
+RATES = "from gdwidgets import LearningRateExplorer\nex = LearningRateExplorer()\nex.run()\nex"
+COMPUTING = """
+import time as _time
+_recording, _began = ex.new_recording(frozenset()), _time.perf_counter()
+_recording.advance_to(ex.max_steps)
+_taken = 1000 * (_time.perf_counter() - _began)
+"""
+WATCH = """root => {
+    const lines = new Map();
+    const seen = window.seenLines = {most: 0, last: 0};
+    new MutationObserver(records => {
+        for (const {target} of records) {
+            if (!target.matches("path.line")) continue;
+            const [count, d] = lines.get(target) || [0, ""];
+            const now = target.getAttribute("d");
+            if (now === d) continue;
+            lines.set(target, [count + 1, now]);
+            seen.most = Math.max(seen.most, count + 1);
+            seen.last = performance.now();
+        }
+    }).observe(root, {subtree: true, attributes: true, attributeFilter: ["d"]});
+    window.addEventListener("mouseup", () => { seen.up = performance.now(); }, true);
+}"""
+AFTER_PAUSE = """root => {
+    window.afterPause = 0;
+    root.querySelector("[title^='Play or pause']").addEventListener("click", () => {
+        const clicked = performance.now();
+        new MutationObserver(() => { window.afterPause = performance.now() - clicked; })
+            .observe(root.querySelector(".gdw-pictures"),
+                {subtree: true, attributes: true, attributeFilter: ["d"]});
+    }, {once: true});
+}"""
+
+
+def _waits(lab: Lab, stop: Event) -> list[float]:
+    """Milliseconds until another cell is answered, again and again."""
+    times = []
+    while not stop.is_set():
+        began = time.perf_counter()
+        lab.value("1")
+        times.append(1000 * (time.perf_counter() - began))
+        stop.wait(0.1)
+    return times
+
+
+def _drag(lab: Lab, opened: ExplorerPage, handle: Locator, reach: float) -> dict[str, Any]:
+    """Move a handle to and fro; return what was seen."""
+    page = opened.page
+    opened.root.evaluate(WATCH)
+    x, y = opened.middle(handle)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    stop = Event()
+    with ThreadPoolExecutor(1) as beside:
+        waits = beside.submit(_waits, lab, stop)
+        began, moves = time.monotonic(), 0
+        while (taken := time.monotonic() - began) < SECONDS:
+            moves += 1
+            page.mouse.move(x + reach * (1 - abs(1 - taken % 2)), y - moves % 2)
+        during = page.evaluate("window.seenLines.most")
+        stop.set()
+        times = waits.result()
+    page.mouse.up()
+    page.wait_for_timeout(2500)
+    after = page.evaluate("window.seenLines.last - window.seenLines.up")
+    lab.execute(COMPUTING)
+    return {
+        "paths": during / SECONDS,
+        "computing": lab.value("_taken"),
+        "done": max(0.0, after),
+        "wait": statistics.median(times),
+        "longest": max(times),
+    }
+
+
+def _told(name: str, seen: dict[str, Any], goal: int) -> list[tuple[str, str, str]]:
+    beyond = max(0.0, seen["done"] - seen["computing"])
+    return [
+        (f"new paths/s: {name}", f"{seen['paths']:.1f}", f"≥ {goal}"),
+        (f"ms of computing the whole run: {name}", f"{seen['computing']:.0f}", ""),
+        (f"ms from release to the last picture: {name}", f"{seen['done']:.0f}", ""),
+        (f"ms of that beyond computing: {name}", f"{beyond:.0f}", "≤ 150"),
+        (
+            f"ms another cell waits, median (most): {name}",
+            f"{seen['wait']:.0f} ({seen['longest']:.0f})",
+            "≤ 50",
+        ),
+    ]
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Measure drags of two explorers, and pause on a slow page."""
+    table = []
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = LabServer(Path(folder)).start()
+        browser = playwright.chromium.launch(executable_path=find_or_install(), args=list(FLAGS))
+        lab = Lab(server, browser)
+        try:
+            opened = ExplorerPage(lab.open([SURFACE], width=1080, height=1000)).ready()
+            opened.page.wait_for_timeout(1500)
+            handle = opened.start_circle()
+            table += _told("start, 300 steps", _drag(lab, opened, handle, -80), 20)
+            handle = opened.root.locator(".gdw-track .noUi-handle").first
+            table += _told("learning rate, 300 steps", _drag(lab, opened, handle, 60), 20)
+
+            lab.execute(
+                "ex.max_steps = 20_000; ex.learning_rate = 5e-5; ex.reset(); ex.speed = 100"
+            )
+            lab.throttle(6)
+            opened.button(PLAY).click()
+            lab.wait_value("ex.step > 100", timeout=60.0)
+            opened.root.evaluate(AFTER_PAUSE)
+            opened.button(PLAY).click()
+            opened.page.wait_for_timeout(4000)
+            paused = opened.page.evaluate("window.afterPause")
+            lab.throttle(1)
+            table.append(("ms from pause to standstill, page 6 × slower", f"{paused:.0f}", "≤ 300"))
+
+            opened = ExplorerPage(lab.open([RATES], width=1080, height=1000)).ready()
+            opened.page.wait_for_timeout(1500)
+            handle = opened.root.locator(".gdw-handle-1 .noUi-handle")
+            table += _told("learning rate, 4 × 4,000 steps", _drag(lab, opened, handle, -60), 10)
+        finally:
+            lab.close()
+            browser.close()
+            server.stop()
+    return table
