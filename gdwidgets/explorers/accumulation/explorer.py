@@ -296,7 +296,7 @@ class AccumulationComparer(DescentExplorer):
         self.curve = Curves(HEIGHT, title="a", log=False)
         self.loss_plot = Curves(HEIGHT)
         self.summaries = [HTML() for _ in self._plots]
-        boxes = [
+        self.boxes = [
             HBox([plot.figure, said], layout=Layout(flex=flex, min_width="200px"))
             for plot, said, flex in zip(
                 self._plots,
@@ -305,9 +305,9 @@ class AccumulationComparer(DescentExplorer):
                 strict=True,
             )
         ]
-        for box in boxes:
+        for box in self.boxes:
             box.add_class("gdw-figure")
-        return HBox(boxes)
+        return HBox(self.boxes)
 
     @property
     def _plots(self) -> tuple[Plane, Curves, Curves]:
@@ -360,6 +360,7 @@ class AccumulationComparer(DescentExplorer):
         """Make the figures ``scale`` times as large as they normally are."""
         for plot in self._plots:
             plot.set_size(scale)
+        self.boxes[0].layout.flex = f"0 1 {round(HEIGHT * scale)}px"
 
     def drag(self, lane: int, point: Point, released: bool = True) -> None:
         """Move the start while it is dragged; one that does not fit stays where it was."""
@@ -508,7 +509,7 @@ class AccumulationComparer(DescentExplorer):
                 ending = f"diverged at update {last + 1:,}"
             elif last == self.max_steps and not at.line and at.loss is not None:
                 loss = text.fixed(float(self.losses()[last, lane]), 6)
-                ending = f"after the loop: loss = {loss}"
+                ending = f"final loss = {loss}"
             sides.append((loop, at, ending))
         html = panel.panel(sides, self.shown, self._expected)
         if self.loops.value != html:
