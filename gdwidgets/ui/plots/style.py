@@ -75,6 +75,9 @@ STYLE = "\n".join(
   {PLOT}.gdw-even .axis[text-anchor="middle"] .tick:nth-of-type(even) {{ display: none; }}
   {PLOT}.gdw-last .axis[text-anchor="middle"] .tick:nth-last-of-type(2) {{ display: none; }}
 }}
+@container (max-width: 360px) {{
+  .gdw-large .gdw-plot .axis[text-anchor="middle"] .tick:nth-of-type(even) {{ display: none; }}
+}}
 {CURVES} path.line{_filled(palette.PAPER)} {{ fill: {PAPER} !important;
   stroke: none !important; }}
 {CURVES} {_stroked(palette.GRID)} {{ stroke: var(--gdw-ink) !important; stroke-linecap: butt;
