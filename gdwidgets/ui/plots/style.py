@@ -90,6 +90,8 @@ STYLE = "\n".join(
 {PLANE} {_stroked(palette.OUTLINE)} {{ stroke-width: 1.5px !important; }}
 {PLANE} text.label {{ stroke: none; }}
 {PLANE} text.label{_filled(palette.GHOST)} {{ fill: #374151 !important; stroke: #fff; }}
+{PLANE} text.label{_filled(palette.GRADIENT)}, {PLANE} text.label{_filled(palette.VELOCITY)} {{
+  stroke: #fff; }}
 {PLANE} text.label{_filled(palette.TITLE)} {{ fill: {TEXT} !important; }}
 .gdw-bar {{ position: relative; color: {FAINT_TEXT}; font-family: {FONT};
   font-size: calc(13px * var(--gdw-size, 1)); }}
