@@ -32,6 +32,9 @@ from gdwidgets.ui import text
 from gdwidgets.ui.form import Choose, Field, RateField, captioned, row
 from gdwidgets.ui.settings import Setting
 
+NUMBER = "calc(104px * var(--gdw-size))"
+"""Width of a field for a number, whose name above it is a word or two."""
+
 OWN = "own"
 """The entry of a list for what is none of the named ones."""
 
@@ -84,7 +87,7 @@ class ConstantControls:
             box: Widget = control
         elif constant.kind == "whole number":
             control = IntText(step=10, continuous_update=False)
-            box = captioned(control, title, "96px", constant.help)
+            box = captioned(control, title, NUMBER, constant.help)
         elif math.isfinite(constant.low) and math.isfinite(constant.high):
             ends = (
                 constant.low + (0.01 if constant.open_below else 0.0),
@@ -96,7 +99,7 @@ class ConstantControls:
             box = captioned(control, title, "168px", constant.help)
         else:
             control = FloatText(step=0.01, continuous_update=False)
-            box = captioned(control, title, "96px", constant.help)
+            box = captioned(control, title, NUMBER, constant.help)
         control.observe(lambda change: self._came(constant.name, change["new"]), names="value")
         self.inputs[constant.name] = control
         return box

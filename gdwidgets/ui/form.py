@@ -482,7 +482,11 @@ class RateField(SliderField):
         return min(max(at, 0.0), 1.0)
 
     def show_limits(
-        self, limits: Sequence[tuple[float, str]], note: str = "", stable: str = "stable below"
+        self,
+        limits: Sequence[tuple[float, str]],
+        note: str = "",
+        stable: str = "stable below",
+        best: float | None = None,
     ) -> None:
         """Write the limits on the track.
 
@@ -495,6 +499,8 @@ class RateField(SliderField):
             A sentence for the tooltip, or instead of limits where there are none.
         stable
             What is written before the only limit.
+        best
+            The best learning rate γ*, below the first limit, where it is known and to be marked.
         """
         finite = [(rate, name) for rate, name in limits if math.isfinite(rate) and rate > 0]
         at = [100 * self.position(rate) for rate, _ in finite]
@@ -511,6 +517,8 @@ class RateField(SliderField):
             side = (
                 f"right:{100 - at[0]:.2f}%" if at[0] > 45 else f"left:{at[0]:.2f}%;padding-left:6px"
             )
+            if best is not None and at[0] > 45:
+                said = f"best γ* <b>{text.number(best, 3)}</b>, {said}"
             labels = f"<span style='{side}'>{said}&nbsp;</span>"
         else:
             labels = "".join(
@@ -518,6 +526,14 @@ class RateField(SliderField):
                 f"<b>{text.number(rate, 3)}</b></span>"
                 for i, (rate, name) in enumerate(finite)
             )
+        if best is not None:
+            place = 100 * self.position(best)
+            ticks += f"<u class=gdw-best style='left:{place:.2f}%'></u>"
+            if len(finite) != 1 or at[0] <= 45:
+                labels += (
+                    f"<span style='right:{100 - place:.2f}%;padding-right:10px'>"
+                    f"best γ* <b>{text.number(best, 3)}</b></span>"
+                )
         if not finite and note:
             labels = f"<span style='right:0'>{escape(note)}</span>"
         html = (

@@ -82,6 +82,7 @@ STYLE = """
 .gdw-bands i { position: absolute; top: 50%; height: 8px; margin-top: -4px; }
 .gdw-bands u { position: absolute; top: 0; bottom: 0; width: 2px; margin-left: -1px;
   background: var(--gdw-ink); }
+.gdw-bands .gdw-best { width: 0; background: none; border-left: 2px dotted var(--gdw-ink); }
 .gdw-stable { background: #cfe3f7; } .gdw-between { background: #fde3cf; }
 .gdw-unstable { background: repeating-linear-gradient(-45deg, #c5cad3 0 4px, transparent 4px 8px); }
 .jp-mod-theme-dark .gdw-stable, [data-jp-theme-light="false"] .gdw-stable { background: #2b4a6b; }
@@ -117,6 +118,10 @@ STYLE = """
   white-space: pre; overflow-x: auto; margin: 0; }
 .gdw-paragraph { font-size: calc(14px * var(--gdw-size)); margin: 0 0 8px 0;
   line-height: calc(20px * var(--gdw-size)); max-width: 90ch; }
+.gdw-beside { position: relative; }
+.gdw-zoom { position: absolute; right: 0; bottom: 0; gap: 4px; }
+.gdwidgets .gdw-zoom .widget-button { min-width: 0; width: calc(32px * var(--gdw-size)); padding: 0;
+  height: calc(28px * var(--gdw-size)); line-height: calc(26px * var(--gdw-size)); }
 .gdwidgets .gdw-pictures { overflow: visible; }
 .gdwidgets .gdw-figure { position: relative; overflow: visible; }
 .gdwidgets .gdw-figure > .widget-html:has(.gdw-summary) { position: absolute; margin: 0;

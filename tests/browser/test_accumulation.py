@@ -81,7 +81,7 @@ def test_play_steps_and_pause(lab, opened):
     for _ in range(12):
         opened.button(FORWARD).click(delay=0)
     expect(opened.counter).to_have_text(opened.at_step(10))
-    expect(opened.root.locator(".gda")).to_contain_text("after the loop")
+    expect(opened.root.locator(".gda")).to_contain_text("final loss")
     opened.button(RESET).click()
     expect(opened.counter).to_have_text(opened.at_step(0))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from ipywidgets import HTML, HBox, Layout, VBox, Widget
+from ipywidgets import HTML, HBox, Layout, Widget
 from traitlets import Unicode, observe
 
 from gdwidgets.core import Descent, checks
@@ -175,6 +175,16 @@ class AccumulationComparer(DescentExplorer):
     )
     """Whether the run of momentum with β = 1 is drawn over the curve."""
 
+    mark_best = Setting(
+        False,
+        checks.boolean,
+        label="Mark the best rate",
+        help="Write the best learning rate γ* = 1/λ of the loop that clears on the track",
+        control=Switch(),
+        view=True,
+    )
+    """Whether the learning rate with which the loop that clears needs one update is marked."""
+
     loss_log = logarithmic_axis("loss axis", "Scale of the loss axis")
     """Whether the loss is drawn on a logarithmic axis."""
 
@@ -293,10 +303,11 @@ class AccumulationComparer(DescentExplorer):
         """Make the valley, the curve of a parameter, and the loss."""
         click = self.handler(lambda point: setattr(self, "start", point))
         self.map = Plane(HEIGHT, click, self.handler(self.drag), names=("a", "b"))
-        self.curve = Curves(HEIGHT, title="a", log=False)
-        self.loss_plot = Curves(HEIGHT)
+        read_out = self.handler(lambda _, step: self.seek(step))
+        self.curve = Curves(HEIGHT, title="a", log=False, on_click=read_out)
+        self.loss_plot = Curves(HEIGHT, on_click=read_out)
         self.summaries = [HTML() for _ in self._plots]
-        boxes = [
+        self.boxes = [
             HBox([plot.figure, said], layout=Layout(flex=flex, min_width="200px"))
             for plot, said, flex in zip(
                 self._plots,
@@ -305,9 +316,9 @@ class AccumulationComparer(DescentExplorer):
                 strict=True,
             )
         ]
-        for box in boxes:
+        for box in self.boxes:
             box.add_class("gdw-figure")
-        return HBox(boxes)
+        return HBox(self.boxes)
 
     @property
     def _plots(self) -> tuple[Plane, Curves, Curves]:
@@ -340,7 +351,7 @@ class AccumulationComparer(DescentExplorer):
         return [first, Part("Why", html=self._why_html, widgets=self._build_why), *rest]
 
     def _build_why(self) -> Widget:
-        return VBox([self.form.field("momentum").widget])
+        return self.form.row("momentum", "mark_best")
 
     def _why_html(self) -> str:
         return text.html_paragraphs(
@@ -360,6 +371,7 @@ class AccumulationComparer(DescentExplorer):
         """Make the figures ``scale`` times as large as they normally are."""
         for plot in self._plots:
             plot.set_size(scale)
+        self.boxes[0].layout.flex = f"0 1 {round(HEIGHT * scale)}px"
 
     def drag(self, lane: int, point: Point, released: bool = True) -> None:
         """Move the start while it is dragged; one that does not fit stays where it was."""
@@ -455,7 +467,7 @@ class AccumulationComparer(DescentExplorer):
         if self._curve_shows != (self.parameter, self.momentum):
             self._show_curve()
         batch = self.micro_batches is not None
-        for name in ("clear_every", "x", "y", "momentum"):
+        for name in ("clear_every", "x", "y", "momentum", "mark_best"):
             self.form.field(name).enable(on=not batch)
 
     def draw(self, k: int, *, full: bool) -> None:
@@ -486,6 +498,7 @@ class AccumulationComparer(DescentExplorer):
                 field.show_limits(
                     [(2 / curvature, "2/λ"), (4 / curvature, "4/λ")],
                     "2/λ: with clearing it diverges beyond; 4/λ: without clearing as well",
+                    best=1 / curvature if self.mark_best else None,
                 )
             else:
                 field.show_limits([(2 / curvature, "2/λ")], "2/λ: both ways diverge beyond")
@@ -508,7 +521,7 @@ class AccumulationComparer(DescentExplorer):
                 ending = f"diverged at update {last + 1:,}"
             elif last == self.max_steps and not at.line and at.loss is not None:
                 loss = text.fixed(float(self.losses()[last, lane]), 6)
-                ending = f"after the loop: loss = {loss}"
+                ending = f"final loss = {loss}"
             sides.append((loop, at, ending))
         html = panel.panel(sides, self.shown, self._expected)
         if self.loops.value != html:

@@ -16,20 +16,24 @@ from gdwidgets.ui.plots import palette
 
 NAMES = ("a", "b")
 
+NO_GRAD = "with torch.no_grad():"
+"""The line beside which stands what the update makes of the parameter."""
+
 STYLE = """
 .gda { display: grid; gap: 8px 24px; margin: 0 0 8px 0;
-  grid-template-columns: repeat(auto-fit, minmax(min(360px * var(--gdw-size), 100%), 1fr)); }
-.gda > section { border-top: 4px solid var(--c); min-width: 0; }
-.gda h5 { margin: 0; font-size: calc(15px * var(--gdw-size)); font-weight: 700; display: flex;
-  line-height: calc(28px * var(--gdw-size)); justify-content: space-between; gap: 8px;
-  white-space: nowrap; color: var(--t); }
-.gda h5 .gda-w { font-weight: 400; }
+  grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); }
+.gda > section { border-top: 4px solid var(--c); min-width: 0; container-type: inline-size; }
+.gda h5 { margin: 0; font-weight: 700; display: flex; justify-content: space-between; gap: 8px;
+  font-size: min(calc(15px * var(--gdw-size)), 3.6cqi);
+  line-height: calc(24px * var(--gdw-size)); white-space: nowrap; color: var(--t); }
 .gda h5 span + span { color: var(--gdw-ink); font-variant-numeric: tabular-nums; }
 .gda pre { margin: 0; background: none; color: var(--gdw-ink); overflow: hidden;
-  font: calc(14px * var(--gdw-size))/calc(20px * var(--gdw-size))
-  var(--jp-code-font-family, monospace); }
+  font: clamp(13px, calc((100cqi - 10px) / var(--n) * 1.64), calc(14px * var(--gdw-size)))/calc(20px
+  * var(--gdw-size)) var(--jp-code-font-family, monospace); }
 .gda pre div { padding: 0 0 0 4px; border-left: 4px solid transparent; white-space: pre;
   height: calc(20px * var(--gdw-size)); box-sizing: border-box; }
+.gda pre span { float: right; font-variant-numeric: tabular-nums;
+  font-family: var(--jp-ui-font-family, system-ui, sans-serif); }
 .gda pre .on { border-left-color: var(--gdw-blue); background: var(--gdw-blue-pale);
   font-weight: 600; }
 .gda pre .no { display: inline-block; border: 2px solid var(--c); border-radius: 4px;
@@ -52,7 +56,18 @@ STYLE = """
   var(--jp-code-font-family, monospace); }
 .gda-t mark { background: var(--gdw-blue-pale); color: inherit; }
 """
-"""Style sheet of the loops and the step tables; ``--c`` is the lane's colour."""
+"""Style sheet of the loops and the step tables.
+
+``--c`` is the lane's colour, ``--n`` the characters in a line of code: all of it stands in its
+section, in large text too, however narrow the cell is.
+"""
+
+COLUMNS = 8
+"""In strides of so many characters code gets smaller where a line is long."""
+
+
+Line = tuple[str, str, str]
+"""A line of code, which of ``LINES`` it is, and how the clearing stands."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +80,11 @@ class Loop:
     parts: int | None
     learning_rate: float
 
-    def code(self, at: Moment) -> list[tuple[str, str, str]]:
+    def code(self, at: Moment) -> list[Line]:
         """The loop's lines: text, which line of ``LINES`` it is, and how the clearing stands."""
         rate = f"{self.learning_rate:g}"
         update = [
-            ("with torch.no_grad():", "", ""),
+            (NO_GRAD, "", ""),
             (f"    a -= {rate} * a.grad;  b -= {rate} * b.grad", "update", ""),
         ]
         clear = "a.grad = b.grad = None"
@@ -80,9 +95,12 @@ class Loop:
                     ("loss.backward()", "backward", ""),
                 ]
             else:
+                part = f"{self.parts} parts"
+                if at.line in {"forward", "backward"}:
+                    part = f"part {at.step % self.parts + 1} of {self.parts}"
                 first = [
                     (f"loss = squares(part).sum() / {SAMPLES}", "forward", ""),
-                    (f"loss.backward()           # {self.parts} parts", "backward", ""),
+                    (f"loss.backward()           # {part}", "backward", ""),
                 ]
             return [*first, *update, (clear, "clear", "clears")]
         head = [
@@ -130,30 +148,36 @@ def panel(sides: Sequence[tuple[Loop, Moment, str]], shown: int, expected: float
         The gradient whose bar reaches from the middle to the edge, on both sides, as long as no
         larger one has to be shown.
     """
-    return f"<div class=gda>{''.join(_side(side, shown, expected) for side in sides)}</div>"
+    codes = [loop.code(at) for loop, at, _ in sides]
+    most = max(len(line) for code in codes for line, _, _ in code)
+    columns = max(44, math.ceil(most / COLUMNS) * COLUMNS)
+    made = [_side(*each, shown, expected) for each in zip(sides, codes, strict=True)]
+    return f"<div class=gda style='--n:{columns}'>{''.join(made)}</div>"
 
 
-def _side(side: tuple[Loop, Moment, str], shown: int, expected: float) -> str:
+def _side(
+    side: tuple[Loop, Moment, str], lines: Sequence[Line], shown: int, expected: float
+) -> str:
     loop, at, ending = side
     run = palette.run(loop.lane)
     scale = _scale(expected, (at.accumulated, at.step_grad, at.grad))
-    code = "".join(_line(*line, at.line) for line in loop.code(at))
-    where = "" if ending else _where(loop, at, shown)
+    where = "" if ending else _where(at, shown)
+    code = "".join(_line(*line, at.line, where if line[0] == NO_GRAD else "") for line in lines)
     loss = "" if at.loss is None else f"loss = {text.fixed(at.loss, 6)}"
     return (
         f"<section style='--c:{run.colour};--t:{run.text}'><h5><span>{run.glyph} "
-        f"{escape(loop.title)}</span><span class=gda-w>{escape(where)}</span>"
-        f"<span>{escape(ending or loss)}</span></h5>"
+        f"{escape(loop.title)}</span><span>{escape(ending or loss)}</span></h5>"
         f"<pre>{code}</pre><div class=gda-b>{_rows(loop, at, shown, scale)}</div></section>"
     )
 
 
-def _line(code: str, kind: str, clearing: str, running: str) -> str:
+def _line(code: str, kind: str, clearing: str, running: str, beside: str) -> str:
     classes = [clearing] if clearing else []
     if kind and kind == running and clearing != "no":
         classes.append("on")
     attribute = f" class='{' '.join(classes)}'" if classes else ""
-    return f"<div{attribute}>{escape(code)}</div>"
+    right = f"<span>{escape(beside)}</span>" if beside else ""
+    return f"<div{attribute}>{escape(code)}{right}</div>"
 
 
 def _rows(loop: Loop, at: Moment, shown: int, scale: float) -> str:
@@ -181,14 +205,12 @@ def _row(label: str, value: float | None, absent: str, bar: tuple[float, str, fl
     return f"<span>{label}</span><u>{fill}</u><tt>{text.fixed(value)}</tt>"
 
 
-def _where(loop: Loop, at: Moment, shown: int) -> str:
+def _where(at: Moment, shown: int) -> str:
     """The parameter, and what the update makes or has made of it."""
     name = NAMES[shown]
     if at.update is not None:
         before, after = (text.fixed(float(point[shown])) for point in at.update)
         return f"{name}: {before} → {after}"
-    if loop.parts is not None and loop.lane == 0 and at.line in {"forward", "backward"}:
-        return f"part {at.step % loop.parts + 1} of {loop.parts}"
     return f"{name} = {text.fixed(float(at.point[shown]))}"
 
 

@@ -109,7 +109,7 @@ KEY = (
     "<span><i style='background:{1.fill};border-color:{1.outline}'></i>does not</span>"
     "<span><i class=gdw-op style='background:{2.fill};border-color:{2.outline}'></i>"
     "operation</span><span>dashed: not tracked</span>"
-    "<span><b>∇</b> gradient of the result</span></div>"
+    "<span><b>∇</b> gradient</span></div>"
 ).format(LOOKS["tracked"], LOOKS["untracked"], LOOKS["operation"])
 
 INSIDE = "#14171D"

@@ -14,6 +14,7 @@ from ipywidgets import HTML, Dropdown, HBox, Layout, VBox, Widget
 from gdwidgets.core import RULES, SURFACES, BasinMap, Descent, Surface, as_rule, checks, tables
 from gdwidgets.core.analysis.endings import End, ending
 from gdwidgets.core.analysis.quadratic import Quadratic, quadratic
+from gdwidgets.core.rules.momentum import Momentum, Nesterov
 from gdwidgets.core.scripts.descent import descent_script
 from gdwidgets.explorers.surface import text as words
 from gdwidgets.explorers.surface import why
@@ -74,6 +75,12 @@ REST = 0.15
 
 SLICE = 0.010
 """Seconds of computing between which cells and messages get their turn."""
+
+MOST_ZOOM = 1024.0
+"""How many times as large as the whole a part of the map is shown at most: float32 ends there."""
+
+ON_PATH = 5.0
+"""How near to a path a click reads it out instead of setting the start, in pixels."""
 
 OWN = "your own function"
 
@@ -237,6 +244,27 @@ class SurfaceExplorer(DescentExplorer):
     )
     """Whether the predicted loss is drawn where the surface is a quadratic."""
 
+    velocity = Setting(
+        False,
+        checks.boolean,
+        label="Gradient and velocity",
+        help="With momentum, draw what the gradient and what the velocity add to the next update",
+        control=Switch(),
+        view=True,
+    )
+    """Whether an update of momentum is drawn with its parts: what its gradient makes, and what its
+    velocity adds."""
+
+    mark_best = Setting(
+        False,
+        checks.boolean,
+        label="Mark the best rate",
+        help="On a quadratic, write the best learning rate γ* of plain descent on the track",
+        control=Switch(),
+        view=True,
+    )
+    """Whether the best learning rate is marked on the track where the surface is a quadratic."""
+
     def __init__(
         self,
         surface: str | Surface | Callable[..., torch.Tensor] = "himmelblau",
@@ -256,6 +284,8 @@ class SurfaceExplorer(DescentExplorer):
         self._looking: asyncio.Task[None] | None = None
         self.sharpness_plot: Curves | None = None
         self._sharpness_of: tuple[Any, ...] | None = None
+        self._read: tuple[Descent, int, int] | None = None
+        self._parts_drawn: int | None = None
         super().__init__(surface=chosen, **(defaults(chosen) | settings))
 
     # -- settings ----------------------------------------------------------------------------
@@ -433,17 +463,29 @@ class SurfaceExplorer(DescentExplorer):
 
     def build_picture(self) -> Widget:
         """Make the map and the loss plot."""
-        click = self.handler(lambda point: setattr(self, "start", point))
-        self.map = Plane(HEIGHT, click, self.handler(self.drag), bar=True)
-        self.loss_plot = Curves(HEIGHT, on_click=self.handler(self._read_out))
+        self.map = Plane(HEIGHT, self.handler(self.click), self.handler(self.drag), bar=True)
+        self.loss_plot = Curves(HEIGHT, on_click=self.handler(self.read_out))
         self.basin_finder = Basins(self._loop, self._show_basins, self._no_basins)
         self.basin_key = HTML(layout=Layout(display="none", width="100%"))
         self.summaries = [HTML(), HTML()]
         assert self.map.bar is not None  # noqa: S101 - it was asked for
+        self.zoom_buttons = HBox(
+            [
+                button("", "Zoom in on the present point", "search-plus"),
+                button("", "Zoom out", "search-minus"),
+                button("", "Show the whole map", "expand"),
+            ]
+        )
+        self.zoom_buttons.add_class("gdw-zoom")
+        for made, method in zip(
+            self.zoom_buttons.children, (self.zoom_in, self.zoom_out, self.zoom_whole), strict=True
+        ):
+            self.bind_button(made, method)
         self._beside = VBox(
-            [self.map.bar, self.basin_key, self.basin_finder.progress],
+            [self.map.bar, self.basin_key, self.basin_finder.progress, self.zoom_buttons],
             layout=Layout(flex=f"0 0 {BESIDE}px", overflow="hidden"),
         )
+        self._beside.add_class("gdw-beside")
         left = HBox(
             [self.map.figure, self._beside, self.summaries[0]],
             layout=Layout(flex=f"0 1 {HEIGHT + BESIDE}px", min_width="280px"),
@@ -489,7 +531,12 @@ class SurfaceExplorer(DescentExplorer):
         self.sharpness_plot = Curves(SHARPNESS_HEIGHT, title="sharpness λ along the path", log=True)
         self.sharpness_plot.set_size(LARGE if self.size == "large" else 1.0)
         return VBox(
-            [row(self.form.field("theory").widget), self.sharpness_plot.figure],
+            [
+                row(
+                    *(self.form.field(name).widget for name in ("theory", "mark_best", "velocity"))
+                ),
+                self.sharpness_plot.figure,
+            ],
             layout=Layout(width="100%", grid_gap="8px"),
         )
 
@@ -497,7 +544,9 @@ class SurfaceExplorer(DescentExplorer):
         k = int(lane_steps(self.descent, self.drawn)[self.lane])
         self._draw_sharpness(k)
         found = self.quadratic
-        self.form.field("theory").enable(on=found is not None)
+        for name in ("theory", "mark_best"):
+            self.form.field(name).enable(on=found is not None)
+        self.form.field("velocity").enable(on=self._has_velocity)
         return text.html_paragraphs(why.paragraphs(self.descent, self.lane, k, self.surface, found))
 
     @property
@@ -555,8 +604,45 @@ class SurfaceExplorer(DescentExplorer):
             if released:
                 self.map.put_starts()
 
-    def _read_out(self, lane: int, step: int) -> None:
+    def click(self, point: Point) -> None:
+        """Do what a click on the map does: set the start, or read out a path that is there."""
+        found = self.map.nearest(point, ON_PATH)
+        if found is None:
+            self.start = point
+        else:
+            self.read_out(*found)
+
+    def read_out(self, lane: int, step: int) -> None:
+        """Go to a step and say its parameters, loss and gradient: what a click on a curve does."""
+        lane = checks.integer(lane, "lane", 0, self.all_lanes.lanes - 1)
         self.seek(step)
+        if lane != self.own_lane:
+            self._read = self.descent, lane, self.step
+        self.redraw(full=True)
+
+    # -- zoom --------------------------------------------------------------------------------
+
+    def zoom_in(self) -> None:
+        """Show the part of the map around the present point twice as large."""
+        k = int(lane_steps(self.descent, self.drawn)[self.lane])
+        if self.map.magnification < MOST_ZOOM:
+            u, v = self.descent.params[k, self.lane]
+            self.map.zoom(clamped(self.surface, (float(u), float(v))), 2.0)
+            self._zoomed()
+
+    def zoom_out(self) -> None:
+        """Show the part of the map that was seen before."""
+        self.map.zoom_out()
+        self._zoomed()
+
+    def zoom_whole(self) -> None:
+        """Show the whole map."""
+        self.map.zoom_whole()
+        self._zoomed()
+
+    def _zoomed(self) -> None:
+        self.redraw(full=True)
+        self._gate.stamp()
 
     # -- drawing -----------------------------------------------------------------------------
 
@@ -578,8 +664,13 @@ class SurfaceExplorer(DescentExplorer):
         descent, floor = self.all_lanes, loss_floor(self.surface)
         self._drawn_theory = self._theory()
         names, runs = self.with_own(self.lane_names), self.lane_runs
+        self._parts_drawn = self.lane if self.velocity and self._has_velocity else None
         self.map.show_run(
-            lambda: descent.params, names=names, last=lambda: descent.last_step, runs=runs
+            lambda: descent.params,
+            names=names,
+            last=lambda: descent.last_step,
+            runs=runs,
+            parts=self._parts_drawn,
         )
         self.loss_plot.show_run(
             lambda: descent.loss - np.float32(floor),
@@ -607,9 +698,18 @@ class SurfaceExplorer(DescentExplorer):
             if plot.future != self.future:
                 plot.show_future(self.future)
         self._show_chooser()
-        if (self._theory() is None) != (self._drawn_theory is None):
+        arrows = self.velocity and self._has_velocity
+        if (self._theory() is None, arrows) != (
+            self._drawn_theory is None,
+            self._parts_drawn is not None,
+        ):
             self.show_recording()
         self._refresh_basins()
+
+    @property
+    def _has_velocity(self) -> bool:
+        """Whether the rule of the present lane keeps a velocity."""
+        return isinstance(words.rule_of(self.descent.rule, self.lane), (Momentum, Nesterov))
 
     def _theory(self) -> tuple[Any, Any] | None:
         """Steps and predicted losses of plain descent, where they are wanted and known."""
@@ -624,7 +724,10 @@ class SurfaceExplorer(DescentExplorer):
             self.compute(min(k + 1, self.max_steps), 0.05)  # for the next update's arrow
         except Exception as problem:  # noqa: BLE001 - a function of the student's may raise anything
             self.show_problem(problem)
-        self.map.draw(k, full=full)
+        parts = None
+        if self._parts_drawn is not None:
+            parts = words.update_parts(self.descent, self._parts_drawn, k)
+        self.map.draw(k, full=full, parts=parts)
         self.loss_plot.draw(k, full=full)
         if full:
             self.write_summaries((self.map.summary(k), self.loss_plot.summary(k)))
@@ -645,10 +748,21 @@ class SurfaceExplorer(DescentExplorer):
             return
         at = self.descent.params[lane_steps(self.descent, k)[self.lane], self.lane]
         limit, note = words.limit_at(self.surface, at)
-        field.show_limits([(limit, "stable here below")] if limit is not None else [], note)
+        found = self.quadratic if self.mark_best and limit is not None else None
+        field.show_limits(
+            [(limit, "stable here below")] if limit is not None else [],
+            note,
+            best=None if found is None else found.best_rate,
+        )
 
     def sentence(self, k: int) -> str:
-        """Say in words what is seen with the cursor at ``k``."""
+        """Say in words what is seen with the cursor at ``k``, or what was read out there."""
+        if self._read is not None:
+            descent, lane, step = self._read
+            if descent is self.descent and step == k and not self.playing:
+                name = self.lane_names[lane] if descent.lanes > 1 else ""
+                return words.reading(descent, lane, k, self.surface, name)
+            self._read = None
         return words.sentence(
             self.descent,
             self.lane,
@@ -768,12 +882,15 @@ class SurfaceExplorer(DescentExplorer):
     def _print(self, figure: Any) -> None:
         descent, surface, k = self.all_lanes, self.surface, self.drawn
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
-        u, v, z = surface.grid(201)
+        bounds = self.map.window
+        u, v = (np.linspace(*ends, 201, dtype=np.float32) for ends in bounds)
+        grid = np.stack([np.tile(u, 201), np.repeat(v, 201)], axis=-1)
+        z = np.asarray(surface.values(grid)).reshape(201, 201)
         shade = Shade(z, least_value(surface))
         printed.plane(
             left,
             shade.colours(z),
-            surface.bounds,
+            bounds,
             descent.params,
             descent.last_step,
             k=k,

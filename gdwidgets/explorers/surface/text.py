@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gdwidgets.core import Descent, Rule, Surface
 from gdwidgets.core.analysis.curvature import rate_limits
 from gdwidgets.core.analysis.endings import End
-from gdwidgets.core.rules.momentum import GradientDescent
+from gdwidgets.core.rules.momentum import GradientDescent, Momentum, Nesterov
 from gdwidgets.core.rules.schedules import ConstantRate
 from gdwidgets.core.rules.wrappers import PerLane
 from gdwidgets.ui import text
@@ -123,6 +123,42 @@ def sentence(
     if outcome == "max_steps" and end is not None:
         return f"{where} {ending(surface, descent, lane, at, end)}"
     return f"{where} {motion(descent, lane, at)}{near}"
+
+
+def reading(descent: Descent, lane: int, k: int, surface: Surface, name: str = "") -> str:
+    """What is read out of a lane at step ``k``: parameters, loss, gradient and its length."""
+    at = int(lane_steps(descent, k)[lane])
+    one, two = surface.parameter_names
+    u, v = (text.fixed(float(x)) for x in descent.params[at, lane])
+    gradient = descent.step_grad[at, lane].astype(np.float64)
+    g, h = (text.fixed(float(x)) for x in gradient)
+    length = text.number(float(np.hypot(*gradient)))
+    loss = text.number(float(descent.loss[at, lane]))
+    of = f", {name}" if name else ""
+    return (
+        f"Step {at:,}{of}, read out: **{one} = {u}, {two} = {v}, loss = {loss}**, gradient: "
+        f"**∂loss/∂{one} = {g}, ∂loss/∂{two} = {h}**, {length} long."
+    )
+
+
+def update_parts(descent: Descent, lane: int, k: int) -> NDArray[np.float64] | None:
+    """What makes a lane's next update at step ``k``: (2, 2), by the gradient and by the velocity.
+
+    With momentum m ← β m + g, the update −γ m is −γ g and what the velocity from before adds;
+    Nesterov's −γ (g + β m) is −γ (1 + β) g and that. Zeros where no update follows; ``None`` for
+    rules without a velocity.
+    """
+    rule = rule_of(descent.rule, lane)
+    if not isinstance(rule, (Momentum, Nesterov)):
+        return None
+    at = int(lane_steps(descent, k)[lane])
+    if at >= min(int(descent.last_step[lane]), descent.recorded):
+        return np.zeros((2, 2))
+    here, after = descent.params[at : at + 2, lane].astype(np.float64)
+    gradient = descent.grad[at, lane] + rule.weight_decay * here
+    times = 1 + rule.beta if isinstance(rule, Nesterov) else 1.0
+    own = -float(descent.rate_at(at)[lane]) * times * gradient
+    return np.stack([own, after - here - own])
 
 
 def _near(surface: Surface, descent: Descent, lane: int, at: int) -> str:

@@ -31,7 +31,7 @@ NARROW = 160.0
 """Width of the plot area of a figure of 300 pixels."""
 
 MOST_LEAVERS = 3
-"""Lines about lanes that leave the plot."""
+"""Lanes that are named where they leave the plot; of more the number is told."""
 
 LIVE_BYTES = 800
 """Of the lines in a frame of a run that grows as it is drawn."""
@@ -376,9 +376,7 @@ class Curves(Frame):
         self._take()
         self._laid_out = max(len(lane.values) for lane in self._lanes)
         gone = self._gone = leaving(self._lanes, log=self.log)
-        rows = min(sum(left is not None for left in gone), MOST_LEAVERS)
-        over = self.pixels(10 + (18 * (rows - 1) + 8 if rows else 0))
-        room = (self.pixels(9), over)
+        room = (self.pixels(9), self.pixels(10))
         span = log_values if self.log else linear_values
         theory = [] if self._band is None else [*self._band[1], *self._band[2]]
         levels = [value for value, _ in self._level_list] + [float(v) for v in theory]
@@ -479,29 +477,30 @@ class Curves(Frame):
         )
 
     def _show_leavers(self, lanes: tuple[int, ...]) -> None:
-        """Say at the upper edge which lanes leave the plot, and when."""
+        """Say beside the title which lanes leave the plot, and when: no curve comes there."""
         self._leaving = lanes
-        texts = []
-        for lane in lanes:
-            run, name = self._runs[lane], self._names[lane]
-            tag = labels.shortened(f"{run.glyph} {name}", 130.0)
-            diverges = self._lanes[lane].broken is not None
-            says = "diverges at" if diverges else "above the plot from"
-            texts.append(f"{tag} {says} {self.axis_x.label or 'step'} {self._gone[lane]:,}")
-        if len(texts) > MOST_LEAVERS:
-            more = len(texts) - MOST_LEAVERS + 1
-            texts = [*texts[: MOST_LEAVERS - 1], f"{more} more leave the plot"]
-        shown = lanes[: len(texts)]
-        # Beside the title, and below the first of them.
-        beside = labels.width(self.title, 14.0) if len(self.title) < 12 else 0.0
-        first = 14 if beside else -10
+        unit, one = self.axis_x.label or "step", len(lanes) == 1
+        tags = [
+            labels.shortened(f"{self._runs[lane].glyph} {self._names[lane]}", 110 if one else 80)
+            for lane in lanes[:MOST_LEAVERS]
+        ]
+        text, colour = "", palette.INK
+        if one:
+            diverges = self._lanes[lanes[0]].broken is not None
+            text = f"{tags[0]} {'diverges' if diverges else 'leaves'} at {unit} "
+            text += f"{self._gone[lanes[0]]:,}"
+            colour = self._runs[lanes[0]].text
+        elif lanes:
+            when = [f"{tag} {self._gone[lane]:,}" for tag, lane in zip(tags, lanes, strict=False)]
+            more = len(lanes) - len(when)
+            text = f"leave at {unit}: {', '.join(when)}{f' and {more} more' if more else ''}"
         self.put_texts(
             self.leavers,
-            [0.0] * len(texts),
-            [1 + self.pixels(first - 18 * i) for i, _ in enumerate(texts)],
-            texts,
-            x_offset=round(self.size * (beside + 16)),
-            colors=[self._runs[lane].text for lane in shown] or [palette.INK],
+            [0.0] * bool(text),
+            [1 + self.pixels(14)] * bool(text),
+            [text] * bool(text),
+            x_offset=round(self.size * (labels.width(self.title, 12.0) + 14)),
+            colors=[colour],
         )
 
     def _exit(self, lane: int) -> tuple[float, float]:

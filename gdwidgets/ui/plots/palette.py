@@ -90,6 +90,9 @@ GHOST = "#6B7280"
 HALO = "#FFFFFE"
 """A line under a path, wider than it: the style sheet knows it by this colour."""
 
+GRADIENT, VELOCITY = "#1B1F26", "#8A005C"
+"""Arrows of what makes an update: what its gradient makes, and what its velocity adds."""
+
 OUTLINE = "#FFFFFD"
 """The thin outline of a marker."""
 

@@ -48,6 +48,9 @@ MARKER = 7.0
 HEAD = 9.0
 """Length of an arrow's head, in pixels."""
 
+PARTS = (("gradient", palette.GRADIENT), ("velocity", palette.VELOCITY))
+"""What makes an update of momentum: names and colours of their arrows."""
+
 Point = tuple[float, float]
 Series = NDArray[Any] | Callable[[], NDArray[Any]]
 """Points (n, L, 2) of n records and L lanes, or what gives those recorded so far."""
@@ -96,6 +99,7 @@ class Plane(Frame):
     _pieces: int = 1
     _width: int = 17
     _halos: bool = True
+    _parts_of: int | None = None
 
     def __init__(
         self,
@@ -134,6 +138,7 @@ class Plane(Frame):
         )
         self.past = self.lines(stroke_width=3)
         self.moving = self.lines(stroke_width=3, fill="inside")
+        self.part_names = self.texts(align="middle")
         self.letters = self.texts(colors=[palette.GHOST], align="middle")
         self.titles = self.texts(colors=[palette.TITLE], font_weight="normal", align="middle")
         self.upright = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
@@ -163,6 +168,7 @@ class Plane(Frame):
                 self.coming,
                 self.past,
                 self.moving,
+                self.part_names,
                 self.letters,
                 self.titles,
                 self.upright,
@@ -198,6 +204,7 @@ class Plane(Frame):
         self._inside: list[NDArray[np.int32]] = []
         self._markers: list[NDArray[np.float64]] = []
         self._put = self._starts
+        self._parts: tuple[int, NDArray[np.float64]] = (-1, np.zeros((len(PARTS), 2)))
         self._resize()
 
     # -- the ground --------------------------------------------------------------------------
@@ -278,6 +285,23 @@ class Plane(Frame):
             self._show_window(self._zooms.pop())
             self.draw(self._k, full=True)
 
+    def zoom_whole(self) -> None:
+        """Show the whole surface again; `draw` is called."""
+        del self._zooms[1:]
+        self.zoom_out()
+
+    @property
+    def window(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """(low, high) of either parameter, of the part of the map that is seen."""
+        (u0, u1), (v0, v1) = self._window.tolist()
+        return (u0, u1), (v0, v1)
+
+    @property
+    def magnification(self) -> float:
+        """How many times as large as the whole surface the part is that is seen."""
+        whole, part = (np.ptp(ends[0]) for ends in (self._bounds, self._window))
+        return float(whole / part)
+
     @property
     def zoomed(self) -> bool:
         """Whether only a part of the map is seen."""
@@ -309,6 +333,7 @@ class Plane(Frame):
         last: ArrayLike | Callable[[], NDArray[Any]] | None = None,
         runs: Sequence[int] | None = None,
         factor: float | None = None,
+        parts: int | None = None,
     ) -> None:
         """Show another run; `draw` must follow.
 
@@ -326,6 +351,8 @@ class Plane(Frame):
         factor
             How many times longer than the next update its arrow is drawn; without it, a round
             number that follows from the surface and the starts alone.
+        parts
+            The lane beside whose next update `draw` shows the parts that make it.
         """
         self._read = params if callable(params) else lambda: params
         if last is None or callable(last):
@@ -339,7 +366,8 @@ class Plane(Frame):
         self._starts = np.asarray(self._read()[0], np.float64)
         self.factor = self._arrow_factor() if factor is None else float(factor)
         halos = lanes <= MOST_HALOS
-        rows = lanes * (3 if halos else 2)
+        self._parts_of = parts
+        rows = lanes * (3 if halos else 2) + (0 if parts is None else 2 * len(PARTS))
         # A marker has up to 17 corners; an arrow takes five points of a row.
         self._width = int(np.clip(FRAME_BYTES // (4 * rows), 17, 40))
         self._halos = halos
@@ -370,7 +398,14 @@ class Plane(Frame):
         self._ghosts = [(np.asarray(points, np.float64), letter) for points, letter in ghosts]
         self._draw_ghosts()
 
-    def draw(self, k: int, *, full: bool = False, updates: ArrayLike | None = None) -> None:
+    def draw(
+        self,
+        k: int,
+        *,
+        full: bool = False,
+        updates: ArrayLike | None = None,
+        parts: ArrayLike | None = None,
+    ) -> None:
         """Draw the run with the cursor at step ``k``: at most two messages, unless ``full``.
 
         Parameters
@@ -381,6 +416,9 @@ class Plane(Frame):
             Send what was recorded since at full resolution: on pause.
         updates
             The next update of each lane (L, 2), where it is not the next record's.
+        parts
+            What makes the next update of the lane that `show_run` was told (2, 2): what its
+            gradient makes, and what its velocity adds. Kept for `draw`s that do not tell it.
         """
         self._k = int(k)
         if not self._trails:
@@ -411,6 +449,7 @@ class Plane(Frame):
                 update = np.zeros(2)
             lines.append(np.concatenate((tail, self._arrow(params[step, lane], update))))
             markers.append(place + self._markers[lane])
+        arrows = self._part_arrows(params, last, parts, full=full)
         if self._halos:
             count = len(self._trails) * self._pieces
             shown = [row for piece in shown for row in (piece, count + piece)]
@@ -419,10 +458,72 @@ class Plane(Frame):
         subset = [*shown, 2 * max(1, self._pieces) * len(self._trails)]
         if self.past.curves_subset != subset:
             self.past.curves_subset = subset
-        rows = trail.filled([*(lines if self._halos else []), *lines, *markers], self._width)
+        lines = [*(lines if self._halos else []), *lines, *arrows, *arrows]
+        rows = trail.filled([*lines, *markers], self._width)
         limit = 32767
         rows = np.clip(np.nan_to_num(rows), -limit, limit).round().astype(np.int16)
         write(self.moving, x=rows[:, :, 0], y=rows[:, :, 1])
+
+    def _part_arrows(
+        self, params: NDArray[Any], last: NDArray[np.int64], parts: ArrayLike | None, *, full: bool
+    ) -> list[NDArray[np.float64]]:
+        """The arrows of what makes the next update, with their names while nothing plays."""
+        lane = self._parts_of
+        if lane is None:
+            return []
+        step = int(min(self._k, last[lane]))
+        if parts is not None:
+            self._parts = step, np.asarray(parts, np.float64)
+        at, vectors = self._parts
+        point = params[step, lane]
+        known = vectors if at == step else np.zeros((len(PARTS), 2))
+        arrows = [self._arrow(point, vector) for vector in known]
+        drawn = [i for i, arrow in enumerate(arrows) if len(arrow)] if full else []
+        away = 11 * self.size * SIDE / self.plot_height
+        tips = [arrows[i][1] + away * _direction(arrows[i]) for i in drawn]
+        shown = [i for i, tip in zip(drawn, tips, strict=True) if on_map(tip)]
+        if shown or self.part_names.visible:
+            tips = [tip for tip in tips if on_map(tip)]
+            self.put_texts(
+                self.part_names,
+                [tip[0] for tip in tips],
+                [tip[1] for tip in tips],
+                [PARTS[i][0] for i in shown],
+                colors=[PARTS[i][1] for i in shown] or [palette.INK],
+            )
+        # Where there is no arrow, its row is the point itself.
+        none = self.to_map(point[None])
+        return [arrow if len(arrow) else none for arrow in arrows]
+
+    def nearest(self, point: Point, pixels: float) -> tuple[int, int] | None:
+        """The lane and step of the path behind the cursor at a point, or none so near.
+
+        Parameters
+        ----------
+        point
+            In the plane's units.
+        pixels
+            How far the path may be from it, at size 1.
+        """
+        params = self._read()
+        last = self._lasts(len(params) - 1)
+        place = self.to_map(point)
+        most = pixels * self.size * SIDE / self.plot_height
+        best: tuple[float, int, int] | None = None
+        for lane in range(len(self._trails)):
+            path = self.to_map(params[: int(min(self._k, last[lane])) + 1, lane])
+            if len(path) < 2:
+                continue
+            with np.errstate(invalid="ignore", over="ignore"):
+                ahead = path[1:] - path[:-1]
+                length = np.maximum((ahead**2).sum(1), 1e-12)
+                along = np.clip(((place - path[:-1]) * ahead).sum(1) / length, 0.0, 1.0)
+                away = np.hypot(*(path[:-1] + along[:, None] * ahead - place).T)
+            away = np.nan_to_num(away, nan=np.inf)
+            near = int(away.argmin())
+            if away[near] <= most and (best is None or away[near] < best[0]):
+                best = float(away[near]), lane, near + int(along[near] > 0.5)
+        return None if best is None else best[1:]
 
     def _exit(self, params: NDArray[Any], lane: int, step: int) -> NDArray[np.float64]:
         """Where a lane's path left the map last before a step (2,)."""
@@ -658,6 +759,8 @@ class Plane(Frame):
         colours = [run.colour for run in self._runs]
         halos = [palette.HALO] * len(colours) if self._halos else []
         lines = halos + colours
+        if self._parts_of is not None:
+            lines += [*([palette.HALO] * len(PARTS)), *(colour for _, colour in PARTS)]
         write(
             self.moving,
             colors=[*lines, *([palette.OUTLINE] * len(colours))],
@@ -726,6 +829,7 @@ class Plane(Frame):
             mark.stroke_width = width * size
         for text, height in (
             (self.numbers, 13),
+            (self.part_names, 13),
             (self.letters, 13),
             (self.titles, 14),
             (self.upright, 14),
@@ -760,6 +864,13 @@ def basin_picture(
         dots = (rows % 6 < 3) & (columns % 6 < 3) & (fine_labels == oscillating)
         rgba[dots] = [*palette.rgb(palette.DIVERGED), 235]
     return rgba
+
+
+def _direction(arrow: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The direction (2,) of an arrow (5, 2), of length 1."""
+    shaft = arrow[1] - arrow[0]
+    unit: NDArray[np.float64] = shaft / np.linalg.norm(shaft)
+    return unit
 
 
 def on_map(place: NDArray[np.float64]) -> bool:

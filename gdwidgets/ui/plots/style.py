@@ -75,6 +75,9 @@ STYLE = "\n".join(
   {PLOT}.gdw-even .axis[text-anchor="middle"] .tick:nth-of-type(even) {{ display: none; }}
   {PLOT}.gdw-last .axis[text-anchor="middle"] .tick:nth-last-of-type(2) {{ display: none; }}
 }}
+@container (max-width: 360px) {{
+  .gdw-large .gdw-plot .axis[text-anchor="middle"] .tick:nth-of-type(even) {{ display: none; }}
+}}
 {CURVES} path.line{_filled(palette.PAPER)} {{ fill: {PAPER} !important;
   stroke: none !important; }}
 {CURVES} {_stroked(palette.GRID)} {{ stroke: var(--gdw-ink) !important; stroke-linecap: butt;
@@ -87,6 +90,8 @@ STYLE = "\n".join(
 {PLANE} {_stroked(palette.OUTLINE)} {{ stroke-width: 1.5px !important; }}
 {PLANE} text.label {{ stroke: none; }}
 {PLANE} text.label{_filled(palette.GHOST)} {{ fill: #374151 !important; stroke: #fff; }}
+{PLANE} text.label{_filled(palette.GRADIENT)}, {PLANE} text.label{_filled(palette.VELOCITY)} {{
+  stroke: #fff; }}
 {PLANE} text.label{_filled(palette.TITLE)} {{ fill: {TEXT} !important; }}
 .gdw-bar {{ position: relative; color: {FAINT_TEXT}; font-family: {FONT};
   font-size: calc(13px * var(--gdw-size, 1)); }}

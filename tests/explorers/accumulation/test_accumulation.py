@@ -140,7 +140,7 @@ def test_no_line_runs_after_the_end(explorer):
     # range(1, 11) is used up: no eleventh backward() has run, and the gradients are still there.
     assert marked(explorer) == []
     left, right = sides(explorer)
-    assert "after the loop: loss = 1.070119" in left
+    assert "final loss = 1.070119" in left
     assert "−4.5890" in left
     assert "<b>= a.grad</b></span><u></u><tt>None" in right
 
@@ -150,7 +150,7 @@ def test_after_the_loop_micro_batches_show_the_loss_of_the_whole_batch():
     explorer.run()
     batch = explorer.problem_descended.objective
     a, b = torch.tensor(explorer.descent.params[24, 1])
-    expected = f"after the loop: loss = {(a * batch.x + b - batch.y).square().mean():.6f}"
+    expected = f"final loss = {(a * batch.x + b - batch.y).square().mean():.6f}"
     assert explorer.loops.value.count(expected) == 2
     explorer.close()
 
