@@ -10,8 +10,9 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import re
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -27,7 +28,11 @@ UNBOUNDED = 2**62
 """The largest whole number anywhere; messages do not speak of it."""
 
 _LONGEST = 60
+_LONGEST_SAID = 120
 _FEW = 8
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+"""Where an object lies in memory, which tells nobody anything."""
 
 
 def integer(value: Any, name: str, low: int, high: int = UNBOUNDED) -> int:
@@ -38,7 +43,7 @@ def integer(value: Any, name: str, low: int, high: int = UNBOUNDED) -> int:
     number = _number(value)
     whole = None
     if isinstance(number, numbers.Integral):
-        whole = int(number)
+        whole = _int(number)
     elif number is not None and _float(number).is_integer():
         whole = int(_float(number))
     if whole is None or not low <= whole <= high:
@@ -101,24 +106,24 @@ def text(value: Any, name: str) -> str:
     """``value`` as a str."""
     if not isinstance(value, str):
         raise ValueError(f"{name} must be text, got {shown(value)}")
-    return str(value)
+    return str.__str__(value)  # what a subclass has made of str() does not matter
 
 
 def one_of(value: Any, name: str, accepted: Iterable[str]) -> str:
     """One of a set of names; the message names the nearest."""
     names = list(accepted)
-    if isinstance(value, str) and value in names:
-        return str(value)
+    if isinstance(value, str) and str.__str__(value) in names:
+        return str.__str__(value)
     known = ", ".join(map(repr, names))
     raise ValueError(f"{name} must be one of {known}, got {shown(value)}{nearest(value, names)}")
 
 
 def nearest(value: Any, names: Iterable[str]) -> str:
     """``"; did you mean 'adam'?"`` for the nearest of ``names``, or nothing where none is near."""
-    if not isinstance(value, str) or len(value) > _LONGEST:
+    if not isinstance(value, str) or len(str.__str__(value)) > _LONGEST:
         return ""
     by_case = {name.lower(): name for name in names}
-    found = difflib.get_close_matches(value.lower(), by_case, n=1, cutoff=0.4)
+    found = difflib.get_close_matches(str.__str__(value).lower(), by_case, n=1, cutoff=0.4)
     return f"; did you mean {by_case[found[0]]!r}?" if found else ""
 
 
@@ -173,6 +178,49 @@ def finite_float32(value: Any, name: str) -> torch.Tensor:
     return tensor
 
 
+def items(value: Any) -> Sequence[Any] | None:
+    """The items of a sequence or of a one-dimensional tensor or array; ``None`` for all others.
+
+    Text is none of these, nor is what cannot be read.
+    """
+    try:
+        if isinstance(value, (torch.Tensor, np.ndarray)):
+            return list(value) if value.ndim == 1 else None
+        if isinstance(value, (str, bytes, bytearray, memoryview)):
+            return None
+        if isinstance(value, range):
+            return value  # may be too long to be written out
+        return list(value) if isinstance(value, Sequence) else None
+    except Exception:  # noqa: BLE001 - containers of any making
+        return None
+
+
+def mapping(value: Any) -> dict[Any, Any] | None:
+    """A mapping as a new dict; ``None`` for all others, and for what cannot be read."""
+    try:
+        return dict(value) if isinstance(value, Mapping) else None
+    except Exception:  # noqa: BLE001 - containers of any making
+        return None
+
+
+def fits(value: Any, protocol: Any) -> bool:
+    """Whether an object, no class, has what a protocol asks for; not where that raises."""
+    try:
+        return not isinstance(value, type) and isinstance(value, protocol)
+    except Exception:  # noqa: BLE001 - a property of the user's may raise anything
+        return False
+
+
+def raised(error: BaseException) -> str:
+    """An exception of the user's as a message repeats it: its type and at most 120 characters."""
+    try:
+        said = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - an exception of the user's own making
+        said = ""
+    said = said if len(said) <= _LONGEST_SAID else said[: _LONGEST_SAID - 3] + "..."
+    return f"{type(error).__name__}: {said}"
+
+
 def shown(value: object) -> str:
     """``value`` as an error message shows it, in at most 60 characters.
 
@@ -183,7 +231,7 @@ def shown(value: object) -> str:
         shortened = _short(value, 2)
     except Exception:  # noqa: BLE001 - a repr of the user's may raise anything
         shortened = f"an object of type {type(value).__name__}"
-    shortened = shortened.replace("\n", " ")
+    shortened = _ADDRESS.sub("", shortened.replace("\n", " "))
     return shortened if len(shortened) <= _LONGEST else shortened[: _LONGEST - 3] + "..."
 
 
@@ -249,6 +297,14 @@ def _number(value: Any) -> numbers.Real | None:
     """``value``, or what it holds as its only item, where that is a real number; else ``None``."""
     item = _only_item(value)
     return None if isinstance(item, bool) or not isinstance(item, numbers.Real) else item
+
+
+def _int(number: numbers.Integral) -> int | None:
+    """A whole number as an int; ``None`` where it cannot be had."""
+    try:
+        return int(number)
+    except Exception:  # noqa: BLE001 - a number of the user's own making
+        return None
 
 
 def _float(number: numbers.Real) -> float:

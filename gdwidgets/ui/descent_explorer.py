@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ipywidgets import HTML, Widget
-from traitlets import Tuple, observe
+from traitlets import observe
 
 from gdwidgets.core import checks
 from gdwidgets.ui import text
@@ -16,7 +16,7 @@ from gdwidgets.ui.form import Whole, button, row
 from gdwidgets.ui.own_loop import NAME, Watching
 from gdwidgets.ui.playback.cursor import MOST_STEPS
 from gdwidgets.ui.runs import Run, run_table, to_dataframe
-from gdwidgets.ui.settings import Setting
+from gdwidgets.ui.settings import Checked, Setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +25,17 @@ MOST_PINS = 8
 
 FUTURE = 80_000
 """Records of all lanes together that are computed ahead of the cursor for the future's curve."""
+
+
+def as_pins(value: Any, name: str) -> tuple[Run, ...]:
+    """Runs that were pinned, at most eight."""
+    runs = checks.items(value)
+    if runs is None or len(runs) > MOST_PINS or not all(isinstance(run, Run) for run in runs):
+        raise ValueError(
+            f"{name} must be at most {MOST_PINS} runs that pin() has kept, "
+            f"got {checks.shown(value)}"
+        )
+    return tuple(runs)
 
 
 class DescentExplorer(Watching):
@@ -43,7 +54,7 @@ class DescentExplorer(Watching):
     )
     """Where the run ends, in updates: 1 to 1,000,000."""
 
-    pins = Tuple()
+    pins = Checked((), as_pins)
     """The runs that were pinned, oldest first."""
 
     summaries: list[HTML]

@@ -7,6 +7,7 @@ browser.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +17,7 @@ from typing import Any, ClassVar
 import bqplot as bq
 import ipywidgets
 from ipywidgets import HTML, Button, HBox, Layout, ToggleButton, VBox, Widget
-from traitlets import Any as AnyTrait
-from traitlets import observe
+from traitlets import observe, validate
 
 from gdwidgets.core import checks
 from gdwidgets.ui import text
@@ -32,7 +32,7 @@ from gdwidgets.ui.playback.player import Player
 from gdwidgets.ui.playback.transport import Transport
 from gdwidgets.ui.plots.figures import replaced_images
 from gdwidgets.ui.plots.style import STYLE as FIGURES
-from gdwidgets.ui.settings import Setting, same
+from gdwidgets.ui.settings import Checked, Setting, SettingError, same
 from gdwidgets.ui.situations import SENTENCE, Chips, Situations, as_situations
 from gdwidgets.ui.style import LARGE, STYLE
 
@@ -45,6 +45,20 @@ KINDS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 
 READING = 0.25
 """Seconds between two texts while a run plays: nobody reads faster."""
+
+
+def a_layout(value: Any) -> Layout:
+    """What an explorer is given as ``layout``: a ``Layout``, its traits as a dict, or ``None``."""
+    if isinstance(value, Layout):
+        return value
+    given = {"width": "100%"} if value is None else checks.mapping(value)
+    if given is not None:
+        with contextlib.suppress(Exception):  # ipywidgets' own messages may have any length
+            return Layout(**given)
+    raise ValueError(
+        "layout must be an ipywidgets Layout, or a dict such as {'width': '50%'}, "
+        f"got {checks.shown(value)}"
+    )
 
 
 class Explorer(Cursor, VBox):
@@ -109,7 +123,7 @@ class Explorer(Cursor, VBox):
     """Named situations instead of the explorer's own: ``{name: {setting: value, …, "sentence":
     what to watch}}``; ``None`` for its own, ``SITUATIONS``."""
 
-    problem = AnyTrait("")
+    problem = Checked("", checks.text)
     """The last problem, shown in the place of the sentence; empty when all is well."""
 
     recording: Any
@@ -117,10 +131,8 @@ class Explorer(Cursor, VBox):
 
     def __init__(self, **settings: Any) -> None:
         layout = settings.pop("layout", None)
-        if layout is not None and not isinstance(layout, (Layout, dict)):
-            raise ValueError(f"layout must be an ipywidgets Layout, got {checks.shown(layout)}")
         self.reject_unknown(settings)
-        super().__init__([], layout=layout if layout is not None else Layout(width="100%"))
+        super().__init__([], layout=a_layout(layout))
         self._users = {self.layout} if isinstance(layout, Layout) else set()
         self.add_class("gdwidgets")
         self._view_count = 0  # the front end counts views from now on
@@ -373,7 +385,7 @@ class Explorer(Cursor, VBox):
             "next": lambda: self.next_situation(1),
             "previous": lambda: self.next_situation(-1),
         }
-        actions[key]()
+        actions[checks.one_of(key, "key", actions)]()
 
     def unfold(self, title: str, on: bool = True) -> None:
         """Open a fold by its title, or close it."""
@@ -381,6 +393,15 @@ class Explorer(Cursor, VBox):
         self.fold.turn(title, on)
 
     # -- situations --------------------------------------------------------------------------
+
+    @validate("situations")
+    def _valid_situations(self, proposal: Any) -> Any:
+        for name, own in (proposal["value"] or {}).items():
+            try:
+                self.reject_unknown({key: 0 for key in own if key != SENTENCE})
+            except TypeError as problem:
+                raise SettingError(f"situations: {checks.shown(name)}: {problem}") from None
+        return proposal["value"]
 
     @property
     def situations_offered(self) -> Situations:
@@ -422,6 +443,7 @@ class Explorer(Cursor, VBox):
 
     def next_situation(self, by: int = 1) -> None:
         """Take the next situation on the chips, or with ``by=-1`` the one before."""
+        by = checks.integer(by, "by", -100, 100)
         names = list(self.situations_offered)
         if names:
             at = names.index(self._situation) + by if self._situation in names else 0
@@ -476,11 +498,6 @@ class Explorer(Cursor, VBox):
         if "speed" in changed:
             self.transport.show_speed(self.speed)
         if "situations" in changed:
-            for name, own in self.situations_offered.items():
-                try:
-                    self.reject_unknown({key: 0 for key in own if key != SENTENCE})
-                except TypeError as problem:
-                    raise ValueError(f"situations: {name!r}: {problem}") from None
             if self._situation not in self.situations_offered:
                 self._situation = None
             self.chips.offer(self.situations_offered)
@@ -600,7 +617,10 @@ class Explorer(Cursor, VBox):
         ValueError
             For another ending.
         """
-        target = Path(path)
+        try:
+            target = Path(path)
+        except Exception:  # noqa: BLE001 - whatever an object of the user's says to it
+            raise ValueError(f"path must be text or a Path, got {checks.shown(path)}") from None
         kind = checks.one_of(target.suffix.lower().lstrip("."), "path's ending", KINDS)
         target.write_bytes(self.picture(kind))
 

@@ -24,7 +24,36 @@ class SettingError(TraitError, ValueError):
     """A setting was given a value that it does not take; nothing has changed."""
 
 
-class Setting(TraitType[Any, Any]):
+class Checked(TraitType[Any, Any]):
+    """A trait whose values go through a check, so that its errors are as short as all of ours.
+
+    Parameters
+    ----------
+    default
+        The default value.
+    check
+        Called with (value, name); returns the value in its proper type, or raises ``ValueError``.
+    """
+
+    def __init__(
+        self,
+        default: Any,
+        check: Callable[[Any, str], Any],
+        *,
+        help: str = "",  # noqa: A002 - traitlets' own word for it
+    ) -> None:
+        super().__init__(default, help=help)
+        self._check = check
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Check a value that somebody assigns, ``None`` included."""
+        try:
+            return self._check(value, str(self.name))
+        except ValueError as problem:
+            raise SettingError(str(problem)) from None
+
+
+class Setting(Checked):
     """A trait that is a setting: also a constructor keyword, and where it has one, a control.
 
     Parameters
@@ -53,24 +82,16 @@ class Setting(TraitType[Any, Any]):
         control: Any = None,
         view: bool = False,
     ) -> None:
-        super().__init__(default, help=help)
+        super().__init__(default, check, help=help)
         self.label = label
         self.control = control
         self.view = view
-        self._check = check
         self._order = next(_declared)
 
     def class_init(self, cls: type[HasTraits], name: str | None) -> None:
         """Take the trait's name for a label where none was given."""
         super().class_init(cls, name)
         self.label = self.label or str(name)
-
-    def validate(self, obj: Any, value: Any) -> Any:
-        """Check a value that somebody assigns, ``None`` included."""
-        try:
-            return self._check(value, str(self.name))
-        except ValueError as problem:
-            raise SettingError(str(problem)) from None
 
     def __lt__(self, other: Setting) -> bool:
         """Whether it was declared earlier."""

@@ -25,19 +25,21 @@ def as_situations(value: Any, name: str) -> Situations | None:
     """
     if value is None:
         return None
-    fits = isinstance(value, Mapping) and all(
+    given = checks.mapping(value) or {}
+    made = {title: checks.mapping(settings) for title, settings in given.items()}
+    fits = all(
         isinstance(title, str)
-        and isinstance(settings, Mapping)
+        and settings is not None
         and isinstance(settings.get(SENTENCE, ""), str)
-        for title, settings in value.items()
+        for title, settings in made.items()
     )
-    if not fits:
+    if not fits or not isinstance(value, Mapping) or len(made) != len(value):
         raise ValueError(
             f"{name} must map names to settings with a sentence, such as "
             "{'too fast': {'learning_rate': 0.02, 'sentence': 'Watch it leave.'}}, "
             f"not {checks.shown(value)}"
         )
-    return {title: dict(settings) for title, settings in value.items()}
+    return {title: settings for title, settings in made.items() if settings is not None}
 
 
 class Chips(HBox):

@@ -13,7 +13,7 @@ from torch import Tensor
 from gdwidgets.core import checks
 from gdwidgets.core.objectives.batches import MiniBatches
 from gdwidgets.core.objectives.micro_batches import MicroBatches
-from gdwidgets.core.objectives.protocol import Objective
+from gdwidgets.core.objectives.protocol import Objective, parameter_names
 from gdwidgets.core.objectives.regression import PolynomialRegression
 from gdwidgets.core.objectives.surface import Surface
 from gdwidgets.core.session import own_torch_state
@@ -97,8 +97,8 @@ def hessians(objective: Objective, points: Any) -> FloatArray:
         When the points are not M rows of P numbers, or the objective cannot be differentiated
         twice.
     """
+    count = len(parameter_names(objective))
     array = checks.float64_array(points, "points")
-    count = len(objective.parameter_names)
     if array.ndim != 2 or array.shape[1] != count:
         raise ValueError(f"points must have shape (M, {count}), got {array.shape}")
     if not len(array):
@@ -227,9 +227,9 @@ def derivatives(objective: Objective, points: FloatArray) -> tuple[FloatArray, F
         except Exception:  # noqa: BLE001 - whatever a user's function says to float64
             try:
                 gradient, matrix = _autograd(objective, points, torch.float32)
-            except RuntimeError as error:
+            except Exception as error:
                 raise ValueError(
-                    f"the objective cannot be differentiated twice: {error}"
+                    f"the objective cannot be differentiated twice: {checks.raised(error)}"
                 ) from error
     matrix = (matrix + matrix.transpose(0, 2, 1)) / 2
     gradient[~np.isfinite(gradient).all(1)] = math.nan
@@ -347,8 +347,8 @@ def _limit(values: FloatArray) -> float:
 
 def _point(objective: Objective, point: Any) -> FloatArray:
     """A point as the float32 numbers that a lane holds, in float64."""
+    count = len(parameter_names(objective))
     leaf = checks.finite_float32(point, "point")
-    count = len(objective.parameter_names)
     if leaf.shape != (count,):
         raise ValueError(f"point must be {count} numbers, got {checks.shown(point)}")
     array: FloatArray = leaf.double().numpy()

@@ -61,20 +61,21 @@ def named_tensors(tensors: Any) -> dict[str, Tensor]:
     ValueError
         When ``tensors`` is no mapping from Python names to numbers.
     """
-    if not isinstance(tensors, Mapping) or not tensors:
+    given = checks.mapping(tensors)
+    if not given:
         raise ValueError(
             "tensors must map names to numbers, such as {'x': [2.0, 3.0], 'w': 1.0}, "
             f"not {checks.shown(tensors)}"
         )
     made = {}
-    for name, value in tensors.items():
+    for name, value in given.items():
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-            raise ValueError(f"a tensor's name must be a Python name, not {checks.shown(name)}")
+            raise ValueError(f"tensors must have Python names as keys, got {checks.shown(name)}")
         whole = value if isinstance(value, (Tensor, np.ndarray)) else None
         if whole is not None and str(whole.dtype).split(".")[-1] in ("int64", "int32", "bool"):
-            made[name] = _whole(whole, name)
+            made[name] = _whole(whole, f"tensors[{checks.shown(name)}]")
         else:
-            made[name] = checks.finite_float32(value, name)
+            made[name] = checks.finite_float32(value, f"tensors[{checks.shown(name)}]")
     return made
 
 

@@ -23,7 +23,7 @@ from gdwidgets.core.descent.recording import Array, Block, Endings, Recording
 from gdwidgets.core.descent.settings import Settings, given_settings
 from gdwidgets.core.descent.states import KeptStates
 from gdwidgets.core.objectives.protocol import Objective, SteppedObjective
-from gdwidgets.core.rules.protocol import Rule, State, rate_dtype, same_rule
+from gdwidgets.core.rules.protocol import Rule, State, first_state, rate_dtype, same_rule
 from gdwidgets.core.rules.schedules import Schedule
 from gdwidgets.core.session import own_torch_state
 
@@ -110,7 +110,7 @@ class Descent:
             accumulates = not self._clearing.always
             self._point = torch.from_numpy(self.start.copy())
             self._engine = Engine(objective, self._point, accumulates=accumulates)
-            self._state = self.rule.init(self._point)
+            self._state = first_state(self.rule, self._point)
             self._states = KeptStates(0, self._state)
             self._begin_step(0)
             evaluated = self._engine.evaluate(self._point, None)
@@ -283,7 +283,10 @@ class Descent:
         with own_torch_state():
             new._take(given_settings(self.objective, self.start, **(known | changes)))
             if new.lanes != self.lanes:
-                raise ValueError(f"a fork keeps its {self.lanes} lanes, got {new.lanes}")
+                raise ValueError(
+                    f"a fork keeps its {self.lanes} lanes, got {new.lanes} for "
+                    f"{', '.join(sorted(changes))}"
+                )
             if new.max_steps < k:
                 raise ValueError(f"max_steps must be at least k = {k}, got {new.max_steps}")
             new._continue(self, k)
@@ -331,7 +334,7 @@ class Descent:
             self._state = self._state_at(k, block) if parent._state else parent._state
         else:
             self._rule_from = k
-            self._state = self.rule.init(self._point)
+            self._state = first_state(self.rule, self._point)
             self._states = KeptStates(k, self._state)
 
     def _state_at(self, k: int, block: Block) -> State:

@@ -81,14 +81,12 @@ def given_rates(learning_rate: Any) -> Rates:
     ValueError
         Says what was given and what is accepted.
     """
+    several = () if callable(learning_rate) else checks.items(learning_rate) or ()
     if callable(learning_rate):
         given = Rates([_schedule(learning_rate)])
-    elif isinstance(learning_rate, (list, tuple)) and any(map(callable, learning_rate)):
+    elif any(map(callable, several)):
         given = Rates(
-            [
-                _schedule(one) if callable(one) else given_rates(one).schedules[0]
-                for one in learning_rate
-            ]
+            [_schedule(one) if callable(one) else given_rates(one).schedules[0] for one in several]
         )
     else:
         return Rates([ConstantRate(rate) for rate in _numbers(learning_rate)])
@@ -128,8 +126,7 @@ def _rate(schedule: Schedule, k: int) -> float:
     try:
         value = schedule(k)
     except Exception as error:
-        said = f"{type(error).__name__}: {checks.shown(str(error))}"
-        raise ValueError(f"learning_rate raised at step {k}: {said}") from error
+        raise ValueError(f"learning_rate raised at step {k}: {checks.raised(error)}") from error
     try:
         return checks.real(value, "learning_rate", low=LOWEST)
     except ValueError:

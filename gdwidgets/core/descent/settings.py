@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from gdwidgets.core import checks
 from gdwidgets.core.descent.rates import Rates, given_rates
-from gdwidgets.core.objectives.protocol import Objective
+from gdwidgets.core.objectives.protocol import Objective, parameter_names
 from gdwidgets.core.rules.names import as_rule
 from gdwidgets.core.rules.protocol import Rule
 from gdwidgets.core.rules.wrappers import PerLane
@@ -42,7 +41,7 @@ def given_settings(
     max_steps: Any,
 ) -> Settings:
     """Check every setting; ``ValueError`` says what was given and what is accepted."""
-    starts = _starts(start, _parameter_names(objective))
+    starts = _starts(start, parameter_names(objective))
     rates = given_rates(learning_rate)
     rule = as_rule(rule)
     clear = _clear_every(clear_every)
@@ -71,22 +70,6 @@ def given_settings(
     )
 
 
-def _parameter_names(objective: Any) -> tuple[str, ...]:
-    names: Any = ()
-    if isinstance(objective, Objective) and not isinstance(objective, type):
-        names = objective.parameter_names
-    if (
-        not isinstance(names, (list, tuple))
-        or not names
-        or not all(isinstance(name, str) for name in names)
-    ):
-        raise ValueError(
-            "objective must be a Surface, PolynomialRegression, LinearNeuron or another callable "
-            f"with parameter_names, a tuple of names, got {checks.shown(objective)}"
-        )
-    return tuple(names)
-
-
 def _starts(start: Any, names: tuple[str, ...]) -> Tensor:
     tensor = checks.finite_float32(start, "start")
     if tensor.ndim == 1:
@@ -100,13 +83,8 @@ def _starts(start: Any, names: tuple[str, ...]) -> Tensor:
 
 
 def _clear_every(value: Any) -> tuple[int | None, ...]:
-    several = isinstance(value, (list, tuple)) or (
-        isinstance(value, (np.ndarray, Tensor)) and value.ndim == 1
-    )
-    try:
-        values = tuple(value) if several else (value,)
-    except (RuntimeError, NotImplementedError):  # tensors without readable numbers
-        values = (value,)
+    several = checks.items(value)
+    values = (value,) if several is None else tuple(several)
     if not values:
         raise ValueError(
             "clear_every must be a whole number or None, or one of these per lane, got none"

@@ -19,9 +19,11 @@ Two more methods are asked for with `isinstance`, and used where an objective ha
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
+
+from gdwidgets.core import checks
 
 
 @runtime_checkable
@@ -58,3 +60,20 @@ class SteppedObjective(Objective, Protocol):
 
         Records may be asked for again and in any order, so everything follows from ``k`` alone.
         """
+
+
+def parameter_names(objective: Any) -> tuple[str, ...]:
+    """The names of an objective's parameters.
+
+    Raises
+    ------
+    ValueError
+        When it is no objective: says what is accepted.
+    """
+    names = checks.items(objective.parameter_names) if checks.fits(objective, Objective) else None
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            "objective must be a Surface, PolynomialRegression, LinearNeuron or another callable "
+            f"with parameter_names, a tuple of names, got {checks.shown(objective)}"
+        )
+    return tuple(names)

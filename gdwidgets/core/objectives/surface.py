@@ -69,8 +69,8 @@ class Surface:
             )
         self.function = function
         self.bounds: Bounds = _bounds(bounds)
-        self.minima: tuple[Point, ...] = _points(minima)
-        self.name = str(name)
+        self.minima = _pairs(minima, "minima")
+        self.name = checks.text(name, "name")
         self.start: Point | None = None if start is None else _pair(start, "start")
         self.learning_rate: float | None = (
             None if learning_rate is None else checks.positive(learning_rate, "learning_rate")
@@ -153,19 +153,12 @@ def _leaf(points: Any) -> Tensor:
 
 
 def _pair(value: Any, name: str) -> Point:
-    array = checks.float64_array(value, name)
-    if array.shape != (2,) or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be two finite numbers, got {checks.shown(value)}")
-    return float(array[0]), float(array[1])
+    u, v = checks.point(value, name)
+    return u, v
 
 
-def _points(value: Any) -> tuple[Point, ...]:
-    try:
-        return tuple(_pair(point, "a minimum") for point in value)
-    except TypeError:
-        raise ValueError(
-            f"minima must be a sequence of pairs (u, v), got {checks.shown(value)}"
-        ) from None
+def _pairs(value: Any, name: str) -> tuple[Point, ...]:
+    return tuple((u, v) for u, v in checks.points(value, name))
 
 
 def _bounds(value: Any) -> Bounds:

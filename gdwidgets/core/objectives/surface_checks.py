@@ -38,7 +38,7 @@ def _check_lanes(function: Any, points: Tensor) -> None:
     try:
         torch.autograd.grad(values.sum(), leaf)
     except Exception as error:
-        raise ValueError(f"function is not differentiable: {_said(error)}") from error
+        raise ValueError(f"function is not differentiable: {checks.raised(error)}") from error
     with torch.no_grad():
         for i, point in enumerate(points):
             alone = _values(function, point[None])
@@ -57,7 +57,8 @@ def _values(function: Any, points: Tensor) -> Tensor:
         values = function(u, v)
     except Exception as error:
         raise ValueError(
-            f"function raised for two float32 tensors of shape {tuple(u.shape)}: {_said(error)}"
+            f"function raised for two float32 tensors of shape {tuple(u.shape)}: "
+            f"{checks.raised(error)}"
         ) from error
     for name, given, copy in zip("uv", (u, v), before, strict=True):
         # Such as u.data.clamp_(min=0): autograd does not see it, and the recorded points would not
@@ -85,7 +86,3 @@ def _spread(shares: Any, bounds: tuple[tuple[float, float], tuple[float, float]]
     (u0, u1), (v0, v1) = bounds
     points = [(u0 + s * (u1 - u0), v0 + t * (v1 - v0)) for s, t in shares]
     return torch.tensor(points, dtype=torch.float32, device="cpu")
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -38,15 +38,12 @@ def as_rule(rule: Any) -> Rule:
         When it is none of these; for an unknown name, names the nearest.
     """
     if isinstance(rule, str):
-        if rule in RULES:
-            return RULES[rule]
-        names = ", ".join(map(repr, RULES))
-        near = checks.nearest(rule, RULES)
-        raise ValueError(f"rule must be one of {names}, got {checks.shown(rule)}{near}")
-    if isinstance(rule, (list, tuple)):
-        if not rule:
+        return RULES[checks.one_of(rule, "rule", RULES)]
+    several = checks.items(rule)
+    if several is not None:
+        if not several:
             raise ValueError("rule must name at least one update rule, got none")
-        return PerLane(tuple(as_rule(one) for one in rule))
+        return PerLane(tuple(as_rule(one) for one in several))
     if isinstance(rule, type):
         if issubclass(rule, Optimizer):
             return OptimizerRule(rule)
@@ -55,8 +52,9 @@ def as_rule(rule: Any) -> Rule:
             f"rule must be the class, torch.optim.{type(rule).__name__}, or a function of "
             "parameter groups that makes the optimizer, got an optimizer of other parameters"
         )
-    elif isinstance(rule, Rule):
-        return rule
+    elif checks.fits(rule, Rule):
+        found: Rule = rule
+        return found
     elif callable(rule):
         return OptimizerRule(rule)
     raise ValueError(

@@ -35,6 +35,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from gdwidgets.core import checks
+
 State = tuple[Any, ...]
 """What a rule remembers between updates: tensors, or other values that it never changes in place.
 
@@ -88,3 +90,28 @@ def same_rule(one: Rule, other: Rule) -> bool:
         return type(one) is type(other) and bool(one == other)
     except Exception:  # noqa: BLE001 - rules that hold arrays cannot be compared
         return False
+
+
+def first_state(rule: Rule, params: Tensor) -> State:
+    """A rule's state before its first update.
+
+    Raises
+    ------
+    ValueError
+        When the rule's own ``init`` raises, or returns no tuple.
+    """
+    try:
+        state: Any = rule.init(params)
+    except ValueError:
+        raise  # torch's optimizers say what they do not take
+    except Exception as error:
+        raise ValueError(
+            f"rule must make its state in init, but {checks.shown(rule)} raised "
+            f"{checks.raised(error)}"
+        ) from error
+    if not isinstance(state, tuple):
+        raise ValueError(
+            f"rule must return a tuple from init, but {checks.shown(rule)} returned "
+            f"{checks.shown(state)}"
+        )
+    return state

@@ -175,7 +175,7 @@ class _Machine:
         except Exception as error:
             raise ValueError(
                 f"rule must be an optimizer whose step() needs no more than gradients, got "
-                f"{type(self.optimizer).__name__}: {_said(error)}"
+                f"{type(self.optimizer).__name__}: {checks.raised(error)}"
             ) from error
 
     def step(self, params: Tensor, grad: Tensor) -> Tensor:
@@ -238,7 +238,7 @@ def _made(factory: Callable[[Any], Any], given: Any, name: str, kind: type[Any])
         made = factory(given)
     except Exception as error:
         raise ValueError(
-            f"{name} must be {accepted}, but {checks.shown(factory)} raised {_said(error)}"
+            f"{name} must be {accepted}, but {checks.shown(factory)} raised {checks.raised(error)}"
         ) from error
     if not isinstance(made, kind):
         raise ValueError(
@@ -274,7 +274,3 @@ def _copied(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return copy.deepcopy(value)
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"

@@ -25,10 +25,10 @@ class PerLane:
     _groups: tuple[tuple[Rule, Tensor], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rules", tuple(self.rules))
+        object.__setattr__(self, "rules", tuple(checks.items(self.rules) or ()))
         groups: list[tuple[Rule, list[int]]] = []
         for lane, rule in enumerate(self.rules):
-            if isinstance(rule, type) or not isinstance(rule, Rule):
+            if not checks.fits(rule, Rule):
                 raise ValueError(f"rules must be rule objects, got {checks.shown(rule)}")
             for known, lanes in groups:
                 if same_rule(rule, known):

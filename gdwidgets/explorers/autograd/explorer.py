@@ -346,12 +346,14 @@ class AutogradExplorer(Explorer):
         ValueError
             When there is no node of this name; names the nearest.
         """
+        name = checks.text(name, "name")
         self.selected = "" if name == self.selected else name
 
     def _refuse_selected(self, graph: AutogradGraph) -> None:
         nodes = collapsed(graph).nodes
         raise ValueError(
-            f"selected: there is no node {self.selected!r}{checks.nearest(self.selected, nodes)}"
+            f"selected must be the name of a node, got {checks.shown(self.selected)}"
+            f"{checks.nearest(self.selected, nodes)}"
         )
 
     @property

@@ -45,7 +45,7 @@ def some_tensors(value: Any, _: str) -> Mapping[str, Tensor] | None:
     if value is None:
         return None
     made = named_tensors(value)
-    for key, given in value.items():
+    for key, given in (checks.mapping(value) or {}).items():
         if isinstance(given, Tensor) and given.requires_grad:
             made[key].requires_grad_()
     return made
@@ -53,8 +53,9 @@ def some_tensors(value: Any, _: str) -> Mapping[str, Tensor] | None:
 
 def names(value: Any, name: str) -> tuple[str, ...]:
     """Names of tensors or operations as a tuple."""
-    if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
-        return tuple(value)
+    several = checks.items(value) if isinstance(value, (list, tuple)) else None
+    if several is not None and all(isinstance(one, str) for one in several):
+        return tuple(several)
     raise ValueError(
         f"{name} must be a tuple of names, such as ('w', 'b'), not {checks.shown(value)}"
     )
@@ -69,12 +70,16 @@ def some_values(value: Any, name: str) -> Mapping[str, Any] | None:
     """Names and nested tuples of numbers, or None; their shapes are checked where they are used."""
     if value is None:
         return None
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+    given = checks.mapping(value)
+    if given is None or not all(isinstance(key, str) for key in given):
         raise ValueError(
             f"{name} must map names to numbers, such as {{'x': [[2.0, 3.0]]}}, "
             f"not {checks.shown(value)}"
         )
-    made = {key: nested(checks.finite_float32(v, f"{name}[{key!r}]")) for key, v in value.items()}
+    made = {
+        key: nested(checks.finite_float32(numbers, f"{name}[{checks.shown(key)}]"))
+        for key, numbers in given.items()
+    }
     return made or None
 
 
@@ -125,7 +130,8 @@ def expression(
     for key, numbers in values.items():
         if key not in given:
             raise ValueError(
-                f"values names {key!r}, but there is no such tensor; there are {', '.join(given)}"
+                f"values names {checks.shown(key)}, but there is no such tensor; there are "
+                f"{', '.join(given)}"
             )
         new = torch.tensor(numbers, dtype=torch.float32, device="cpu")
         if new.shape != given[key].shape or not given[key].is_floating_point():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numbers
 from typing import Any
+
+import numpy as np
+import torch
 
 from gdwidgets.core import RULES, as_rule, checks, own_torch_state
 from gdwidgets.core.objectives.regression import HIGHEST_DEGREE
@@ -73,15 +76,14 @@ def rates(value: Any, name: str) -> Rates:
     ValueError
         When there are none, more than eight, or one that is no acceptable learning rate.
     """
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = (value,)
-    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+    several = checks.items(value)
+    if several is None and isinstance(value, (numbers.Real, torch.Tensor, np.ndarray)):
+        several = (value,)
+    if several is None:
         raise ValueError(f"{name} must be 1 to {MOST_LANES} numbers, got {checks.shown(value)}")
-    if not 1 <= len(value) <= MOST_LANES:
-        raise ValueError(f"{name} must be 1 to {MOST_LANES} numbers, got {len(value)} of them")
-    return tuple(rate(item, f"{name}[{lane}]") for lane, item in enumerate(value))
+    if not 1 <= len(several) <= MOST_LANES:
+        raise ValueError(f"{name} must be 1 to {MOST_LANES} numbers, got {len(several)} of them")
+    return tuple(rate(item, f"{name}[{lane}]") for lane, item in enumerate(several))
 
 
 def rate(value: Any, name: str) -> float:
@@ -141,11 +143,10 @@ def schedule(value: Any, name: str) -> Schedule:
         f"{name} must be pairs (step, learning rates) with rising steps, such as "
         f"((1000, (0.1, 0.01)),), got {checks.shown(value)}"
     )
-    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
-        raise problem
     made = []
-    for part in value:
-        if isinstance(part, (str, bytes)) or not isinstance(part, Sequence) or len(part) != 2:
+    for one in (None,) if (given := checks.items(value)) is None else given:
+        part = checks.items(one)
+        if part is None or len(part) != 2:
             raise problem
         until = checks.integer(part[0], f"the step of {name}", 1, MOST_STEPS)
         made.append((until, rates(part[1], f"the rates of {name}")))

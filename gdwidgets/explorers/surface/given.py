@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdwidgets.core import RULES, SURFACES, Surface, as_rule, checks, learning_rate_limit
+from gdwidgets.core.descent.rates import given_rates
+from gdwidgets.core.objectives.protocol import Objective, parameter_names
 from gdwidgets.core.rules.protocol import same_rule
 
 Point = tuple[float, float]
@@ -38,15 +40,16 @@ def as_surface(surface: Any, bounds: Any, minima: Sequence[Point], name: str) ->
             "surface must be a name, a Surface or a callable of two tensors, got "
             f"{checks.shown(surface)}"
         )
-    if len(getattr(surface, "parameter_names", ())) == 2:
+    if checks.fits(surface, Objective) and len(parameter_names(surface)) == 2:
         return of_objective(surface, bounds, minima, name)
     if bounds is None:
         raise ValueError(
             "bounds must be given with a function of your own, such as bounds=((-2, 2), (-1, 3)): "
-            "the part of the plane that the map shows"
+            "the part of the plane that the map shows; an explorer's surface can be set to "
+            "Surface(function, bounds)"
         )
     title = name or getattr(surface, "__name__", "")
-    return Surface(surface, bounds, minima, title if title != "<lambda>" else "your function")
+    return _named(surface, bounds, minima, title if title != "<lambda>" else "your function")
 
 
 def of_objective(objective: Any, bounds: Any, minima: Sequence[Point], name: str) -> Surface:
@@ -68,9 +71,20 @@ def of_objective(objective: Any, bounds: Any, minima: Sequence[Point], name: str
         return losses.reshape(u.shape)
 
     title = name or getattr(objective, "name", "") or type(objective).__name__
-    made = Surface(function, bounds, minima or getattr(objective, "minima", ()), title)
+    made = _named(function, bounds, minima or getattr(objective, "minima", ()), title)
     made.parameter_names = tuple(objective.parameter_names)
     return made
+
+
+def _named(function: Any, bounds: Any, minima: Any, title: Any) -> Surface:
+    """A surface; what is wrong with its function is said of the setting it was given for."""
+    try:
+        return Surface(function, bounds, minima, checks.text(title, "name"))
+    except ValueError as problem:
+        said = str(problem)
+        if said.startswith("function"):
+            raise ValueError(f"surface: {said}") from problem.__cause__
+        raise
 
 
 def as_learning_rate(value: Any, name: str) -> Any:
@@ -82,7 +96,7 @@ def as_learning_rate(value: Any, name: str) -> Any:
         When it is neither, or the schedule's first rate is no positive number.
     """
     if callable(value):
-        checks.positive(value(0), name)
+        given_rates(value)
         return value
     return checks.positive(value, name)
 

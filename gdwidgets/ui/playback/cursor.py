@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from traitlets import Bool, Int, observe, validate
+from traitlets import observe, validate
 
 from gdwidgets.core import checks
 from gdwidgets.ui.playback.ahead import SLICE, Ahead
 from gdwidgets.ui.playback.main_loop import MainLoop
 from gdwidgets.ui.playback.player import Player
 from gdwidgets.ui.playback.transport import Transport
-from gdwidgets.ui.settings import Setting, Settings
+from gdwidgets.ui.settings import Checked, Setting, Settings
 
 MOST_STEPS = 1_000_000
 
@@ -48,10 +48,10 @@ class Cursor(Settings):
     what is drawn is `drawn`, which is less only while the recording does not reach so far yet.
     """
 
-    step = Int(0)
+    step = Checked(0, lambda value, name: checks.integer(value, name, 0, MOST_STEPS))
     """The cursor: how many updates have been applied in what is drawn. Default 0."""
 
-    playing = Bool(False)
+    playing = Checked(False, checks.boolean)
     """Whether the clock runs. Setting it is the same as calling ``play`` or ``pause``."""
 
     speed = Setting(
@@ -215,7 +215,7 @@ class Cursor(Settings):
 
     def scrub(self, k: int) -> None:
         """Show step ``k``, with the scrubber where the run allows it."""
-        self.seek(min(k, self.max_steps))
+        self.seek(min(checks.integer(k, "step", 0), self.max_steps))
         self.transport.show(self.step, self.max_steps)
 
     def step_forward(self, n: int = 1) -> None:
