@@ -67,7 +67,9 @@ def test_an_archive_holds_the_whole_package_and_nothing_else(names, archive):
 def test_the_wheel_works_from_a_bare_folder(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(tmp_path)
-    script = "from gdwidgets.ui.page import page; print(page.__file__); print(len(str(page.Page._esm)))"
+    script = (
+        "from gdwidgets.ui.page import page; print(page.__file__); print(len(str(page.Page._esm)))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
@@ -76,7 +78,7 @@ def test_the_wheel_works_from_a_bare_folder(wheel, tmp_path):
         capture_output=True,
         text=True,
     )
-    file, length = done.stdout.split()
+    file, length = done.stdout.splitlines()
     assert Path(file).is_relative_to(tmp_path)
     assert int(length) > 100
 
