@@ -76,11 +76,11 @@ def generate_training_pairs(num: int = 100) -> tuple[Tensor, Tensor]:
     ValueError
         When ``num`` is not a whole number in its range.
     """
-    pairs = training_pairs(num)
+    samples = training_pairs(num)
     torch.manual_seed(0)
     for draw in (torch.rand, torch.randn):  # as many draws as the samples are made of
         draw(num, dtype=torch.float32, device="cpu")
-    return pairs
+    return samples
 
 
 # -- Exercise 1 ------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def optimize_himmelblau(
     u, v
         The point after the last update.
     losses, points
-        Lists of what was there before each update: losses, and pairs (u, v).
+        Lists of what was there before each update: losses, and points (u, v).
 
     Raises
     ------
@@ -348,7 +348,7 @@ class _Loop:
 
 
 def _session() -> AbstractContextManager[Any]:
-    """Torch as a fresh session has it: NaN in a backward pass is a lesson here, not an error."""
+    """Torch as a new session has it: NaN in a backward pass is a lesson here, not an error."""
     stack = ExitStack()
     stack.enter_context(own_torch_state())
     stack.enter_context(torch.autograd.set_detect_anomaly(False))
@@ -450,14 +450,14 @@ def plot_himmelblau_trajectory(trajectory: Any, cmap: str = "gray") -> None:
     Parameters
     ----------
     trajectory
-        At least one pair (u, v): list, array or tensor.
+        At least one point (u, v): list, array or tensor.
     cmap
         Colormap of the function, as matplotlib knows it.
 
     Raises
     ------
     ValueError
-        When the trajectory is no sequence of pairs.
+        When the trajectory is no sequence of points.
     """
     from matplotlib.colors import LogNorm
 

@@ -36,9 +36,12 @@ def test_a_worked_example_runs_and_ends(number, namespace):
     explorer.close()
 
 
-def test_the_examples_of_the_readme_run_one_after_another(namespace):
+def test_the_examples_of_the_readme_run_one_after_another(namespace, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         for source in _examples("README.md"):
             exec(compile(source, "README.md", "exec"), namespace)
     assert "uphill" in printed.getvalue()
+    assert "<svg" in (tmp_path / "too_fast.svg").read_text(encoding="utf-8")
+    assert len(namespace["training"].to_dataframe()["step"].unique()) == 100

@@ -178,7 +178,7 @@ def finite_float32(value: Any, name: str) -> torch.Tensor:
     return tensor
 
 
-def items(value: Any) -> Sequence[Any] | None:
+def items(value: Any) -> list[Any] | None:
     """The items of a sequence or of a one-dimensional tensor or array; ``None`` for all others.
 
     Text is none of these, nor is what cannot be read.
@@ -188,8 +188,8 @@ def items(value: Any) -> Sequence[Any] | None:
             return list(value) if value.ndim == 1 else None
         if isinstance(value, (str, bytes, bytearray, memoryview)):
             return None
-        if isinstance(value, range):
-            return value  # may be too long to be written out
+        if isinstance(value, range) and len(value) > MOST_STEPS:
+            return None  # as good as endless
         return list(value) if isinstance(value, Sequence) else None
     except Exception:  # noqa: BLE001 - containers of any making
         return None

@@ -275,10 +275,10 @@ class BasinSearch:
         ends.names[self._open[diverged]] = End.UNBOUNDED
         later = self._classified(ahead)
         # What grows or drifts on needs another round, while there is one.
-        settled = ~diverged & (~later.undecided | (self._rounds == _ROUNDS))
-        which = self._open[settled]
-        ends.names[which] = endings.decided(ends.names[which], later.names[settled])
-        further = ~diverged & ~settled
+        decided = ~diverged & (~later.undecided | (self._rounds == _ROUNDS))
+        which = self._open[decided]
+        ends.names[which] = endings.decided(ends.names[which], later.names[decided])
+        further = ~diverged & ~decided
         self._open = self._open[further]
         self._look_ahead(ends, later.points[further])
 

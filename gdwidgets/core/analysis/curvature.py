@@ -171,10 +171,10 @@ def rate_limits(objective: Objective, point: Any) -> RateLimits:
 
 
 def condition_number(objective: Objective, point: Any) -> float:
-    """Ratio of the Hessian's largest to its least eigenvalue at a point.
+    """Ratio of the Hessian's largest to its smallest eigenvalue at a point.
 
     Roughly how many times more updates the flattest direction needs than the steepest. Infinity
-    where the least eigenvalue is not positive. For a regression from the singular values s of X,
+    where the smallest eigenvalue is not positive. For a regression from the singular values s of X,
     (s_max / s_min)², which is not lost in rounding.
 
     Raises

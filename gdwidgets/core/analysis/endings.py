@@ -267,15 +267,15 @@ def classify(
     growing = (moved.growth > _GROWING) | (moved.alternates & (moved.turning_growth > _GROWING))
     growing &= ~moved.at_rest & ~shrinks
     drifting = (moved.growth >= _STEADY) & ~moved.returns & ~moved.at_rest & ~close
-    settled = close & ~turning & ~growing & (moved.still | ~grows)
+    came_to_rest = close & ~turning & ~growing & (moved.still | ~grows)
     names = np.full(len(ends), str(End.NOT_CONVERGED), dtype="<U13")
     names[outcomes == "converged"] = End.STOPPED
     names[turning] = End.OSCILLATING
-    names[settled & ~around.downward] = End.CONVERGED
-    still = settled & around.downward & (around.leaving <= rounding)
+    names[came_to_rest & ~around.downward] = End.CONVERGED
+    still = came_to_rest & around.downward & (around.leaving <= rounding)
     names[still] = End.SADDLE
     names[outcomes == "diverged"] = End.DIVERGED
-    undecided = (growing | drifting | wild | (grows & ~moved.still)) & ~settled
+    undecided = (growing | drifting | wild | (grows & ~moved.still)) & ~came_to_rest
     undecided &= outcomes == "max_steps"
     if is_quadratic:
         names[(growing | (radius > 1.0001)) & ~moved.still & (outcomes != "diverged")] = (

@@ -42,7 +42,7 @@ class Halving:
     flattest
         In the direction of the smallest curvature above 0.
     slowest
-        In whichever direction shrinks least, the largest ∣1 − γ λ∣: the
+        In whichever direction it shrinks most slowly, the largest ∣1 − γ λ∣: the
         steepest just below the limit, the flattest at small rates.
     """
 

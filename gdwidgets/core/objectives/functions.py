@@ -43,7 +43,7 @@ def matyas(u: Tensor, v: Tensor) -> Tensor:
 
 
 def rastrigin(u: Tensor, v: Tensor) -> Tensor:
-    """20 + u² − 10 cos 2πu + v² − 10 cos 2πv, Rastrigin (1974): least 0 at (0, 0), many others."""
+    """20 + u² − 10 cos 2πu + v² − 10 cos 2πv, Rastrigin (1974): minimum 0 at (0, 0)."""
     return (
         20
         + u**2 - 10 * torch.cos(2 * math.pi * u)

@@ -27,7 +27,7 @@ _NEARLY_RIGHT_ANGLE = Decimal("1e-20")
 """Cosine of two columns below which they count as orthogonal."""
 
 _PLAIN = 1e-8
-"""Ratio of the least to the largest singular value down to which float64 finds both."""
+"""Ratio of the smallest to the largest singular value down to which float64 finds both."""
 
 Row = list[Decimal]
 
@@ -107,7 +107,7 @@ class ClosedForm(tuple[FloatArray, float]):  # noqa: SLOT001 - a tuple's subclas
         float64 (P,), constant term first; infinite where float64 has no such number. Where several
         polynomials fit equally well, those with the smallest sum of squares.
     loss
-        The least mean squared error any polynomial of this degree has, whether or not its
+        The lowest mean squared error any polynomial of this degree has, whether or not its
         coefficients can be written down.
     unique
         Whether it is the only best polynomial: N inputs have P or more different values.
@@ -117,7 +117,7 @@ class ClosedForm(tuple[FloatArray, float]):  # noqa: SLOT001 - a tuple's subclas
         The mean squared error of the coefficients as rounded to these numbers: what the rounding
         alone costs, computed without further error.
     representable
-        Whether float32 coefficients, such as a descent has, can come close to the least loss:
+        Whether float32 coefficients, such as a descent has, can come close to the minimum loss:
         rounding them adds less than 0.1 % to it, or less than 1e-8 of the targets' variance.
     representable_in_float64
         The same of the float64 ``coefficients``.
@@ -161,7 +161,7 @@ class ClosedForm(tuple[FloatArray, float]):  # noqa: SLOT001 - a tuple's subclas
 
     @property
     def loss(self) -> float:
-        """The least mean squared error."""
+        """The minimum of the mean squared error."""
         return self[1]
 
     def values(self, x: Any) -> FloatArray:
@@ -189,7 +189,7 @@ class Singular:
 
 
 def closed_form(x: FloatArray, y: FloatArray, degree: int) -> ClosedForm:
-    """The polynomial of least mean squared error.
+    """The polynomial of minimum mean squared error.
 
     Parameters
     ----------
@@ -254,7 +254,7 @@ def _in_powers(
 
 
 def _smallest(exact: list[Fraction], points: list[float], degree: int) -> list[Fraction]:
-    """The coefficients with the least sum of squares whose polynomial agrees at the points.
+    """The coefficients with the smallest sum of squares whose polynomial agrees at the points.
 
     c = Xᵀ (X Xᵀ)⁻¹ f, in exact fractions: there are at most ``degree`` points.
     """

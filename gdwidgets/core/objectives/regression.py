@@ -102,7 +102,7 @@ class PolynomialRegression:
         """The least-squares polynomial: unpacks as float64 coefficients (P,) and their loss.
 
         Fitted in float64 in polynomials that are orthonormal over the inputs, then written in
-        powers of x; the loss is the least possible one also where no float64 or float32
+        powers of x; the loss is the lowest possible one also where no float64 or float32
         coefficients come near it, which the result says; see `ClosedForm`.
         """
         return closed_form(self.x.double().numpy(), self.y.double().numpy(), self.degree)
@@ -160,13 +160,13 @@ def polynomial_values(params: Tensor, powers: Tensor) -> Tensor:
     return torch.mm(params, powers)
 
 
-def mean_square(residuals: Tensor, share: Tensor) -> Tensor:
-    """Means (L,) of the squares of residuals (L, N); ``share`` is ``one_over(N)``.
+def mean_square(residuals: Tensor, one_over_n: Tensor) -> Tensor:
+    """Means (L,) of the squares of residuals (L, N); ``one_over_n`` is ``one_over(N)``.
 
     ``residuals.square().mean(-1)`` with a third fewer kernels: autograd takes a product for less
     than a power, a sum for less than a mean, and a tensor for less than a number.
     """
-    return (residuals * residuals).sum(-1) * share
+    return (residuals * residuals).sum(-1) * one_over_n
 
 
 def one_over(n: int) -> Tensor:

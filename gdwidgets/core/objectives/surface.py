@@ -29,7 +29,7 @@ class Surface:
     bounds
         ``((u_min, u_max), (v_min, v_max))``, or ``(min, max)`` for both.
     minima
-        Known minima, pairs (u, v); may be empty.
+        Known minima, points (u, v); may be empty.
     name
         What it is called.
     start, learning_rate
@@ -42,7 +42,7 @@ class Surface:
     bounds
         Always in the long form, floats.
     minima
-        Tuple of pairs of floats.
+        Tuple of points, two floats each.
 
     Raises
     ------
@@ -121,7 +121,7 @@ class Surface:
         Raises
         ------
         ValueError
-            When the points are not M pairs of finite numbers.
+            When the points are not M points of two finite numbers.
         """
         with own_torch_state(), torch.no_grad():
             values: Array = self(_leaf(points)).to(torch.float32).numpy().copy()
@@ -133,7 +133,7 @@ class Surface:
         Raises
         ------
         ValueError
-            When the points are not M pairs of finite numbers.
+            When the points are not M points of two finite numbers.
         """
         with own_torch_state():
             leaf = _leaf(points).requires_grad_()

@@ -10,7 +10,7 @@ from torch import Tensor
 from gdwidgets.core import checks
 from gdwidgets.core.session import own_torch_state
 
-# Where inside the bounds the function is tried, as shares of width and height; off every symmetry.
+# Where the function is tried, as fractions of the bounds' sides; off every symmetry.
 _TRIED = ((0.13, 0.71), (0.37, 0.22), (0.52, 0.83), (0.68, 0.41), (0.91, 0.57))
 _GRID = 21
 _RTOL = 1e-3
@@ -20,9 +20,9 @@ def check_function(function: Any, bounds: tuple[tuple[float, float], tuple[float
     """Raise ``ValueError`` in plain words unless ``function`` can be descended over ``bounds``."""
     with own_torch_state():
         _check_lanes(function, _spread(_TRIED, bounds))
-        shares = [(i / (_GRID - 1), j / (_GRID - 1)) for i in range(_GRID) for j in range(_GRID)]
+        fractions = [(i / (_GRID - 1), j / (_GRID - 1)) for i in range(_GRID) for j in range(_GRID)]
         with torch.no_grad():
-            values = _values(function, _spread(shares, bounds))
+            values = _values(function, _spread(fractions, bounds))
         if not bool(torch.isfinite(values).any()):
             raise ValueError("function is not finite anywhere within the bounds")
 
@@ -82,7 +82,7 @@ def _values(function: Any, points: Tensor) -> Tensor:
     return values.to(torch.float32)
 
 
-def _spread(shares: Any, bounds: tuple[tuple[float, float], tuple[float, float]]) -> Tensor:
+def _spread(fractions: Any, bounds: tuple[tuple[float, float], tuple[float, float]]) -> Tensor:
     (u0, u1), (v0, v1) = bounds
-    points = [(u0 + s * (u1 - u0), v0 + t * (v1 - v0)) for s, t in shares]
+    points = [(u0 + s * (u1 - u0), v0 + t * (v1 - v0)) for s, t in fractions]
     return torch.tensor(points, dtype=torch.float32, device="cpu")

@@ -286,7 +286,7 @@ class Words:
         )
 
     def _sent(self, leaf: Step) -> str:
-        """Which operation sent a leaf its only gradient, and how it is made."""
+        """Which operation gave a leaf its only gradient, and how it is made."""
         for sender in self.graph.steps:
             for index, (to, _) in enumerate(sender.grad_inputs):
                 if sender.call == leaf.call and to == leaf.node:

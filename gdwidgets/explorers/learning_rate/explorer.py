@@ -428,7 +428,7 @@ class LearningRateExplorer(DescentExplorer):
         self.learning_rates = tuple(rates)
 
     def add_rate(self, rate: float | None = None) -> None:
-        """Add a lane; without a rate, one that is not there yet, near the limit if there is one.
+        """Add a lane; without a rate, one that no lane has, near the limit if there is one.
 
         Raises
         ------

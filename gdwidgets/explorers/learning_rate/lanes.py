@@ -152,8 +152,8 @@ class LaneTable(HBox):
         The last column is text; all columns keep their width whatever is in them.
         """
         columns = len(head)
-        share = 100 / (columns - 1 + 2.2)
-        widths = f"<colgroup><col span={columns - 1} style='width:{share:.2f}%'><col></colgroup>"
+        fraction = 100 / (columns - 1 + 2.2)
+        widths = f"<colgroup><col span={columns - 1} style='width:{fraction:.2f}%'><col></colgroup>"
 
         def line(cells: Sequence[str], tag: str) -> str:
             return "".join(

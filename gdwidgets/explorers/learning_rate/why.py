@@ -280,7 +280,7 @@ def _adaptive(facts: Facts, rule: Adam | RMSprop) -> str:
 def _noise(facts: Facts) -> str:
     said = (
         f"**Noise.** Each update sees {facts.batch_size:,} of {facts.samples:,} samples, so its "
-        "gradient differs from that of all samples. At a constant rate the loss does not settle "
+        "gradient differs from that of all samples. At a constant rate the loss does not converge "
         "at its minimum but scatters above it, the more the larger γ is; a smaller rate, or one "
         "that is lowered on the way, brings it closer."
     )

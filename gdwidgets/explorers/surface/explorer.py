@@ -105,7 +105,7 @@ class SurfaceExplorer(DescentExplorer):
     bounds
         For a callable: ``((u_min, u_max), (v_min, v_max))``, or ``(min, max)`` for both.
     minima
-        For a callable: its known minima, pairs (u, v).
+        For a callable: its known minima, points (u, v).
     name
         For a callable: what it is called.
     **settings

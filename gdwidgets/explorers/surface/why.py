@@ -168,7 +168,7 @@ def _minima(descent: Descent, lane: int, surface: Surface, rate: float) -> str:
     lowest = min(limit for _, limit in limits)
     if not lost:
         return (
-            "**The minima.** Plain descent with this rate can settle in every numbered minimum: "
+            "**The minima.** Plain descent with this rate can converge to every numbered minimum: "
             f"the sharpest of them needs γ below {text.number(lowest, 3)}."
         )
     names = text.listed([numbered(index) for index in lost])

@@ -164,8 +164,8 @@ function render({ model, el }) {
     // JupyterLab's one-key shortcuts rest here (it looks at the document, before this root does);
     // those with Ctrl, Cmd or Alt, such as saving, stay its own.
     window.addEventListener("keydown", (event) => {
-      const theirs = event.ctrlKey || event.metaKey || event.altKey;
-      root.toggleAttribute("data-lm-suppress-shortcuts", !theirs);
+      const withModifier = event.ctrlKey || event.metaKey || event.altKey;
+      root.toggleAttribute("data-lm-suppress-shortcuts", !withModifier);
     }, { capture: true, signal: stop.signal });
     name(root, model.get("name"));
     root.addEventListener("keydown", (event) => press(model, root, event),

@@ -1,4 +1,4 @@
-"""What goes to a mark: fresh arrays in one message, pictures, and lines of unequal lengths."""
+"""What goes to a mark: new arrays in one message, pictures, and lines of unequal lengths."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def show_image(mark: bq.Image, png: bytes) -> None:
 
 
 def write(widget: Widget, **values: Any) -> None:
-    """Set several traits of a widget in one message; an array always travels as a fresh one."""
+    """Set several traits of a widget in one message; an array always travels as a new one."""
     with ExitStack() as stack:
         stack.enter_context(widget.hold_sync())
         for name, value in values.items():

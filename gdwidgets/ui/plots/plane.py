@@ -227,7 +227,7 @@ class Plane(Frame):
         bounds
             (low, high) of either parameter.
         least
-            The least value anywhere, where it is known.
+            The lowest value anywhere, where it is known.
         minima
             Points to be numbered, from 1.
         valley

@@ -22,18 +22,17 @@ LEVELS = 15
 class Shade:
     """How a surface's values become colours: a scale spread by the surface's own values.
 
-    A colour stands half for the logarithm of a value's height above the least and half for the part
-    of the map that lies lower. The logarithm alone leaves a surface of many local minima, such as
-    Ackley's, in one colour; the rank alone shows no depth. Where the least value anywhere is not
-    known, as for a saddle, there is no natural zero, and the height itself takes the logarithm's
-    place.
+    A colour stands half for the logarithm of the height above the minimum and half for the part of
+    the map that lies lower. The logarithm alone leaves a surface of many local minima, such as
+    Ackley's, in one colour; the rank alone shows no depth. Where the minimum is not known, as for a
+    saddle, there is no natural zero, and the height itself takes the logarithm's place.
 
     Parameters
     ----------
     values
         The surface on a grid; what is not finite gets the colour of the highest value.
     least
-        Its least value anywhere, where that is known.
+        Its minimum, where that is known.
     """
 
     def __init__(self, values: NDArray[np.floating], least: float | None) -> None:
@@ -49,7 +48,7 @@ class Shade:
         self._unit = 10.0 ** (math.floor(math.log10(span)) - 3)
         at = np.linspace(0.0, 1.0, QUANTILES)
         ranked = np.quantile(finite, at)
-        # More nodes where values are few, so that the blend is smooth from the least value on.
+        # More nodes where values are few, so that the blend is smooth from the minimum on.
         geometric = self.low + span * np.append(0.0, np.geomspace(1e-6, 1.0, QUANTILES))
         knots = np.unique(np.concatenate((ranked, geometric, self.low + span * at)))
         places, first = np.unique(ranked, return_index=True)

@@ -10,7 +10,7 @@ from gdwidgets.ui.text import MINUS, number, power_of_ten
 
 
 def round_step(span: float, most: int) -> float:
-    """The least of 1, 2, 5 × a power of ten that cuts a positive ``span`` in at most ``most``."""
+    """The smallest of 1, 2, 5 × 10ⁿ that cuts a positive ``span`` in at most ``most``."""
     least = span / most
     exponent = math.floor(math.log10(least))
     for digit in (1, 2, 5, 10):
