@@ -74,9 +74,14 @@ def _scientific(value: float, digits: int) -> str:
     return f"{mantissa}·{written}".replace("-", MINUS)
 
 
+COUNTED = 10**9
+"""From here on a number of things is written as a power of ten."""
+
+
 def counted(count: int, singular: str, plural: str = "") -> str:
-    """A number of things: ``1 update``, ``1,200 updates``."""
-    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+    """A number of things: ``1 update``, ``1,200 updates``; from 10⁹ on in powers of ten."""
+    written = f"{count:,}" if abs(count) < COUNTED else number(count, 3)
+    return f"{written} {singular if count == 1 else plural or singular + 's'}"
 
 
 def listed(items: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from gdwidgets.core import (
     MiniBatches,
     PolynomialRegression,
     Surface,
+    basins,
     initial_parameters,
     training_pairs,
 )
@@ -147,3 +148,40 @@ def test_motions_are_recognised(period, factor, size):
     still = motion(np.repeat(records[:1], 33, axis=0), np.array([33]))
     assert still.still[0]
     assert still.at_rest[0]
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    tip=st.floats(0.5, 2),
+    rate=st.sampled_from([0.002, 0.01, 0.03]),
+    part=st.floats(0.2, 1.6).filter(lambda part: abs(part - 1) > 0.15),
+)
+def test_on_the_way_to_a_kink_nothing_oscillates(tip, rate, part):
+    updates = int(2 * tip / rate)  # from −tip to tip, each rate long
+    surface = Surface(lambda u, v: abs(u - tip) + v**2, (-3, 3))
+    said = end_behaviour(ended(surface, (-tip, 0.5), rate, max(1, int(part * updates))))
+    assert said is (End.NOT_CONVERGED if part < 1 else End.OSCILLATING)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    inside=st.floats(-0.012, 0.012),
+    angle=st.floats(0, 6.28),
+    rule=st.sampled_from(["gd", "adam", "momentum"]),
+)
+def test_beside_a_ring_of_minima_is_no_saddle(inside, angle, rule):
+    ring = Surface(lambda u, v: (u**2 + v**2 - 4) ** 2, (-3, 3))
+    start = (2 + inside) * np.array([np.cos(angle), np.sin(angle)])
+    said = end_behaviour(ended(ring, start, 1e-4, 20, rule=rule))
+    assert said in {End.CONVERGED, End.NOT_CONVERGED}
+
+
+@settings(max_examples=5, deadline=None)
+@given(
+    away=st.floats(100, 2000), power=st.sampled_from([2, 4]), rule=st.sampled_from(["gd", "adam"])
+)
+def test_a_minimum_far_off_the_map_is_not_called_unbounded(away, power, rule):
+    far = Surface(lambda u, v: ((u - away) / away) ** power * away + v**2, (-3, 3))
+    descent = ended(far, (0.0, 0.5), 0.3, 100, rule=rule)
+    assert end_behaviour(descent) in {End.NOT_CONVERGED, End.CONVERGED}
+    assert basins(far, 0.3, rule=rule, resolution=2, max_steps=50).counts[End.UNBOUNDED] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -34,7 +35,7 @@ from gdwidgets.core.analysis.momentum import (
     update_matrices,
 )
 from gdwidgets.core.analysis.noise import noise_floor
-from gdwidgets.core.analysis.quadratic import quadratic
+from gdwidgets.core.analysis.quadratic import Quadratic, quadratic
 from gdwidgets.core.analysis.stopping import remaining_loss
 from gdwidgets.core.analysis.vanishing import Layer, predicted_gradients, tanh_gradient
 
@@ -410,3 +411,18 @@ def test_relu_with_a_weight_above_one_explodes():
     assert layer.gradients(1.0, 30)[0] == pytest.approx(1.5**30)
     with pytest.raises(ValueError, match="activation must be one of identity, relu"):
         Layer("selu")
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    flattest=st.floats(1e-40, 1e-3),
+    steepest=st.floats(0.1, 1e20),
+    part=st.floats(1e-3, 0.999),
+)
+def test_halving_is_exact_however_flat_a_direction_is(flattest, steepest, part):
+    bowl = Quadratic(np.array([flattest, steepest]), np.eye(2), np.zeros(2), 0.0)
+    rate = part * 2 / steepest
+    with mpmath.workdps(150):
+        left = abs(1 - mpmath.mpf(rate) * mpmath.mpf(flattest))
+        expected = mpmath.log(mpmath.mpf(1) / 2) / mpmath.log(left)
+    assert bowl.halving(rate).flattest == pytest.approx(float(expected), rel=1e-9)

@@ -192,6 +192,16 @@ def test_a_script_gives_the_recording_s_bits(descent):
         assert_same(descent, run(descent), exact=True)
 
 
+@given(beta=betas, decay=st.floats(0.001, 1), seed=st.integers(0, 99))
+@settings(max_examples=15, deadline=None)
+def test_weight_decay_without_bias_correction_gives_the_recording_s_bits(beta, decay, seed):
+    start = np.random.default_rng(seed).uniform(-2, 2, 2)
+    rule = Adam(beta, 0.9, 1e-8, False, decay)
+    with redirect_stdout(io.StringIO()):
+        descent = Descent(HIMMELBLAU, start, 0.05, rule=rule, max_steps=40)
+        assert_same(descent, run(descent))
+
+
 @given(descent=descents())
 @settings(max_examples=30)
 def test_a_script_does_not_depend_on_how_far_the_descent_is_recorded(descent):
@@ -638,6 +648,18 @@ def test_a_definition_is_carried_without_annotations_and_fits_80_columns():
     namespace = execute(text)
     points = torch.linspace(-2, 2, 9)
     assert torch.equal(namespace["wide"](points, points), wide(points, points))
+
+
+# fmt: off
+def on_one_line(u, v): return (u - 1.23456) ** 2 + 10 * (v - 2.34567) ** 2 + 0.5 * (u - v) ** 2
+# fmt: on
+
+
+def test_a_definition_on_one_line_fits_80_columns():
+    text = function_source(on_one_line)
+    assert max(map(len, text.splitlines())) <= 80
+    points = torch.linspace(-2, 2, 9)
+    assert torch.equal(execute(text)["on_one_line"](points, points), on_one_line(points, points))
 
 
 @pytest.mark.parametrize("lanes", [1, 3])

@@ -198,7 +198,7 @@ class BasinSearch:
         elif self._ends is None:
             self._ends = self._classified(self._run)
             self._open = np.flatnonzero(self._ends.undecided)
-            self._look_ahead(self._ends, self._ends.points[self._open])
+            self._look_ahead(self._ends, self._ends, self._open)
         elif self._ahead is not None and not self._ahead.done:
             self._ahead.advance(deadline)
         elif self._ahead is not None:
@@ -239,7 +239,7 @@ class BasinSearch:
         records, filled = run.tail.of(lanes)
         points = records[-1].astype(np.float64)
         around = endings.place(self._surface, points, 0.1 * _REACH * self._extent)
-        names, undecided = endings.classify(
+        names, undecided, drifts = endings.classify(
             endings.motion(records, filled),
             around,
             run.outcomes[lanes],
@@ -250,11 +250,16 @@ class BasinSearch:
             is_quadratic=self._is_quadratic,
         )
         middles = records[-2:].astype(np.float64).mean(0)
-        return _Ends(names, undecided, points, middles, around.distance)
+        fading = np.zeros(len(lanes), dtype=bool)
+        far = np.flatnonzero(endings.far_away(points, self._surface.bounds))
+        if len(far):
+            fading[far] = endings.fading(self._surface, records[:, far], filled[far])
+        return _Ends(names, undecided, drifts, fading, points, middles, around.distance)
 
-    def _look_ahead(self, ends: _Ends, points: Array) -> None:
-        """Go on with the open lanes from these points, but for those that are far away."""
-        gone = endings.far_away(points, self._surface.bounds)
+    def _look_ahead(self, ends: _Ends, now: _Ends, which: Array) -> None:
+        """Go on with the open lanes from where they are ``now``, but for those that have left."""
+        points = now.points[which]
+        gone = endings.far_away(points, self._surface.bounds) & ~now.fading[which]
         ends.names[self._open[gone]] = End.UNBOUNDED
         self._open, points = self._open[~gone], points[~gone]
         self._ahead = None
@@ -277,10 +282,12 @@ class BasinSearch:
         # What grows or drifts on needs another round, while there is one.
         decided = ~diverged & (~later.undecided | (self._rounds == _ROUNDS))
         which = self._open[decided]
-        ends.names[which] = endings.decided(ends.names[which], later.names[decided])
+        ends.names[which] = endings.decided(
+            ends.names[which], later.names[decided], ends.drifts[which]
+        )
         further = ~diverged & ~decided
         self._open = self._open[further]
-        self._look_ahead(ends, later.points[further])
+        self._look_ahead(ends, later, np.flatnonzero(further))
 
     def _minima(self, ends: Array, distance: Array) -> tuple[Array, Array, Array]:
         """Minima (M, 2), which are extended (M,), and per converged end the index of its own."""
@@ -393,17 +400,19 @@ class _Run:
 
 @dataclass(frozen=True, eq=False)
 class _Ends:
-    """What became of lanes: names (L,), open (L,), ends and middles (L, 2), Newton's (L,)."""
+    """What became of lanes: names, open, drifts, fading (L,), ends, middles (L, 2), Newton's."""
 
     names: Array
     undecided: Array
+    drifts: Array
+    fading: Array
     points: Array
     middles: Array
     distance: Array
 
 
 def _joined(parts: list[_Ends]) -> _Ends:
-    fields = ("names", "undecided", "points", "middles", "distance")
+    fields = ("names", "undecided", "drifts", "fading", "points", "middles", "distance")
     return _Ends(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
 
 

@@ -101,7 +101,7 @@ class Place:
     distance: Array
     """Length of Newton's step, (L,); infinite where derivatives are not finite."""
     downward: Array
-    """Whether the loss curves downward in some direction."""
+    """Whether the loss curves downward in some direction where Newton's step leads."""
     leaving: Array
     """How far off the ends are along such directions: Newton's step within them."""
     curvatures: Array
@@ -192,16 +192,9 @@ def place(objective: Objective, ends: Array, h: float) -> Place:
 
 
 def _place(objective: Objective, points: Array, h: float) -> Place:
-    count = points.shape[1]
-    shifts = h * np.eye(count)
-    columns = [
-        (gradients(objective, points + e) - gradients(objective, points - e)) / (2 * h)
-        for e in shifts
-    ]
-    matrices = np.stack(columns, axis=-1)
-    matrices = (matrices + matrices.transpose(0, 2, 1)) / 2
+    matrices, usable = _matrices(objective, points, h)
     slopes = gradients(objective, points)
-    usable = np.isfinite(matrices).all((1, 2)) & np.isfinite(slopes).all(1)
+    usable &= np.isfinite(slopes).all(1)
     matrices[~usable] = 0
     slopes[~usable] = 0
     curvatures, vectors = np.linalg.eigh(matrices)
@@ -213,7 +206,48 @@ def _place(objective: Objective, points: Array, h: float) -> Place:
     lengths = np.where(along != 0, along / np.where(steep > 0, steep, 1e-300), 0.0)
     distance = np.where(usable, _lengths(lengths), np.inf)
     step = -np.einsum("mij,mj->mi", vectors, np.where(down, 0.0, lengths))
-    return Place(distance, down.any(1), np.abs(np.where(down, lengths, 0)).max(1), curvatures, step)
+    downward = down.any(1)
+    # Beside a curved floor of minima the loss curves downward along it, on the floor it does not.
+    lanes = np.flatnonzero(downward & np.isfinite(step).all(1))
+    if len(lanes):
+        there, known = _matrices(objective, points[lanes] + step[lanes], h)
+        bends = np.linalg.eigvalsh(there)
+        downward[lanes] = ~known | (bends[:, 0] < -1e-3 * np.abs(bends).max(1))
+    leaving = np.abs(np.where(down, lengths, 0)).max(1)
+    return Place(distance, downward, leaving, curvatures, step)
+
+
+def _matrices(objective: Objective, points: Array, h: float) -> tuple[Array, Array]:
+    """Hessians (M, P, P) from differences of the gradient, 0 where not finite; finite (M,)."""
+    columns = [
+        (gradients(objective, points + e) - gradients(objective, points - e)) / (2 * h)
+        for e in h * np.eye(points.shape[1])
+    ]
+    matrices = np.stack(columns, axis=-1)
+    matrices = (matrices + matrices.transpose(0, 2, 1)) / 2
+    usable: Array = np.isfinite(matrices).all((1, 2))
+    matrices[~usable] = 0
+    return matrices, usable
+
+
+def fading(objective: Objective, records: Array, filled: Array) -> Array:
+    """Whether the slope has become less within the last records: bool (L,).
+
+    A lane that is far away but on such a slope may be on its way to a minimum there.
+
+    Parameters
+    ----------
+    objective
+        Losses (L,) from params (L, P).
+    records, filled
+        As in `motion`.
+    """
+    first = np.minimum(len(records) - filled, len(records) - 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        before = _lengths(gradients(objective, records[first, np.arange(records.shape[1])]))
+        now = _lengths(gradients(objective, records[-1]))
+    slower: Array = now < 0.9999 * before
+    return slower
 
 
 def classify(
@@ -226,7 +260,7 @@ def classify(
     rule: Rule,
     learning_rates: Array,
     is_quadratic: bool,
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     """Name the ends of L lanes from their motion and their places.
 
     Parameters
@@ -250,6 +284,8 @@ def classify(
         `End` values, str (L,).
     open
         Whether a look ahead must decide: bool (L,). The name is what holds if it is bounded.
+    drifts
+        Whether it only gets away so far, bool (L,): what oscillates later does not do so now.
     """
     rounding = 16 * _EPS * np.abs(ends).max(-1)
     close = (around.distance <= NEAR * extent) & (moved.step <= 4 * NEAR * extent)
@@ -263,10 +299,13 @@ def classify(
     steady |= (moved.growth >= _STEADY) & moved.returns
     # Large steps back and forth may be chaotic: whether they end, only more of them can tell.
     wild = (moved.alternates | moved.returns) & (moved.growth > 0.9) & ~close
-    turning = (steady | wild) & ~shrinks & ~moved.at_rest
+    # While some parameters go to and fro, others may lead somewhere else.
+    strays = moved.alternates & ~moved.returns
+    turning = (steady | wild) & ~strays & ~shrinks & ~moved.at_rest
     growing = (moved.growth > _GROWING) | (moved.alternates & (moved.turning_growth > _GROWING))
     growing &= ~moved.at_rest & ~shrinks
-    drifting = (moved.growth >= _STEADY) & ~moved.returns & ~moved.at_rest & ~close
+    drifting = ((moved.growth >= _STEADY) | (steady & strays)) & ~moved.returns
+    drifting &= ~moved.at_rest & ~close
     came_to_rest = close & ~turning & ~growing & (moved.still | ~grows)
     names = np.full(len(ends), str(End.NOT_CONVERGED), dtype="<U13")
     names[outcomes == "converged"] = End.STOPPED
@@ -282,7 +321,7 @@ def classify(
             End.UNBOUNDED
         )
         undecided = undecided & (names != End.UNBOUNDED)
-    return names, undecided
+    return names, undecided, drifting
 
 
 def end_behaviour(descent: Descent, lane: int = 0) -> End:
@@ -333,7 +372,7 @@ def ending(
     outcomes = np.array([outcome if outcome == "converged" else "max_steps"])
     rates = np.array([descent.rates_from[-1][1][lane]], dtype=np.float64)
     rule = _rule_of(descent.rule, lane)
-    names, undecided = _named(
+    names, undecided, drifts = _named(
         descent.objective, records, outcomes, extent=extent, rule=rule, rates=rates
     )
     every = descent.clear_every[lane]
@@ -348,9 +387,14 @@ def ending(
             yield
         further = ahead.params[: int(ahead.last_step[0]) + 1].astype(np.float64)
         away = np.abs(further[-1, 0] - centre).max()
-        if ahead.outcomes[0] == "diverged" or away > _FAR * extent:
+        if ahead.outcomes[0] == "diverged":
             return End.UNBOUNDED
-        later, still_open = _named(
+        last_ones = further[-TAIL:]
+        if away > _FAR * extent and not fading(
+            descent.objective, last_ones, np.array([len(last_ones)])
+        ):
+            return End.UNBOUNDED
+        later, still_open, _ = _named(
             descent.objective,
             further[-TAIL:],
             outcomes,
@@ -360,17 +404,19 @@ def ending(
         )
         if not still_open[0]:
             break
-    return End(decided(names, later)[0])
+    return End(decided(names, later, drifts)[0])
 
 
-def decided(names: Array, later: Array) -> Array:
+def decided(names: Array, later: Array, drifts: Array) -> Array:
     """Names after a look ahead that stayed within bounds, where it began with ``names``.
 
-    What oscillates later does so now; what comes to rest later has not converged now.
+    What oscillates later does so now, unless it drifts so far; what comes to rest later has not
+    converged now.
     """
-    moving = np.where(later == End.OSCILLATING, later, str(End.NOT_CONVERGED))
+    turns = later == End.OSCILLATING
     resting = (later == End.CONVERGED) | (later == End.SADDLE)
-    result: Array = np.where((later == End.OSCILLATING) | resting, moving, names)
+    moving = np.where(turns & ~drifts, later, str(End.NOT_CONVERGED))
+    result: Array = np.where(turns | resting, moving, names)
     return result
 
 
@@ -390,7 +436,7 @@ def _named(
     extent: float,
     rule: Rule,
     rates: Array,
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     moved = motion(records, np.array([len(records)]))
     around = place(objective, records[-1], 0.4 * NEAR * extent)
     known = quadratic(objective)

@@ -118,8 +118,9 @@ class Quadratic:
         curved = self._curved()
         if not len(curved):
             return Halving(math.inf, math.inf, math.inf)
-        factors = np.abs(1 - checks.positive(learning_rate, "learning_rate") * curved)
-        return Halving(_halves(factors[-1]), _halves(factors[0]), _halves(factors.max()))
+        scaled = checks.positive(learning_rate, "learning_rate") * curved
+        halves = [_halves(one) for one in scaled]
+        return Halving(halves[-1], halves[0], max(halves))
 
     def components(self, point: Any) -> FloatArray:
         """Components of point − centre along the directions, float64 (P,); 0 in flat ones."""
@@ -280,7 +281,10 @@ def _through(surface: Surface, points: FloatArray) -> Quadratic | None:
     return Quadratic(curvatures, directions, centre, centre_loss)
 
 
-def _halves(factor: float) -> float:
-    if factor >= 1:
+def _halves(scaled: float) -> float:
+    """Updates in which a component with γλ halves; exact also where 1 − γλ rounds to 1."""
+    if scaled >= 2:
         return math.inf
-    return math.log(0.5) / math.log(factor) if factor > 0 else 0.0
+    if scaled == 1:
+        return 0.0
+    return math.log(0.5) / (math.log1p(-scaled) if scaled < 1 else math.log(scaled - 1))

@@ -234,6 +234,9 @@ def _bare(segment: str) -> str:
         last = first.end_lineno or first.lineno
         if any(len(row) > WIDTH for row in rows[first.lineno - 1 : last]):
             rows[end:last] = []
+    if one_line and any(len(row) > WIDTH for row in rows):
+        head = [f"def {node.name}({ast.unparse(node.args)}):"]
+        return "\n".join([*head, *_fitted([f"    {ast.unparse(part)}" for part in node.body])])
     return "\n".join([*head, *_fitted(rows[end:])])
 
 

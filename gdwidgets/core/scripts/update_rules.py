@@ -127,7 +127,9 @@ def _adam(rule: Adam, names: Names, _: AbstractSet[str]) -> Update:
         return _optimizer(torch.optim.Adam, names, options)
     # torch.optim has no Adam without bias correction.
     every = ", ".join(names) + ("," if len(names) == 1 else "")
-    grad = f"p.grad + {rule.weight_decay!r} * p" if rule.weight_decay else "p.grad"
+    # As in core: a product that is rounded before it is added would give other bits.
+    decay = rule.weight_decay
+    grad = f"torch.add(p.grad, p, alpha={decay!r})" if decay else "p.grad"
     return Update(
         setup=(
             f"means = [torch.zeros_like(p) for p in ({every})]",

@@ -217,7 +217,8 @@ def why(
     )
     said = [clearing, keeping]
     scaled = learning_rate * lam
-    if scaled < 4 and clear_every is None:
+    left, right = behaviours(problem, descent, learning_rate, clear_every)
+    if scaled < 4 and clear_every is None and left is not Asymptotic.AT_REST:
         high = text.number(accumulation.amplitude(scaled), 3)
         period = text.number(2 * np.pi / (2 * np.arcsin(np.sqrt(scaled / 4))), 3)
         said.append(
@@ -236,7 +237,6 @@ def why(
             f"multiplies the distance by **{factor}**. It converges for γ in {ranges}{more}; "
             f"at γ = {lands} it lands exactly on the minimum after {clear_every} updates."
         )
-    left, right = behaviours(problem, descent, learning_rate, clear_every)
     said.append(
         f"So at γ = {text.number(learning_rate)} the left loop {VERBS[left]} and the right one "
         f"{VERBS[right]}."

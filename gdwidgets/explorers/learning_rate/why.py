@@ -121,11 +121,13 @@ def paragraphs(facts: Facts) -> list[str]:
 def _the_fit(facts: Facts) -> str:
     closed = facts.closed
     if not closed.unique:
+        free = len(closed.coefficients) - closed.rank
         return (
             "**Not unique.** The inputs have fewer different values than the polynomial has "
-            f"coefficients: {text.counted(len(closed.coefficients) - closed.rank, 'direction')} of "
-            "the coefficients leave the loss as it is. The closed form is the best fit with the "
-            "smallest coefficients; descent ends at another one, which depends on its start."
+            f"coefficients: {text.counted(free, 'direction')} of the coefficients "
+            f"{'leaves' if free == 1 else 'leave'} the loss as it is. The closed form is the best "
+            "fit with the smallest coefficients; descent ends at another one, which depends on its "
+            "start."
         )
     if not closed.representable:
         return (
@@ -179,7 +181,8 @@ def _decay(rule: Rule) -> str:
 def _halving(facts: Facts) -> str:
     quadratic = facts.quadratic
     stable = [given for given in sorted(set(facts.rates)) if given < quadratic.limit][::-1]
-    if not stable or not math.isfinite(quadratic.condition):
+    curved = quadratic.curvatures[quadratic.curvatures > 0]
+    if not stable or not math.isfinite(quadratic.condition) or len(curved) < 2:
         return ""
     kappa = _rounded(quadratic.condition)
     parts = []
@@ -204,9 +207,14 @@ def _predicted(facts: Facts) -> str:
     if not parts:
         return ""
     return (
-        f"**Known in advance.** To a distance of {NEAR} from the closed form it takes "
+        f"**Known in advance.** To a distance of {NEAR} from {_goal(facts)} it takes "
         f"{text.listed(parts[:4])}: each component of the error is multiplied by (1 − γλᵢ)ᵏ."
     )
+
+
+def _goal(facts: Facts) -> str:
+    """Where a distance is counted from: directions that leave the loss as it is do not count."""
+    return "the closed form" if facts.closed.unique else "the fits of the smallest loss"
 
 
 def _best(facts: Facts) -> str:
@@ -214,12 +222,18 @@ def _best(facts: Facts) -> str:
     best = quadratic.best_rate
     if not math.isfinite(best):
         return ""
-    below = 100 * (1 - best / quadratic.limit)
-    half = _halves(quadratic.best_factor)
+    curved = quadratic.curvatures[quadratic.curvatures > 0]
+    # What an update takes away, and the limit lies above: without cancellation where κ is large.
+    taken = 2 * float(curved[0] / (curved[0] + curved[-1]))
+    half = math.log(0.5) / math.log1p(-taken) if taken < 1 else 0.0
+    below = 50 * taken
+    factor = text.number(quadratic.best_factor, 5)
+    if factor == "1":
+        factor = f"1 − {text.number(taken, 3)}"
     said = (
         f"**The best single rate** is γ* = 2/(λmin + λmax) = **{text.number(best, 5)}**, "
         f"{text.number(below, 2)} % below the limit: steepest and flattest direction then shrink "
-        f"equally, by (κ − 1)/(κ + 1) = {text.number(quadratic.best_factor, 5)} an update, and "
+        f"equally, by (κ − 1)/(κ + 1) = {factor} an update, and "
         f"halve in {_updates(half)}."
     )
     momentum = best_momentum(quadratic)
@@ -232,7 +246,7 @@ def _best(facts: Facts) -> str:
             said += (
                 f" Momentum with β* = {text.number(momentum.beta)} and γ = "
                 f"{text.number(momentum.learning_rate)} needs {text.counted(with_it, 'update')} to "
-                f"a distance of {NEAR}, plain descent {plain:,}."
+                f"a distance of {NEAR} from {_goal(facts)}, plain descent {plain:,}."
             )
     return said
 
@@ -304,7 +318,9 @@ def _updates(count: float) -> str:
 
 
 def _rounded(value: float) -> str:
-    return text.number(value, 3) if value < 1000 else f"{float(f'{value:.3g}'):,.0f}"
+    if not 1000 <= value < text.COUNTED:
+        return text.number(value, 3)
+    return f"{float(f'{value:.3g}'):,.0f}"
 
 
 def prediction(facts: Facts, lane: int) -> tuple[NDArray[Any], NDArray[Any]] | None:

@@ -22,6 +22,13 @@ OPPOSITE = -0.5
 """Cosine of the angle between two updates below which they point in nearly opposite directions."""
 
 
+BOTTOMLESS = -1e12
+"""A loss that falls to this is said to have no lower bound."""
+
+LINEAR = (GradientDescent, Momentum, Nesterov)
+"""Rules whose updates shrink with the gradient, so that they come to rest at a minimum that holds
+them; those of Adam and RMSprop may grow again there."""
+
 HERE = 0.02
 """How near a known minimum must be for a run to be at it, as a part of the map's diagonal."""
 
@@ -113,7 +120,7 @@ def sentence(
     of = f", {name}" if name else ""
     where = f"Step {at:,}{of}: {numbers}."
     if outcome == "diverged":
-        return f"{where} {_diverged(descent, lane, at)}"
+        return f"{where} {_diverged(surface, descent, lane, at)}"
     if outcome == "converged":
         change = abs(float(descent.loss[at, lane]) - float(descent.loss[at - 1, lane]))
         return (
@@ -194,8 +201,8 @@ def ending(surface: Surface, descent: Descent, lane: int, at: int, end: End) -> 
     said = {
         End.NOT_CONVERGED: "It has not converged: it still moves. Raise max_steps (Settings) to "
         "see where to.",
-        End.SADDLE: "It rests at a point without gradient that is no minimum: the loss curves "
-        "downward in some direction, but nothing pushes it there.",
+        End.SADDLE: "It comes to rest at a point without gradient that is no minimum: the loss "
+        "curves downward in some direction, but nothing pushes it there.",
     }
     return said.get(end) or motion(descent, lane, at)
 
@@ -208,7 +215,10 @@ def _converged(surface: Surface, descent: Descent, lane: int, at: int) -> str:
     place = known or "a minimum"
     if (descent.params[at - 1, lane] == point).all():
         return f"It rests at {place}{other}: further updates are below what float32 resolves."
-    return f"It converges to {place}{other}: its updates shrink, and more of them come closer."
+    closer = (
+        ", and more of them come closer" if isinstance(rule_of(descent.rule, lane), LINEAR) else ""
+    )
+    return f"It converges to {place}{other}: its updates shrink{closer}."
 
 
 def _oscillates(surface: Surface, descent: Descent, lane: int, at: int) -> str:
@@ -249,15 +259,31 @@ def motion(descent: Descent, lane: int, at: int) -> str:
     return f"The last update was {text.number(float(lengths[-1]), 3)} long."
 
 
-def _diverged(descent: Descent, lane: int, at: int) -> str:
+def _diverged(surface: Surface, descent: Descent, lane: int, at: int) -> str:
     ends = f"Update {at + 1:,} makes inf or NaN, so the run ends here."
     losses = descent.loss[max(0, at - 3) : at + 1, lane]
-    if len(losses) > 2 and (np.diff(losses) > 0).all():
+    if len(losses) > 1 and (np.diff(losses) > 0).all():
         why = ": the learning rate is too large here" if is_plain(descent, lane) else ""
-        return f"{ends} The last updates all raised the loss{why}."
-    if len(losses) > 2 and (np.diff(losses) < 0).all():
+        which = "updates all" if len(losses) > 2 else "update"
+        return f"{ends} The last {which} raised the loss{why}."
+    falls = len(losses) > 1 and bool((np.diff(losses) < 0).all())
+    if falls and (losses[-1] < BOTTOMLESS or _beyond(surface, descent, lane, at) == -np.inf):
         return f"{ends} The loss fell up to there: it has no lower bound this way."
-    return f"{ends} Here the function or its gradient cannot be computed in float32."
+    where = "The loss fell up to there, but where" if falls else "Where"
+    return f"{ends} {where} it leads, the function or its gradient is not finite in float32."
+
+
+def _beyond(surface: Surface, descent: Descent, lane: int, at: int) -> float:
+    """The loss where plain descent's next update leads; NaN for other rules, or if it raises."""
+    if not is_plain(descent, lane):
+        return np.nan
+    rate = np.float32(descent.rate_at(at)[lane])
+    with np.errstate(all="ignore"):
+        point = descent.params[at, lane] - rate * descent.grad[at, lane]
+    try:
+        return float(surface.values(point[None])[0])
+    except Exception:  # noqa: BLE001 - a user's function may raise anything
+        return np.nan
 
 
 def short_name(rule: Rule) -> str:

@@ -377,3 +377,27 @@ def test_the_loss_at_the_closed_form_is_the_smallest_there_is():
     best, least = regression.closed_form()
     near = torch.from_numpy(best).float() + 0.01 * torch.randn(50, 3)
     assert (regression(near) >= least).all()
+
+
+def test_where_coefficients_are_open_the_distance_is_that_from_all_best_fits(make):
+    explorer = make(x=[1, 1, 2], y=[0, 1, 2], degree=2, learning_rates=(0.01,), max_steps=1000)
+    explorer.run()
+    said = " ".join(why.paragraphs(explorer.facts))
+    updates = int(re.search(r"from the fits of the smallest loss it takes (\d+) updates", said)[1])
+    powers = np.vander([1.0, 1.0, 2.0], 3, increasing=True)
+    least = np.linalg.lstsq(powers, np.array([0.0, 1.0, 2.0]))[0]
+    onto = np.linalg.pinv(powers) @ powers
+    away = (explorer.descent.params[:, 0].astype(np.float64) - least) @ onto
+    assert abs(int(np.argmax(np.linalg.norm(away, axis=1) <= 1e-3)) - updates) <= 1
+    assert "1 direction of the coefficients leaves" in said
+
+
+def test_numbers_of_badly_scaled_inputs_can_be_read(make):
+    x = np.arange(1990, 2021)
+    explorer = make(x=x, y=np.sin(x / 5), degree=3, learning_rates=(1e-20,), max_steps=20)
+    explorer.step = 20
+    said = " ".join([explorer.sentence_text, *why.paragraphs(explorer.facts)])
+    assert not re.search(r"\d(,\d{3}){4}", said)
+    assert "no number of updates" not in said
+    assert "(κ + 1) = 1 an" not in said
+    assert " 0 % below" not in said

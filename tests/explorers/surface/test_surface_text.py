@@ -377,3 +377,50 @@ def test_the_sharpness_along_the_path_is_the_largest_eigenvalue():
     explorer.unfold("Why")
     assert explorer.sharpness_plot.past.visible
     explorer.close()
+
+
+BOUNDED = {
+    "root": (lambda u, v: torch.sqrt(u + 2) + v**2, (1.0, 0.2), 1.2),
+    "reciprocal": (lambda u, v: 1 / (4 - u) + v**2 - u.clamp(max=0), (3.0, 0.2), 20.0),
+    "arc": (lambda u, v: 2 + torch.asin(u) + v**2, (0.5, 0.2), 0.4),
+}
+BOTTOMLESS = {
+    "cubic": (lambda u, v: u**3 + v**2, (-1.0, 0.2), 0.2),
+    "exponential": (lambda u, v: v**2 - torch.exp(u), (1.0, 0.2), 0.3),
+    "quartic": (lambda u, v: v**2 - u**4, (0.5, 0.2), 0.3),
+}
+
+
+@pytest.mark.parametrize("name", [*BOUNDED, *BOTTOMLESS])
+def test_no_lower_bound_is_said_only_where_there_is_none(name):
+    function, start, rate = (BOUNDED | BOTTOMLESS)[name]
+    explorer = SurfaceExplorer(function, bounds=(-3, 3), start=start, learning_rate=rate)
+    explorer.run()
+    said = explorer.sentence_text
+    assert ("no lower bound" in said) == (name in BOTTOMLESS)
+    if explorer.descent.outcomes[0] == "diverged":
+        last = int(explorer.descent.last_step[0])
+        assert f"Update {last + 1:,} makes inf or NaN" in said
+    explorer.close()
+
+
+def test_a_loss_that_rises_once_and_is_gone_had_too_large_a_rate():
+    explorer = SurfaceExplorer("rosenbrock", start=(-2.0, 2.0), learning_rate=0.37)
+    explorer.run()
+    said = explorer.sentence_text
+    assert int(explorer.descent.last_step[0]) == 1
+    assert "The last update raised the loss: the learning rate is too large here." in said
+    explorer.close()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_that_more_updates_come_closer_is_said_of_rules_that_come_to_rest(rule):
+    bowl = SurfaceExplorer(
+        lambda u, v: -torch.exp(-(u**2) - v**2), bounds=(-3, 3), start=(0.3, -0.4), rule=rule
+    )
+    bowl.assign(learning_rate=0.24 if rule == "adam" else 0.02, max_steps=300)
+    bowl.run()
+    said = bowl.sentence_text
+    bowl.close()
+    if "more of them come closer" in said:
+        assert rule not in {"adam", "rmsprop"}
