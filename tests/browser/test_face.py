@@ -70,6 +70,7 @@ def test_keys_do_the_same_wherever_the_focus_is_and_no_field_loses_one(notebook,
 
 def test_focus_can_be_seen_and_a_rate_is_heard_as_it_is(notebook, opened):
     handle = opened.root.locator(".gdw-track .noUi-handle")
+    handle.focus()
     expect(handle).to_have_attribute("aria-valuetext", "0.0005")
     zoom = opened.button("Zoom in")
     for place in (opened.root, opened.button(PLAY), zoom, handle):
