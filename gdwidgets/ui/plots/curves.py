@@ -27,6 +27,9 @@ COLUMNS = 300
 BRIEF_COLUMNS = 100
 """The same while something is dragged and a run is shown 20 times a second."""
 
+LONG = 12
+"""Characters of a title beside which little fits."""
+
 NARROW = 160.0
 """Width of the plot area of a figure of 300 pixels."""
 
@@ -501,7 +504,9 @@ class Curves(Frame):
                 f"{self._runs[lane].glyph} {self._gone[lane]:,}" for lane in lanes[:MOST_LEAVERS]
             ]
             more = len(lanes) - len(when)
-            text = f"leave at {unit}: {', '.join(when)}{f' and {more} more' if more else ''}"
+            # Beside a long title there is no room for what is counted.
+            at = f"at {unit}" if len(self.title) < LONG else "at"
+            text = f"leave {at}: {', '.join(when)}{f' and {more} more' if more else ''}"
         self.put_texts(
             self.leavers,
             [0.0] * bool(text),
