@@ -514,11 +514,15 @@ class RateField(SliderField):
         if len(finite) == 1:
             rate, name = finite[0]
             said = f"{escape(name or stable)} <b>{text.number(rate, 3)}</b>"
+            # With the best rate before it there is no room for both beside the caption.
             side = (
-                f"right:{100 - at[0]:.2f}%" if at[0] > 45 else f"left:{at[0]:.2f}%;padding-left:6px"
+                f"right:{100 - at[0]:.2f}%"
+                if at[0] > 45 and best is None
+                else f"left:{at[0]:.2f}%;padding-left:6px"
             )
-            if best is not None and at[0] > 45:
-                said = f"best γ* <b>{text.number(best, 3)}</b>, {said}"
+            if at[0] > 60 and best is not None:
+                side = f"right:{100 - at[0]:.2f}%"
+                said = f"best <b>{text.number(best, 3)}</b>, limit <b>{text.number(rate, 3)}</b>"
             labels = f"<span style='{side}'>{said}&nbsp;</span>"
         else:
             labels = "".join(
@@ -529,13 +533,15 @@ class RateField(SliderField):
         if best is not None:
             place = 100 * self.position(best)
             ticks += f"<u class=gdw-best style='left:{place:.2f}%'></u>"
-            if len(finite) != 1 or at[0] <= 45:
+            if len(finite) != 1 or at[0] <= 60:
+                # To the left of what is written before the first of two limits.
+                right = f"calc({100 - at[0]:.2f}% + 6.5em)" if at[1:] else f"{100 - place:.2f}%"
                 labels += (
-                    f"<span style='right:{100 - place:.2f}%;padding-right:10px'>"
-                    f"best γ* <b>{text.number(best, 3)}</b></span>"
+                    f"<span style='right:{right};padding-right:4px'>"
+                    f"best <b>{text.number(best, 3)}</b></span>"
                 )
         if not finite and note:
-            labels = f"<span style='right:0'>{escape(note)}</span>"
+            labels = f"<span class=gdw-note>{escape(note)}</span>"
         html = (
             f"<div class=gdw-limits title='{escape(note, quote=True)}'>"
             f"<em>{self._caption}</em>{labels}"

@@ -76,6 +76,8 @@ STYLE = """
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   color: var(--gdw-quiet); }
 .gdw-limits em { font-style: normal; position: absolute; left: 0; }
+.gdw-limits .gdw-note { right: 0; max-width: calc(100% - 8em); overflow: hidden;
+  text-overflow: ellipsis; }
 .gdw-limits span { position: absolute; background: var(--jp-layout-color0, #fff); z-index: 1; }
 .gdw-bands { position: absolute; left: 0; right: 0; top: calc(20px * var(--gdw-size));
   height: calc(24px * var(--gdw-size)); pointer-events: none; }
@@ -119,8 +121,10 @@ STYLE = """
 .gdw-paragraph { font-size: calc(14px * var(--gdw-size)); margin: 0 0 8px 0;
   line-height: calc(20px * var(--gdw-size)); max-width: 90ch; }
 .gdw-beside { position: relative; }
+.gdwidgets .gdw-beside > .widget-hprogress { position: absolute; top: 0; left: 0; right: 0;
+  width: auto; height: 12px; min-height: 0; }
 .gdw-zoom { position: absolute; right: 0; bottom: 0; gap: 4px; }
-.gdwidgets .gdw-zoom .widget-button { min-width: 0; width: calc(32px * var(--gdw-size)); padding: 0;
+.gdwidgets .gdw-zoom .widget-button { min-width: calc(32px * var(--gdw-size)); padding: 0;
   height: calc(28px * var(--gdw-size)); line-height: calc(26px * var(--gdw-size)); }
 .gdwidgets .gdw-pictures { overflow: visible; }
 .gdwidgets .gdw-figure { position: relative; overflow: visible; }

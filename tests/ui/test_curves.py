@@ -356,3 +356,17 @@ def test_nothing_is_left_when_a_figure_is_closed():
     figure = shown(np.ones((5, 2)))
     figure.close()
     assert set(_instances) == before
+
+
+def test_several_lanes_that_leave_are_named_at_the_right_and_told_beside_the_title():
+    k = np.arange(60.0)
+    stays, wild, wilder = 1.2 * 0.95**k, 1e3 ** np.minimum(k, 20), 1e6 ** np.minimum(k, 10)
+    values = np.stack([wild, stays, wilder], axis=1)
+    values[values > 1e38] = np.inf
+    figure = shown(values, 60, names=["1", "0.1", "3"])
+    assert set(figure.names.text) == {"● 1", "▲ 0.1", "■ 3"}
+    (told,) = np.atleast_1d(figure.leavers.text)
+    first = [int(np.flatnonzero(~np.isfinite(values[:, lane]))[0]) for lane in (0, 2)]
+    assert told == f"leave at step: ● {first[0]}, ■ {first[1]}"
+    # Above the plot area, where no curve is drawn.
+    assert figure.leavers.y[0] > 1

@@ -283,6 +283,29 @@ def test_zooming_in_and_out_shows_the_same_points():
     np.testing.assert_array_equal(plane.moving.x, before)
 
 
+def test_after_many_zooms_the_whole_map_is_one_step_away():
+    plane = plane_of()
+    run = descent_of()
+    plane.show_run(lambda: run.params)
+    whole = plane.window
+    for _ in range(5):
+        plane.zoom((3.0, 2.0), 2.0)
+    assert plane.magnification == pytest.approx(32)
+    plane.zoom_whole()
+    assert (plane.window, plane.zoomed) == (whole, False)
+
+
+def test_the_nearest_record_is_found_on_the_path_behind_the_cursor_only():
+    path = np.array([[0, 0], [1, 0], [2, 0], [3, 0]], np.float32)[:, None]
+    plane = plane_of()
+    plane.show_run(path)
+    plane.draw(2, full=True)
+    pixel = 12 / plane.plot_height
+    assert plane.nearest((0.9, 4 * pixel), 5) == (0, 1)
+    assert plane.nearest((0.9, 6 * pixel), 5) is None
+    assert plane.nearest((2.9, 0.0), 5) is None
+
+
 @pytest.mark.parametrize("name", SURFACES)
 def test_every_surface_can_be_shown(name):
     surface = SURFACES[name]

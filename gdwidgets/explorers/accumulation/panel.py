@@ -165,7 +165,7 @@ def _side(
     code = "".join(_line(*line, at.line, where if line[0] == NO_GRAD else "") for line in lines)
     loss = "" if at.loss is None else f"loss = {text.fixed(at.loss, 6)}"
     return (
-        f"<section style='--c:{run.colour};--t:{run.text}'><h5><span>{run.glyph} "
+        f"<section style='--c:{run.colour};--t:var(--gdw-run-{loop.lane})'><h5><span>{run.glyph} "
         f"{escape(loop.title)}</span><span>{escape(ending or loss)}</span></h5>"
         f"<pre>{code}</pre><div class=gda-b>{_rows(loop, at, shown, scale)}</div></section>"
     )

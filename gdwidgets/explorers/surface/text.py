@@ -143,8 +143,8 @@ def reading(descent: Descent, lane: int, k: int, surface: Surface, name: str = "
     loss = text.number(float(descent.loss[at, lane]))
     of = f", {name}" if name else ""
     return (
-        f"Step {at:,}{of}, read out: **{one} = {u}, {two} = {v}, loss = {loss}**, gradient: "
-        f"**∂loss/∂{one} = {g}, ∂loss/∂{two} = {h}**, {length} long."
+        f"Step {at:,}{of}, read out: **{one} = {u}, {two} = {v}, loss = {loss}, "
+        f"gradient = ({g}, {h})**, of length {length}.{_near(surface, descent, lane, at)}"
     )
 
 

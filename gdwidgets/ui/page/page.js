@@ -170,6 +170,8 @@ function render({ model, el }) {
     name(root, model.get("name"));
     root.addEventListener("keydown", (event) => press(model, root, event),
       { capture: true, signal: stop.signal });
+    // What was being typed is the slider's number from now on.
+    root.addEventListener("focusout", later, { signal: stop.signal });
     changes.observe(root, { childList: true, subtree: true, attributes: true,
       attributeFilter: ["class", "title", "aria-valuetext"] });
     seen.observe(root);

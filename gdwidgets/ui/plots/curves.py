@@ -27,6 +27,9 @@ COLUMNS = 300
 BRIEF_COLUMNS = 100
 """The same while something is dragged and a run is shown 20 times a second."""
 
+LONG = 12
+"""Characters of a title beside which little fits."""
+
 NARROW = 160.0
 """Width of the plot area of a figure of 300 pixels."""
 
@@ -447,8 +450,11 @@ class Curves(Frame):
     def _send_names(self, gone: Sequence[int | None]) -> None:
         """Names at the ends of the curves, and at the upper edge those of lanes that leave."""
         tags = [f"{run.glyph} {name}" for run, name in zip(self._runs, self._names, strict=True)]
+        one = sum(left is not None for left in gone) == 1
         stay = [
-            lane for lane, left in enumerate(gone) if left is None and len(self._lanes[lane].values)
+            lane
+            for lane, left in enumerate(gone)
+            if len(self._lanes[lane].values) and not (one and left is not None)
         ]
         tags = [labels.shortened(tag, 130.0) for tag in tags]
         wide = max((labels.width(tag) for tag in tags), default=0.0)
@@ -458,7 +464,12 @@ class Curves(Frame):
         self.place_margins()
         gap, half = self.pixels(17), self.pixels(8)
         if self.future:
-            ends = [float(self._values.place(self._lanes[lane].values[-1])) for lane in stay]
+            ends = [
+                float(self._values.place(self._lanes[lane].values[-1]))
+                if gone[lane] is None
+                else self._exits[lane][1]
+                for lane in stay
+            ]
         else:
             # Places that tell nothing of where the curves will end.
             ends = [1 - (i + 0.5) * gap for i, _ in enumerate(stay)]
@@ -480,20 +491,22 @@ class Curves(Frame):
         """Say beside the title which lanes leave the plot, and when: no curve comes there."""
         self._leaving = lanes
         unit, one = self.axis_x.label or "step", len(lanes) == 1
-        tags = [
-            labels.shortened(f"{self._runs[lane].glyph} {self._names[lane]}", 110 if one else 80)
-            for lane in lanes[:MOST_LEAVERS]
-        ]
         text, colour = "", palette.INK
         if one:
             diverges = self._lanes[lanes[0]].broken is not None
-            text = f"{tags[0]} {'diverges' if diverges else 'leaves'} at {unit} "
+            tag = f"{self._runs[lanes[0]].glyph} {self._names[lanes[0]]}"
+            text = f"{labels.shortened(tag, 110)} {'diverges' if diverges else 'leaves'} at {unit} "
             text += f"{self._gone[lanes[0]]:,}"
             colour = self._runs[lanes[0]].text
         elif lanes:
-            when = [f"{tag} {self._gone[lane]:,}" for tag, lane in zip(tags, lanes, strict=False)]
+            # Their names are at the right.
+            when = [
+                f"{self._runs[lane].glyph} {self._gone[lane]:,}" for lane in lanes[:MOST_LEAVERS]
+            ]
             more = len(lanes) - len(when)
-            text = f"leave at {unit}: {', '.join(when)}{f' and {more} more' if more else ''}"
+            # Beside a long title there is no room for what is counted.
+            at = f"at {unit}" if len(self.title) < LONG else "at"
+            text = f"leave {at}: {', '.join(when)}{f' and {more} more' if more else ''}"
         self.put_texts(
             self.leavers,
             [0.0] * bool(text),

@@ -18,7 +18,7 @@ from ipywidgets import HTML, Layout
 from numpy.typing import ArrayLike, NDArray
 from traitlets import validate
 
-from gdwidgets.ui.plots import palette, shade, summary, ticks, trail
+from gdwidgets.ui.plots import labels, palette, shade, summary, ticks, trail
 from gdwidgets.ui.plots.figures import joined, show_image, write
 from gdwidgets.ui.plots.frame import Frame
 from gdwidgets.ui.plots.shade import Shade
@@ -367,6 +367,7 @@ class Plane(Frame):
         self.factor = self._arrow_factor() if factor is None else float(factor)
         halos = lanes <= MOST_HALOS
         self._parts_of = parts
+        self.part_names.visible = False
         rows = lanes * (3 if halos else 2) + (0 if parts is None else 2 * len(PARTS))
         # A marker has up to 17 corners; an arrow takes five points of a row.
         self._width = int(np.clip(FRAME_BYTES // (4 * rows), 17, 40))
@@ -484,6 +485,9 @@ class Plane(Frame):
         shown = [i for i, tip in zip(drawn, tips, strict=True) if on_map(tip)]
         if shown or self.part_names.visible:
             tips = [tip for tip in tips if on_map(tip)]
+            if len(tips) > 1:
+                high = labels.spread([tip[1] for tip in tips], 1.5 * away, 0.0, SIDE)
+                tips = [np.array([tip[0], y]) for tip, y in zip(tips, high, strict=True)]
             self.put_texts(
                 self.part_names,
                 [tip[0] for tip in tips],

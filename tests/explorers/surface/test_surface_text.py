@@ -13,7 +13,7 @@ from gdwidgets.core import RULES, SURFACES, Descent
 from gdwidgets.core.analysis.quadratic import quadratic
 from gdwidgets.core.rules.momentum import Momentum, Nesterov
 from gdwidgets.explorers.surface import why
-from gdwidgets.explorers.surface.text import CIRCLED
+from gdwidgets.explorers.surface.text import CIRCLED, update_parts
 
 NUMBER = r"([−\d.,·⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+?)"
 RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -34,6 +34,45 @@ def losses_and_slopes(function, points):
     losses = function(leaf[:, 0], leaf[:, 1])
     (slopes,) = torch.autograd.grad(losses.sum(), leaf)
     return losses.detach().numpy(), np.hypot(*slopes.numpy().T)
+
+
+def test_what_is_read_out_is_the_record_and_ends_with_the_next_step():
+    explorer = HimmelblauExplorer(max_steps=50)
+    explorer.read_out(0, 20)
+    (u, v), g = explorer.descent.params[20, 0], explorer.descent.step_grad[20, 0]
+    said = explorer.sentence_text.replace("−", "-")
+    assert f"u = {u:.4f}, v = {v:.4f}, loss = " in said
+    assert f"gradient = ({g[0]:.4f}, {g[1]:.4f})" in said
+    explorer.step_forward()
+    assert "gradient = " not in explorer.sentence_text
+    explorer.close()
+
+
+@pytest.mark.parametrize("rule", [Momentum(0.9), Momentum(0.5, 0.1), Nesterov(0.8, 0.2)])
+def test_gradient_and_velocity_make_the_update_of_torch(rule):
+    descent = Descent(SURFACES["himmelblau"], (1.0, 1.0), 2e-3, rule=rule, max_steps=20)
+    descent.advance_to(20)
+    point = torch.nn.Parameter(torch.tensor([1.0, 1.0], dtype=torch.float64))
+    sgd = torch.optim.SGD(
+        [point],
+        lr=2e-3,
+        momentum=rule.beta,
+        weight_decay=rule.weight_decay,
+        nesterov=isinstance(rule, Nesterov),
+    )
+    for k in range(20):
+        sgd.zero_grad()
+        SURFACES["himmelblau"].function(point[0], point[1]).backward()
+        before, buffer = point.detach().clone(), sgd.state[point].get("momentum_buffer")
+        kept = torch.zeros(2) if buffer is None else buffer.clone()
+        gradient = point.grad + rule.weight_decay * before
+        sgd.step()
+        own, velocity = update_parts(descent, 0, k)
+        times = 1 + rule.beta if isinstance(rule, Nesterov) else 1
+        power = 2 if isinstance(rule, Nesterov) else 1
+        tolerance = {"rtol": 2e-3, "atol": 2e-6}
+        np.testing.assert_allclose(own, -2e-3 * times * gradient.numpy(), **tolerance)
+        np.testing.assert_allclose(velocity, -2e-3 * rule.beta**power * kept.numpy(), **tolerance)
 
 
 def check_sentence(explorer, k):
