@@ -603,6 +603,11 @@ class Explorer(Cursor, VBox):
         """Whether a page has the explorer and shows it nowhere; false where nothing has told."""
         return self.page.shown is False
 
+    @property
+    def can_show(self) -> bool:
+        """Whether the page has room for one more picture."""
+        return self._gate.open
+
     def _page_told(self, change: Any) -> None:
         if self._ready and change["new"]:
             self._ahead.want()

@@ -129,23 +129,23 @@ def rows() -> list[tuple[str, str, str]]:
             handle = opened.root.locator(".gdw-track .noUi-handle").first
             table += _told("learning rate, 300 steps", _drag(lab, opened, handle, 60), 20)
 
-            lab.execute(
-                "ex.max_steps = 20_000; ex.learning_rate = 5e-5; ex.reset(); ex.speed = 100"
-            )
-            lab.throttle(6)
+            opened = ExplorerPage(lab.open([RATES], width=1080, height=1000)).ready()
+            opened.page.wait_for_timeout(1500)
+            handle = opened.root.locator(".gdw-handle-1 .noUi-handle")
+            table += _told("learning rate, 4 × 4,000 steps", _drag(lab, opened, handle, -60), 10)
+
+            opened = ExplorerPage(lab.open([SURFACE], width=1080, height=1000)).ready()
+            lab.execute("ex.assign(max_steps=5000, speed=200); ex.reset()")
             opened.button(PLAY).click()
-            lab.wait_value("ex.step > 100", timeout=60.0)
+            lab.wait_value("ex.step > 20")
+            lab.throttle(6)
+            opened.page.wait_for_timeout(3000)
             opened.root.evaluate(AFTER_PAUSE)
             opened.button(PLAY).click()
             opened.page.wait_for_timeout(4000)
             paused = opened.page.evaluate("window.afterPause")
             lab.throttle(1)
             table.append(("ms from pause to standstill, page 6 × slower", f"{paused:.0f}", "≤ 300"))
-
-            opened = ExplorerPage(lab.open([RATES], width=1080, height=1000)).ready()
-            opened.page.wait_for_timeout(1500)
-            handle = opened.root.locator(".gdw-handle-1 .noUi-handle")
-            table += _told("learning rate, 4 × 4,000 steps", _drag(lab, opened, handle, -60), 10)
         finally:
             lab.close()
             browser.close()

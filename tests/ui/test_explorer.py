@@ -276,6 +276,26 @@ def test_an_interrupted_run_keeps_what_is_computed(explorer, monkeypatch):
     assert explorer.step == 20
 
 
+def test_pictures_of_what_is_computed_ahead_wait_for_the_page():
+    async def scene():
+        explorer = SmallExplorer(max_steps=80_000, learning_rate=1e-4)
+        gate = explorer._gate
+        gate.seen.value = gate.sent.value  # a page answers, and then lags behind
+        while gate.open:
+            gate.stamp()
+        waiting, computed = gate.in_flight, explorer.computed
+        await asyncio.sleep(0.4)
+        assert gate.in_flight == waiting
+        assert explorer.computed > computed
+        explorer.play()
+        gate.seen.value = gate.sent.value
+        await asyncio.sleep(0.2)
+        assert explorer.step > 0  # the clock has the page for itself
+        explorer.close()
+
+    asyncio.run(scene())
+
+
 def test_a_long_seek_by_hand_answers_at_once_and_can_be_stopped():
     async def scene():
         explorer = SmallExplorer(max_steps=100_000, learning_rate=1e-4, future=False)

@@ -95,6 +95,11 @@ class Cursor(Settings):
         """Whether a page has it and shows it nowhere."""
         raise AssertionError("whoever has a cursor knows whether it is shown")
 
+    @property
+    def can_show(self) -> bool:
+        """Whether the page has room for one more picture."""
+        raise AssertionError("whoever has a cursor knows how far the page has come")
+
     # -- where it is -------------------------------------------------------------------------
 
     @property
@@ -137,9 +142,15 @@ class Cursor(Settings):
             self._moving = False
 
     def progressed(self, *, done: bool) -> None:
-        """More of the run is recorded: draw it, and the cursor's step as far as it is there."""
+        """More of the run is recorded: draw it, and the cursor's step as far as it is there.
+
+        A run that plays is drawn by the clock, and a page that lags behind would only lag more:
+        then no picture comes before all is recorded.
+        """
         if self.step > self.end:
             self.place(self.end)
+        if not done and (self.playing or not self.can_show):
+            return
         self.transport.show_progress(
             self.computed if not done and self.step > self.computed else None, self.step
         )
