@@ -97,19 +97,19 @@ OTHERS = {
     "rates": """
 from gdwidgets import LearningRateExplorer
 from gdwidgets.core import training_pairs
-ex = LearningRateExplorer(learning_rates=(0.1, 0.01), max_steps=100)
+ex = LearningRateExplorer(learning_rates=(0.1, 0.01), max_steps=2000)
 x, y = training_pairs()
 p = [torch.tensor(one, requires_grad=True) for one in ex.descent.start[0].tolist()]
-steps, rate = 100, 0.01
+rate = 0.01
 def loss_of():
     a, b, c = p
     return (a + b * x + c * x**2 - y).pow(2).mean()
 ex""",
     "accumulation": """
 from gdwidgets import AccumulationComparer
-ex = AccumulationComparer(max_steps=100)
+ex = AccumulationComparer(max_steps=2000)
 p = [torch.tensor(0.5, requires_grad=True) for _ in range(2)]
-steps, rate = 100, 0.1
+rate = 0.1
 def loss_of():
     a, b = p
     return (a * 1.5 + b - 2.5) ** 2
@@ -117,14 +117,19 @@ ex""",
 }
 
 UNCLEARED = """
+# However slow the machine, the loop goes on until it has been drawn a few times.
 import time
+drawn = set()
 with ex.watch() as mine:
-    for k in range(steps):
+    for k in range(2000):
+        if k > 50 and len(drawn) > 4:
+            break
+        drawn.add(ex.step)
         loss_of().backward()
         with torch.no_grad():
             for one in p:
                 one -= rate * one.grad
-                if k < 40:
+                if k < 5:
                     one.grad = None
         time.sleep(0.03)
 """
@@ -142,12 +147,14 @@ def test_the_lane_grows_in_the_other_explorers_and_the_cursor_goes_where_it_star
     assert len(steps) >= 3
     assert steps == sorted(steps)
     running = [place for said, place in seen if said.startswith("Your loop runs") and place]
-    assert max(running) > min(running) + 20
-    assert notebook.value("mine.findings[0].step") == 41
-    expect(root.locator(".gdw-counter")).to_have_text(re.compile("41 of 100"))
+    assert len(set(running)) >= 3
+    assert max(running) == running[-1] > running[0]
+    assert notebook.value("mine.findings[0].step") == 6
+    expect(root.locator(".gdw-counter")).to_have_text(re.compile("6 of 2,000"))
     expect(root.locator(".gdw-sentence")).to_contain_text(".grad is only sometimes cleared")
     root.get_by_role("button", name="Your own loop").click()
-    expect(root.locator(".gdw-fold-body")).to_contain_text("100 steps recorded.")
+    count = notebook.value("len(mine.loss)")
+    expect(root.locator(".gdw-fold-body")).to_contain_text(f"{count:,} steps recorded.")
     notebook.shot(f"watch-{kind}")
 
 
