@@ -280,7 +280,7 @@ class Watching(LoopExplorer):
         return self.descent.lanes - 1
 
     def lane_titles(self) -> Sequence[str]:
-        """What the descent's lanes are called at the ends of their curves."""
+        """What the descent's lanes are called in sentences on the loop."""
         return [""] * self.descent.lanes
 
     def reference_of(self, lane: int) -> Reference | None:

@@ -93,6 +93,71 @@ def test_the_lane_grows_while_the_cell_runs_and_the_finding_is_read(notebook, op
     expect(opened.locator(".gdw-curves text", has_text="yours")).to_have_count(0)
 
 
+OTHERS = {
+    "rates": """
+from gdwidgets import LearningRateExplorer
+from gdwidgets.core import training_pairs
+ex = LearningRateExplorer(learning_rates=(0.1, 0.01), max_steps=2000)
+x, y = training_pairs()
+p = [torch.tensor(one, requires_grad=True) for one in ex.descent.start[0].tolist()]
+rate = 0.01
+def loss_of():
+    a, b, c = p
+    return (a + b * x + c * x**2 - y).pow(2).mean()
+ex""",
+    "accumulation": """
+from gdwidgets import AccumulationComparer
+ex = AccumulationComparer(max_steps=2000)
+p = [torch.tensor(0.5, requires_grad=True) for _ in range(2)]
+rate = 0.1
+def loss_of():
+    a, b = p
+    return (a * 1.5 + b - 2.5) ** 2
+ex""",
+}
+
+UNCLEARED = """
+# However slow the machine, the loop goes on until it has been drawn a few times.
+import time
+drawn = set()
+with ex.watch() as mine:
+    for k in range(2000):
+        if k > 50 and len(drawn) > 4:
+            break
+        drawn.add(ex.step)
+        loss_of().backward()
+        with torch.no_grad():
+            for one in p:
+                one -= rate * one.grad
+                if k < 5:
+                    one.grad = None
+        time.sleep(0.03)
+"""
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_the_lane_grows_in_the_other_explorers_and_the_cursor_goes_where_it_starts(notebook, kind):
+    page = notebook.open(["import torch" + OTHERS[kind]], height=1100)
+    root = page.locator(".gdwidgets").first
+    expect(root.locator(".gdw-sentence")).to_be_visible()
+    root.evaluate(SEE)
+    notebook.run_cell(UNCLEARED)
+    seen = page.evaluate("window.seen")
+    steps = steps_said(seen)
+    assert len(steps) >= 3
+    assert steps == sorted(steps)
+    running = [place for said, place in seen if said.startswith("Your loop runs") and place]
+    assert len(set(running)) >= 3
+    assert max(running) == running[-1] > running[0]
+    assert notebook.value("mine.findings[0].step") == 6
+    expect(root.locator(".gdw-counter")).to_have_text(re.compile("6 of 2,000"))
+    expect(root.locator(".gdw-sentence")).to_contain_text(".grad is only sometimes cleared")
+    root.get_by_role("button", name="Your own loop").click()
+    count = notebook.value("len(mine.loss)")
+    expect(root.locator(".gdw-fold-body")).to_contain_text(f"{count:,} steps recorded.")
+    notebook.shot(f"watch-{kind}")
+
+
 def test_hints_come_one_by_one(notebook, opened):
     notebook.run_cell(LOOP.replace("ex.watch()", "ex.watch(hints=1)").replace("0.02", "0"))
     opened.get_by_role("button", name="Your own loop").click()

@@ -735,7 +735,7 @@ def test_hints_come_one_at_a_time():
     empty = LoopRecord(("u",), *(np.zeros(shape) for shape in ((1, 1), (1,), (1, 1), (1, 1))))
     assert report_text(findings, empty, hints=1) == "Where."
     assert report_text(findings, empty, hints=2) == "Where.\nWhat."
-    assert report_text(findings, empty, hints=3) == "Where.\nWhat.\nWhy."
+    assert report_text(findings, empty, hints=3) == "Where.\nWhat.\n    Why."
     everything = report_text(findings, empty)
     assert all(part in everything for part in ("What.", "Why.", "More."))
     held = report_text(findings, empty, hints=False)

@@ -197,11 +197,10 @@ def _of_rate(case: Case) -> list[Finding]:
     if abs(rate * case.factor / expected - 1) < 1e-3:
         return []  # makes up for a factor of the loss, which is said
     scaled = _of_factor(case, rate, expected) if case.by_hand else []
-    if scaled:
-        return scaled
+    found = say.other_rate(rate, expected, case.first_move)
     if whole:
-        return [say.rate_not_applied(case.record.names, expected, case.first_move)]
-    return [say.other_rate(rate, expected, case.first_move)]
+        found = say.rate_not_applied(case.record.names, expected, case.first_move)
+    return scaled or [found]
 
 
 def _of_changing_rate(case: Case, rate: float) -> list[Finding]:

@@ -39,10 +39,12 @@ def report_text(
     if level == 0:
         return "\n".join([*lines, "What the loop does is held back."])
     if hints is not True:
-        first = findings[:1]
-        return "\n".join(
-            text for one in first for text in (one.where, one.sentence, one.why)[:level] if text
-        )
+        told = [
+            text
+            for one in findings[:1]
+            for text in (one.where, one.sentence, one.why and f"    {one.why}")[:level]
+        ]
+        return "\n".join(filter(None, told))
     for one in findings:
         lines.append(one.sentence)
         if one.why and one.name != "agrees":

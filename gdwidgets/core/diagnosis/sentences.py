@@ -445,7 +445,7 @@ def not_cleared(record: LoopRecord, clearing: Clearing, *, compared: bool) -> Fi
         {"names": tuple(names), "held": tuple(record.before[row].tolist())},
         _look(clearing.step, "what `.grad` holds before `backward()`"),
         "`backward()` adds to `.grad`; it does not replace it. Clear it after each update: "
-        "`u.grad = None`, or `optimizer.zero_grad()`.",
+        f"`{_variable(names[0])}.grad = None`, or `optimizer.zero_grad()`.",
     )
 
 
@@ -472,6 +472,12 @@ def cleared_every_n_as_reference(n: int, step: int) -> Finding:
         "in the reference.",
         evidence={**found.evidence, "as_reference": True},
     )
+
+
+def _variable(name: str) -> str:
+    """The variable that holds a number: w of w[0]; of a module's parameter only what it is."""
+    first = name.partition("[")[0]
+    return first if first.isidentifier() else "parameter"
 
 
 def full_at_the_start(record: LoopRecord) -> Finding:

@@ -389,8 +389,8 @@ class AccumulationComparer(DescentExplorer):
         return panel.lane_names(self.clear_every, self.micro_batches)
 
     def lane_titles(self) -> Sequence[str]:
-        """What the two lanes are called."""
-        return self.names
+        """What the two lanes are called where there is room."""
+        return panel.lane_titles(self.clear_every, self.micro_batches)
 
     def reference_of(self, lane: int) -> Reference | None:
         """What a loop is compared with: the lanes of micro-batches belong together."""
