@@ -225,7 +225,7 @@ def _matrices(objective: Objective, points: Array, h: float) -> tuple[Array, Arr
     ]
     matrices = np.stack(columns, axis=-1)
     matrices = (matrices + matrices.transpose(0, 2, 1)) / 2
-    usable: Array = np.isfinite(matrices).all((1, 2))
+    usable = np.all(np.isfinite(matrices), axis=(1, 2))
     matrices[~usable] = 0
     return matrices, usable
 
