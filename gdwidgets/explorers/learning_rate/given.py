@@ -78,7 +78,7 @@ def rates(value: Any, name: str) -> Rates:
     """
     several = checks.items(value)
     if several is None and isinstance(value, (numbers.Real, torch.Tensor, np.ndarray)):
-        several = (value,)
+        several = [value]
     if several is None:
         raise ValueError(f"{name} must be 1 to {MOST_LANES} numbers, got {checks.shown(value)}")
     if not 1 <= len(several) <= MOST_LANES:
