@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import re
@@ -45,3 +46,35 @@ def test_the_examples_of_the_readme_run_one_after_another(namespace, monkeypatch
     assert "uphill" in printed.getvalue()
     assert "<svg" in (tmp_path / "too_fast.svg").read_text(encoding="utf-8")
     assert len(namespace["training"].to_dataframe()["step"].unique()) == 100
+
+
+def test_the_ways_through_the_code_name_what_exists():
+    """Every ``Class.method`` in CONTRIBUTING is defined in a class of that name."""
+    defined = {
+        f"{found.name}.{part.name}"
+        for path in (ROOT / "gdwidgets").rglob("*.py")
+        for found in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(found, ast.ClassDef)
+        for part in found.body
+        if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef))
+    }
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Z]\w+\.\w+)", text))
+    assert len(named) >= 10
+    assert named <= defined
+
+
+def test_the_rows_of_the_core_import_only_the_rows_below():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawn = text.split("torch and numpy only\n")[1].split("```")[0].splitlines()
+    rows = [re.findall(r"\w+", re.split(r"(?<=\w) {3,}(?=\w)", row.strip())[0]) for row in drawn]
+    level = {name: len(rows) - i for i, row in enumerate(rows) for name in row}
+    core = ROOT / "gdwidgets" / "core"
+    rooms = {path.stem for path in core.iterdir() if path.stem[0] not in "_."}
+    assert set(level) == rooms
+    for path in core.glob("*/*.py"):
+        here = path.parent.name
+        for other in re.findall(
+            r"^from gdwidgets\.core\.(\w+)", path.read_text("utf-8"), re.MULTILINE
+        ):
+            assert other == here or level[other] < level[here], f"{here} imports {other}"

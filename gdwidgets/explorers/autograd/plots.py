@@ -440,8 +440,8 @@ class GraphPicture:
         grad = self._graph.grads.get(name)
         if grad is None:
             return
-        arrives = {s.node: s.grad_output for s in self._graph.steps if s.call}
-        texts = [self._gradient(other, arrives.get(other)) for other in self._graph.nodes]
+        grad_outputs = {s.node: s.grad_output for s in self._graph.steps if s.call}
+        texts = [self._gradient(other, grad_outputs.get(other)) for other in self._graph.nodes]
         others = [i for i, text in enumerate(texts) if text and i != k]
         slots = self._rectangles(
             self._gradient_x[others],
@@ -548,12 +548,12 @@ class GraphPicture:
 
     def _passing(self, step: Step) -> list[tuple[Edge, str]]:
         """The lines that gradients pass along, and the product that is printed on each."""
-        sent = self._words.passed(step, self._graph.nodes[step.node])
+        passed = self._words.passed(step, self._graph.nodes[step.node])
         into: dict[tuple[str, int], Edge] = {
             (edge.source, edge.nth): edge for edge in self._placed.edges if edge.target == step.node
         }
         found, seen = [], dict[str, int]()
-        for to, text in sent:
+        for to, text in passed:
             nth = seen.get(to, 0)
             seen[to] = nth + 1
             edge = into.get((to, nth)) or into.get((to, 0))

@@ -377,12 +377,12 @@ class Words:
 
     def _passed(self, node: Node, step: Step | None) -> list[tuple[str, str]]:
         rows = []
-        sent = [] if step is None else self.passed(step, node)
+        passed = [] if step is None else self.passed(step, node)
         for index, note in enumerate(node.notes[:4]):
             named = {role: self.name(other) for role, other in note.names.items()}
             words = note.passes.format(**named)
-            if index < len(sent):
-                rows.append((f"to {self.name(note.to)}", f"<b>{escape(sent[index][1])}</b>"))
+            if index < len(passed):
+                rows.append((f"to {self.name(note.to)}", f"<b>{escape(passed[index][1])}</b>"))
                 rows.append(("", f"<i>{escape(words)}</i>"))
             else:
                 rows.append((f"to {self.name(note.to)}", f"<i>{escape(words)}</i>"))

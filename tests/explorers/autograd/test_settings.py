@@ -367,7 +367,7 @@ BAD = [
     ({"detached": ("q",)}, ValueError, "there is no such operation"),
     ({"detached": 5}, ValueError, "detached must be a tuple of names"),
     ({"requires_grad": ("q",)}, ValueError, "there is no such tensor"),
-    ({"selected": "ad"}, ValueError, "selected: there is no node 'ad'"),
+    ({"selected": "ad"}, ValueError, "selected must be the name of a node, got 'ad'"),
     ({"values": {"q": 1.0}}, ValueError, "values names 'q'"),
     ({"values": {"x": [1.0]}}, ValueError, r"values\['x'\] must be .* of shape \(1, 2\)"),
     ({"values": {"x": float("nan")}}, ValueError, "values"),
