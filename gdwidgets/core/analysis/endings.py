@@ -206,7 +206,7 @@ def _place(objective: Objective, points: Array, h: float) -> Place:
     lengths = np.where(along != 0, along / np.where(steep > 0, steep, 1e-300), 0.0)
     distance = np.where(usable, _lengths(lengths), np.inf)
     step = -np.einsum("mij,mj->mi", vectors, np.where(down, 0.0, lengths))
-    downward: Array = np.asarray(down.any(1))
+    downward = down.any(1)
     # Beside a curved floor of minima the loss curves downward along it, on the floor it does not.
     lanes = np.flatnonzero(downward & np.isfinite(step).all(1))
     if len(lanes):
@@ -225,7 +225,7 @@ def _matrices(objective: Objective, points: Array, h: float) -> tuple[Array, Arr
     ]
     matrices = np.stack(columns, axis=-1)
     matrices = (matrices + matrices.transpose(0, 2, 1)) / 2
-    usable: Array = np.isfinite(matrices).all((1, 2))
+    usable: Array = np.asarray(np.isfinite(matrices).all((1, 2)))
     matrices[~usable] = 0
     return matrices, usable
 
