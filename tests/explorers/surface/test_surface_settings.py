@@ -235,7 +235,7 @@ def test_an_objective_with_two_parameters_runs_here():
         ({"loss_tol": -1}, "greater than 0"),
         ({"surface": "himmelblou"}, "did you mean 'himmelblau'"),
         ({"surface": 3}, "surface must be a name, a Surface or a callable"),
-        ({"surface": torch.add}, "bounds must be given"),
+        ({"surface": max}, "bounds must be given"),
         ({"speed": 0}, "greater than 0"),
         ({"kept_starts": ((1, 2, 3),)}, "kept_starts"),
         ({"kept_starts": 5}, "kept_starts"),
