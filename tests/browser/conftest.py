@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 LAB = pytest.StashKey[Lab]()  # the running module's, also for a test that failed while set up
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what lies here, and run it after everything else, in one of pytest's processes.
 

@@ -396,6 +396,7 @@ class Counted(Momentum):
     """Momentum that counts its updates; cannot be hashed."""
 
     __hash__ = None
+    updates = 0
 
     def update(self, *arguments):
         Counted.updates += 1

@@ -77,7 +77,7 @@ class MiniBatches:
         powers, y, one_over_n = self._part
         return mean_square(polynomial_values(params, powers) - y, one_over_n)
 
-    def samples(self, k: int) -> Tensor:
+    def pairs(self, k: int) -> Tensor:
         """Numbers of the samples in the batch of step ``k``: int64, at most ``size`` of them."""
         epoch, position = divmod(checks.integer(k, "k", 0, 2**62), self.batches)
         return self._deal(epoch)[position * self.size : (position + 1) * self.size]
@@ -103,7 +103,7 @@ class MiniBatches:
         """
         with own_torch_state(), torch.no_grad():
             lanes = checks.finite_float32(params, "params")
-            samples = self.samples(k)
+            samples = self.pairs(k)
             powers = self._powers[:, samples]
             return 2 / len(samples) * (lanes @ powers - self.regression.y[samples]) @ powers.T
 
