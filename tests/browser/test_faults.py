@@ -8,8 +8,6 @@ from playwright.sync_api import expect
 from browser.pages import FORWARD, PLAY, ExplorerPage
 
 CELL = """from gdwidgets import SurfaceExplorer
-from gdwidgets.ui.playback import player
-player.SILENCE = 1.0  # for the tests' speed
 every = globals().get("every", [])
 ex = SurfaceExplorer(max_steps=50_000, future=False)
 every.append(ex)
