@@ -570,8 +570,7 @@ class Explorer(Cursor, VBox):
         self.draw(k, full=full)
         self.transport.show(self.step, self.max_steps)
         now = time.monotonic()
-        # While more is computed, as during a drag, the text follows with the last picture.
-        if (full and not self._ahead.working) or now - self._said_at >= READING:
+        if full or now - self._said_at >= READING:
             self._said_at = now
             self.write_text(k)
         self._gate.stamp(self.step)
