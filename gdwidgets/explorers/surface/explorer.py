@@ -800,6 +800,8 @@ class SurfaceExplorer(DescentExplorer):
                 await asyncio.sleep(REST)
                 if self.descent is not descent or self.lane != lane:
                     continue
+                if descent.outcomes[lane] != "max_steps":
+                    break  # the settings were changed: its run is not over, and is asked for then
                 slices = _Slices(descent, lane)
                 for _ in slices:
                     await asyncio.sleep(0)

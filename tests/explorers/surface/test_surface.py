@@ -595,3 +595,22 @@ def test_a_function_that_fails_beyond_the_run_leaves_the_end_of_it_open():
     assert explorer._end(300) is None
     assert explorer.problem == ""
     explorer.close()
+
+
+def test_a_run_that_is_not_over_is_not_judged_by_the_end_of_the_one_before():
+    async def main():
+        explorer = HimmelblauExplorer(future=False)
+        explorer.run()
+        explorer.reset()
+        explorer.learning_rate = 5.01e-4  # while the first run's end is still looked into
+        assert explorer._looking is not None
+        await asyncio.sleep(0.5)
+        explorer.run()
+        for _ in range(300):
+            await asyncio.sleep(0.01)
+            if explorer._looking is None and explorer._ends[1]:
+                break
+        assert "It converges to minimum ①" in explorer.sentence_text
+        explorer.close()
+
+    asyncio.run(main())
