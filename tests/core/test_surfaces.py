@@ -154,3 +154,19 @@ def test_what_is_no_surface_is_said_in_plain_words(arguments, keywords, message)
 def test_points_must_be_pairs():
     with pytest.raises(ValueError, match=r"shape \(M, 2\)"):
         SURFACES["booth"].gradient([1, 2])
+
+
+def adds(u, v):
+    u.data.add_(1.0)
+    return u**2 + v**2
+
+
+def clamps(u, v):
+    v.data.clamp_(min=0)
+    return u**2 + v**2
+
+
+@pytest.mark.parametrize(("function", "name"), [(adds, "u"), (clamps, "v")])
+def test_a_function_that_writes_into_its_arguments_is_refused(function, name):
+    with pytest.raises(ValueError, match=f"must not change its arguments: it changes {name} in"):
+        Surface(function, ((-2, 2), (-2, 2)))

@@ -63,11 +63,6 @@ class Ahead:
         """Seconds for which it has been computing; 0 when it is not."""
         return self._clock() - self._began if self._task is not None else 0.0
 
-    @property
-    def working(self) -> bool:
-        """Whether it computes; a picture of all that is computed follows."""
-        return self._task is not None
-
     def want(self) -> None:
         """See to it that the goal is computed; to be called again when the host is shown again."""
         host = self._host

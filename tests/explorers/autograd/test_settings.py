@@ -500,3 +500,13 @@ def test_the_function_can_be_replaced(explorer):
     assert list(explorer.graph.nodes) == ["x", "exp"]
     explorer.preset = "x · x"
     assert explorer.graph.output == "matmul"
+
+
+def test_the_caller_s_tensors_are_copied():
+    given = {"x": torch.tensor(2.0)}
+    explorer = AutogradExplorer(lambda x: x * x, given)
+    given["x"].add_(7)
+    given["y"] = torch.tensor(1.0)
+    assert {name: float(value) for name, value in explorer.tensors.items()} == {"x": 2.0}
+    assert values(explorer)["x"] == "2"
+    explorer.close()
