@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one server and one browser, one kernel for each module."""
+"""Fixtures of the browser tests: a server and a browser a process, a kernel for each module."""
 
 from __future__ import annotations
 
@@ -19,22 +19,16 @@ HERE = Path(__file__).parent
 LAB = pytest.StashKey[Lab]()  # the running module's, also for a test that failed while set up
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies here, and run it after everything else, in one of pytest's processes.
-
-    After, because quick tests should fail first; in one, because a server and a browser take a
-    core already.
-    """
+    """Mark what lies here, and run it after everything else: quick tests should fail first."""
     there = [item for item in items if HERE in item.path.parents]
     for item in there:
         item.add_marker("browser")
-        item.add_marker(pytest.mark.xdist_group("browser"))
     items[:] = [item for item in items if HERE not in item.path.parents] + there
 
 
 # Not for the session: while the browser is open Playwright's event loop runs in the tests' thread,
-# where a process of pytest-xdist may have headless tests to do afterwards.
+# where headless tests may follow.
 @pytest.fixture(scope="package")
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     server = LabServer(tmp_path_factory.mktemp("lab")).start()
