@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from browser.chromium import FLAGS, find_or_install
+from browser.kernel import KernelError
 from browser.lab import DARK, LIGHT, Lab
 from browser.server import LabServer
 
@@ -98,13 +99,13 @@ def _lab(item: pytest.Item) -> Lab | None:
 
 
 def _picture(item: pytest.Item) -> str:
-    """Save a picture of the test's page, if there is one, and say where it is."""
+    """Save a picture of the test's page, if there is one; say where it is, and the page's state."""
     lab = _lab(item)
     if lab is None or not lab.is_open:
         return ""
     path = lab.server.folder / "pictures" / (re.sub(r"[^\w.-]+", "_", item.name)[:80] + ".png")
     try:
         lab.save_shot(path)
-    except PlaywrightError as error:
+        return f"picture: {path}\n{lab.state()}"
+    except (PlaywrightError, KernelError) as error:
         return f"no picture of the page: {error}"
-    return f"picture: {path}"

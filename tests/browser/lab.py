@@ -44,6 +44,15 @@ OUTPUTS = """() => {
     const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells;
     return cells.map(cell => cell.toJSON().outputs || []);
 }"""
+WIDGETS = """() => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    const kernel = panel.sessionContext.session.kernel;
+    return {kernel: kernel.id, status: kernel.status, connection: kernel.connectionStatus,
+        handlesComms: kernel.handleComms,
+        shown: document.querySelectorAll(".gdwidgets").length,
+        outputs: [...document.querySelectorAll(".jp-OutputArea-output")].map(
+            output => output.innerText.slice(0, 60))};
+}"""
 IS_OPEN = """() => {
     const panel = window.jupyterapp && window.jupyterapp.shell.currentWidget;
     const kernel = panel && panel.sessionContext && panel.sessionContext.session
@@ -195,6 +204,12 @@ class Lab:
         """Save a picture of the page as this file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=path)
+
+    def state(self) -> str:
+        """What the page knows of its kernel, and the widgets on both sides, for a failed test."""
+        widgets = "len(__import__('ipywidgets').widgets.widget._instances)"
+        page = self.page.evaluate(WIDGETS)
+        return f"page: {page}; kernel: {self._kernel_id}, widgets: {self.value(widgets)}"
 
     @property
     def is_open(self) -> bool:
