@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: a server and a browser a process, a kernel for each module."""
+"""Fixtures of the browser tests: one server, one browser, a kernel and a page for each module."""
 
 from __future__ import annotations
 
@@ -20,12 +20,19 @@ HERE = Path(__file__).parent
 LAB = pytest.StashKey[Lab]()  # the running module's, also for a test that failed while set up
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what lies here; all of it runs in one process of pytest-xdist.
+
+    Two browsers with a server and a kernel each would wait for each other on two cores, and the
+    processes' other tests fill the pauses of one.
+    """
+    item.add_marker("browser")
+    item.add_marker(pytest.mark.xdist_group("browser"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies here, and run it after everything else: quick tests should fail first."""
-    there = [item for item in items if HERE in item.path.parents]
-    for item in there:
-        item.add_marker("browser")
-    items[:] = [item for item in items if HERE not in item.path.parents] + there
+    """Without pytest-xdist, run what lies here after everything else: quick tests fail first."""
+    items.sort(key=lambda item: HERE in item.path.parents)
 
 
 # Not for the session: while the browser is open Playwright's event loop runs in the tests' thread,

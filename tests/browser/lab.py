@@ -25,6 +25,22 @@ for _step in (lambda w: type(w).__module__.startswith("gdwidgets"), lambda w: Tr
             _widget.close()
 get_ipython().reset(new_session=False)
 """
+# In a page that is there already: JupyterLab itself takes longer to load than most tests take.
+OPEN = """async ([path, theme]) => {
+    const app = window.jupyterapp;
+    await app.commands.execute("apputils:change-theme", {theme});
+    const panel = await app.commands.execute("docmanager:open", {path, factory: "Notebook"});
+    app.shell.activateById(panel.id);
+    await panel.context.ready;
+}"""
+CLOSE = """async () => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    const kernel = panel.sessionContext.session && panel.sessionContext.session.kernel;
+    panel.context.model.dirty = false;  // else JupyterLab asks whether to save
+    panel.close();
+    while (!panel.isDisposed || (kernel && !kernel.isDisposed))
+        await new Promise(resolve => setTimeout(resolve, 10));
+}"""
 RUN_ALL = """async () => {
     const panel = window.jupyterapp.shell.currentWidget;
     await panel.context.ready;
@@ -63,7 +79,7 @@ IS_OPEN = """() => {
 
 
 class Lab:
-    """Notebooks in JupyterLab for the tests of one module, one after another in one kernel.
+    """Notebooks in JupyterLab for the tests of one module, one after another in one page and kernel.
 
     Attributes
     ----------
@@ -122,27 +138,41 @@ class Lab:
         run
             Run all cells and wait until the last has ended. A cell that raises is an error.
         """
-        self.close_page()
+        self._close_notebook()
         self._prepare_kernel(fresh=fresh_kernel)
         self._opened += 1
         name = f"{self._kernel_id}-{self._opened}.ipynb"
         self.server.write_notebook(name, cells)
-        self.server.set_theme(self.theme)
         kernel = {"id": self._kernel_id}
         session = {"path": name, "name": name, "type": "notebook", "kernel": kernel}
         self.server.api("POST", "sessions", session)
-
-        self._page = page = self._browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(PATIENCE * 1000)
-        page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
-        page.on("console", self._note_console)
-        page.goto(f"{self.server.url}/doc/tree/{name}?token={self.server.token}")
+        if self._page is None:
+            page = self._new_page(name)
+        else:
+            page = self._page
+            page.evaluate(OPEN, [name, self.theme])
+        page.set_viewport_size({"width": width, "height": height})
         page.wait_for_function(IS_OPEN)
         if run:
             page.evaluate(RUN_ALL)
             for outputs in self._outputs():
                 _raise_first_error(outputs)
         return page
+
+    def _new_page(self, name: str) -> Page:
+        """Load JupyterLab with a notebook."""
+        self.server.set_theme(self.theme)
+        self._page = page = self._browser.new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
+        page.on("console", self._note_console)
+        page.goto(f"{self.server.url}/doc/tree/{name}?token={self.server.token}")
+        return page
+
+    def reload(self) -> Page:
+        """Load the page with the present notebook anew, as it was last saved."""
+        self.page.reload()
+        return self.page
 
     def run_cell(self, code: str) -> str:
         """Append a cell, run it as a user would, and return the text it shows.
@@ -239,6 +269,14 @@ class Lab:
     def _note_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.errors.append(f"console: {message.text}  ({message.location.get('url', '')})")
+
+    def _close_notebook(self) -> None:
+        """Close the notebook in the page, if there is one; its kernel lives on."""
+        if self._page is not None:
+            errors = self.take_errors()
+            self._page.evaluate(CLOSE)
+            self.take_errors()  # widgets that could no longer tell their kernel something
+            self.errors.extend(errors)
 
     def _prepare_kernel(self, *, fresh: bool) -> None:
         if fresh:

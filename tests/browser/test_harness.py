@@ -70,10 +70,9 @@ def test_a_throttled_page_is_slower(notebook, page):
         for (let i = 0; i < 2e7; i += 1) x += Math.sqrt(i);
         return performance.now() - start + 0 * x;
     }"""
-    page.evaluate(work)
-    usual = page.evaluate(work)
+    usual = min(page.evaluate(work) for _ in range(5))  # the least: others use the machine too
     notebook.throttle(6)
-    slow = page.evaluate(work)
+    slow = min(page.evaluate(work) for _ in range(3))
     notebook.throttle(1)
     assert slow > 2 * usual
 
