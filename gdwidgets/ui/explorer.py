@@ -465,8 +465,8 @@ class Explorer(Cursor, VBox):
         self._clear_problem()
         self._show_view(changed)
         self.form.show(self.settings_held())
-        self._ahead.want()
         self.redraw()
+        self._ahead.want()
 
     def _changed(self) -> frozenset[str]:
         """The settings that differ from those in force."""

@@ -253,6 +253,18 @@ def logarithmic_axis(label: str, help: str) -> Setting:  # noqa: A002 - a settin
     )
 
 
+def best_marked(help: str) -> Setting:  # noqa: A002 - a setting's own word for it
+    """The setting that marks the best learning rate on the track; off by default."""
+    return Setting(
+        False,
+        checks.boolean,
+        label="Mark the best rate",
+        help=help,
+        control=Switch(),
+        view=True,
+    )
+
+
 @dataclass(frozen=True)
 class Switch:
     """A button that is on or off."""
@@ -510,36 +522,10 @@ class RateField(SliderField):
             f"<i class='{colour}' style='left:{left:.2f}%;width:{right - left:.2f}%'></i>"
             for colour, left, right in zip(colours, edges[:-1], edges[1:], strict=False)
         )
+        labels = self._labels(finite, stable, best)
         ticks = "".join(f"<u style='left:{where:.2f}%'></u>" for where in at)
-        if len(finite) == 1:
-            rate, name = finite[0]
-            said = f"{escape(name or stable)} <b>{text.number(rate, 3)}</b>"
-            # With the best rate before it there is no room for both beside the caption.
-            side = (
-                f"right:{100 - at[0]:.2f}%"
-                if at[0] > 45 and best is None
-                else f"left:{at[0]:.2f}%;padding-left:6px"
-            )
-            if at[0] > 60 and best is not None:
-                side = f"right:{100 - at[0]:.2f}%"
-                said = f"best <b>{text.number(best, 3)}</b>, limit <b>{text.number(rate, 3)}</b>"
-            labels = f"<span style='{side}'>{said}&nbsp;</span>"
-        else:
-            labels = "".join(
-                f"<span style='{self._side(i, at)}'>{escape(name)} "
-                f"<b>{text.number(rate, 3)}</b></span>"
-                for i, (rate, name) in enumerate(finite)
-            )
         if best is not None:
-            place = 100 * self.position(best)
-            ticks += f"<u class=gdw-best style='left:{place:.2f}%'></u>"
-            if len(finite) != 1 or at[0] <= 60:
-                # To the left of what is written before the first of two limits.
-                right = f"calc({100 - at[0]:.2f}% + 6.5em)" if at[1:] else f"{100 - place:.2f}%"
-                labels += (
-                    f"<span style='right:{right};padding-right:4px'>"
-                    f"best <b>{text.number(best, 3)}</b></span>"
-                )
+            ticks += f"<u class=gdw-best style='left:{100 * self.position(best):.2f}%'></u>"
         if not finite and note:
             labels = f"<span class=gdw-note>{escape(note)}</span>"
         html = (
@@ -550,12 +536,45 @@ class RateField(SliderField):
         if self.marks.value != html:
             self.marks.value = html
 
-    @staticmethod
-    def _side(number: int, at: Sequence[float]) -> str:
-        """Of two limits the lower is written to the left of its tick, the higher to the right."""
-        if number == 0:
-            return f"right:{100 - at[0]:.2f}%;padding-right:4px"
-        return f"left:{at[number]:.2f}%;padding-left:4px"
+    def _labels(self, limits: Sequence[tuple[float, str]], stable: str, best: float | None) -> str:
+        """What is written above the track: the limits, and the best rate to the left of them.
+
+        Above the track there is also its caption, at the left.
+        """
+        at = [100 * self.position(rate) for rate, _ in limits]
+        numbers = [f"<b>{text.number(rate, 3)}</b>" for rate, _ in limits]
+        best_is = "" if best is None else f"best <b>{text.number(best, 3)}</b>"
+        best_at = 0.0 if best is None else 100 * self.position(best)
+        labels: list[tuple[str, str]] = []
+        if len(limits) == 1 and best_is and at[0] > 60:  # both in one, as the right end is near
+            labels = [(_before(at[0]), f"{best_is}, limit {numbers[0]}&nbsp;")]
+        elif len(limits) == 1:
+            said = f"{escape(limits[0][1] or stable)} {numbers[0]}&nbsp;"
+            before = at[0] > 45 and not best_is
+            labels = [(_before(at[0]) if before else _behind(at[0], 6), said)]
+            if best_is:
+                labels.append((_before(best_at, 4), best_is))
+        else:
+            for i, ((_, name), number) in enumerate(zip(limits, numbers, strict=True)):
+                side = _before(at[0], 4) if i == 0 else _behind(at[i], 4)
+                labels.append((side, f"{escape(name)} {number}"))
+            if best_is and limits:
+                labels.append(
+                    (f"right:calc({100 - at[0]:.2f}% + 6.5em);padding-right:4px", best_is)
+                )
+            elif best_is:
+                labels.append((_before(best_at, 4), best_is))
+        return "".join(f"<span style='{side}'>{said}</span>" for side, said in labels)
+
+
+def _before(at: float, gap: int = 0) -> str:
+    """CSS of a label that ends at a place (percent) of the track."""
+    return f"right:{100 - at:.2f}%" + (f";padding-right:{gap}px" if gap else "")
+
+
+def _behind(at: float, gap: int) -> str:
+    """CSS of a label that begins at a place (percent) of the track."""
+    return f"left:{at:.2f}%;padding-left:{gap}px"
 
 
 # -- the form --------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ IS_OPEN = """() => {
 
 
 class Lab:
-    """Notebooks in JupyterLab for the tests of one module, one after another in one page and kernel.
+    """Notebooks for the tests of one module, one after another in one page and one kernel.
 
     Attributes
     ----------

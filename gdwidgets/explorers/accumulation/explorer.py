@@ -28,6 +28,7 @@ from gdwidgets.ui.form import (
     RateField,
     Slide,
     Switch,
+    best_marked,
     button,
     logarithmic_axis,
 )
@@ -175,13 +176,8 @@ class AccumulationComparer(DescentExplorer):
     )
     """Whether the run of momentum with β = 1 is drawn over the curve."""
 
-    mark_best = Setting(
-        False,
-        checks.boolean,
-        label="Mark the best rate",
-        help="Write the best learning rate γ* = 1/λ of the loop that clears on the track",
-        control=Switch(),
-        view=True,
+    mark_best = best_marked(
+        "Write the best learning rate γ* = 1/λ of the loop that clears on the track"
     )
     """Whether the learning rate with which the loop that clears needs one update is marked."""
 

@@ -40,7 +40,7 @@ from gdwidgets.ui import printed, text
 from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.described import RuleChoice, RuleField, rate_at
 from gdwidgets.ui.fold import Part
-from gdwidgets.ui.form import Choice, Optional, Switch, Whole, logarithmic_axis
+from gdwidgets.ui.form import Choice, Optional, Whole, best_marked, logarithmic_axis
 from gdwidgets.ui.playback.cursor import AUTO, a_speed
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
@@ -216,14 +216,7 @@ class LearningRateExplorer(DescentExplorer):
     Σ cᵢ² (1 − γλᵢ)²ᵏ has it; ``"noise"``, the loss that mini-batches leave on average, as a band
     above the smallest."""
 
-    mark_best = Setting(
-        False,
-        checks.boolean,
-        label="Mark the best rate",
-        help="Write the best single learning rate on the track",
-        control=Switch(),
-        view=True,
-    )
+    mark_best = best_marked("Write the best single learning rate on the track")
     """Whether the best single learning rate is marked on the track."""
 
     shown_table = Setting(

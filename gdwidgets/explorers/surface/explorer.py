@@ -45,6 +45,7 @@ from gdwidgets.ui.form import (
     Pair,
     RateField,
     Switch,
+    best_marked,
     button,
     logarithmic_axis,
     row,
@@ -255,13 +256,8 @@ class SurfaceExplorer(DescentExplorer):
     """Whether an update of momentum is drawn with its parts: what its gradient makes, and what its
     velocity adds."""
 
-    mark_best = Setting(
-        False,
-        checks.boolean,
-        label="Mark the best rate",
-        help="On a quadratic, write the best learning rate γ* of plain descent on the track",
-        control=Switch(),
-        view=True,
+    mark_best = best_marked(
+        "On a quadratic, write the best learning rate γ* of plain descent on the track"
     )
     """Whether the best learning rate is marked on the track where the surface is a quadratic."""
 
