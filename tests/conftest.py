@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import hypothesis
@@ -15,18 +16,21 @@ hypothesis.settings.register_profile("gdwidgets", deadline=None, derandomize=Tru
 hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("gdwidgets")
 
+# pytest-xdist runs a process a core: torch's threads would only wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def _own_torch_session() -> Iterator[None]:
     """Give every test torch's global state unchanged, whatever the test before did to it."""
     random = torch.get_rng_state()
     dtype = torch.get_default_dtype()
-    device = torch.get_default_device()
     gradients = torch.is_grad_enabled()
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
     torch.set_grad_enabled(gradients)
-    torch.set_default_device(device)
+    torch.set_default_device(None)  # a device, even "cpu", would be a mode around every operation
     torch.set_default_dtype(dtype)
     torch.set_rng_state(random)
