@@ -106,3 +106,17 @@ def test_the_core_needs_torch_and_numpy_only():
                 f"{module}: {name}" for name in names if name.split(".")[0] not in allowed | stdlib
             ]
     assert wrong == []
+
+
+def test_each_setting_is_declared_once():
+    """A setting that several explorers have comes from a base class or from a factory."""
+    declared: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
+                continue
+            if getattr(node.value.func, "id", "") == "Setting" and len(node.value.args) > 1:
+                what = f"{ast.unparse(node.targets[0])}: {ast.unparse(node.value.args[1])}"
+                declared.setdefault(what, []).append(f"{module}:{node.lineno}")
+    assert len(declared) > 40
+    assert [places for places in declared.values() if len(places) > 1] == []

@@ -88,6 +88,17 @@ class Setting(Checked):
         self.view = view
         self._order = next(_declared)
 
+    def starting_at(self, default: Any, help: str = "") -> Setting:  # noqa: A002 - as above
+        """The same setting with another default, for a subclass; its help where that differs."""
+        return Setting(
+            default,
+            self._check,
+            label=self.label,
+            help=help or str(self.help),
+            control=self.control,
+            view=self.view,
+        )
+
     def class_init(self, cls: type[HasTraits], name: str | None) -> None:
         """Take the trait's name for a label where none was given."""
         super().class_init(cls, name)

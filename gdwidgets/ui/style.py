@@ -50,6 +50,7 @@ STYLE = """
 .gdw-title { font-weight: 700; font-size: calc(16px * var(--gdw-size)); white-space: nowrap;
   line-height: calc(32px * var(--gdw-size)); margin-right: 8px; }
 .gdw-head .widget-dropdown > select { font-weight: 700; font-size: calc(15px * var(--gdw-size)); }
+.gdwidgets .gdw-head > .widget-dropdown { width: calc(148px * var(--gdw-size)); }
 .gdw-chips { gap: 8px; flex: 1 1 auto; flex-wrap: wrap; min-width: 0; }
 .gdwidgets .gdw-chips .widget-toggle-button { border-radius: 16px; padding: 0 9px;
   font-size: calc(13px * var(--gdw-size)); }
@@ -115,7 +116,8 @@ STYLE = """
 .gdw-table td { border-bottom: 1px solid var(--jp-border-color3, #eee); }
 .gdw-table tr.gdw-now td { background: var(--gdw-blue-pale); }
 .gdw-table td.gdw-text, .gdw-table th.gdw-text { text-align: left; }
-.gdw-code { font-family: var(--jp-code-font-family, monospace); color: var(--gdw-ink);
+.gdwidgets code { font-size: inherit; line-height: inherit; }
+.gdwidgets .gdw-code { font-family: var(--jp-code-font-family, monospace); color: var(--gdw-ink);
   font-size: calc(14px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   white-space: pre; overflow-x: auto; margin: 0; }
 .gdw-paragraph { font-size: calc(14px * var(--gdw-size)); margin: 0 0 8px 0;
@@ -136,6 +138,11 @@ STYLE = """
 @container (max-width: 760px) {
   .gdw-pictures, .gdw-dials, .gdw-head, .gdw-transport { flex-wrap: wrap !important; }
   .gdw-sentence { height: auto; min-height: calc(72px * var(--gdw-size)); }
+  .gdw-head > .gdw-chips { order: 3; flex: 1 0 100%; }
+  .gdw-head > .gdw-tools { margin-left: auto; }
+  .gdw-transport > .widget-html { margin-left: auto; }
+  .gdw-transport > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important; }
+  .gdw-transport > .widget-dropdown { order: 4; }
 }
 """
 """Everything but the figures, whose styles stand with them."""

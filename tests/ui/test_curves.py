@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -367,6 +369,26 @@ def test_several_lanes_that_leave_are_named_at_the_right_and_told_beside_the_tit
     assert set(figure.names.text) == {"● 1", "▲ 0.1", "■ 3"}
     (told,) = np.atleast_1d(figure.leavers.text)
     first = [int(np.flatnonzero(~np.isfinite(values[:, lane]))[0]) for lane in (0, 2)]
-    assert told == f"leave at step: ● {first[0]}, ■ {first[1]}"
+    assert told == f"diverge at step: ● {first[0]}, ■ {first[1]}"
     # Above the plot area, where no curve is drawn.
     assert figure.leavers.y[0] > 1
+
+
+@given(
+    growth=st.floats(1.05, 3.0),
+    steps=st.integers(3, 60),
+    log=st.booleans(),
+)
+def test_a_lane_is_said_to_leave_where_its_curve_leaves(growth, steps, log):
+    """Its last point in the plot is that of the step before; a curve that stays is not named."""
+    k = np.arange(steps + 1.0)
+    values = np.stack([1 + 0.9**k, (-growth) ** k if not log else growth**k], axis=1)
+    figure = shown(values.astype(np.float32), steps, names=["stays", "goes"], log=log)
+    inside = np.flatnonzero((figure.past.y[1] >= 0) & (figure.past.y[1] <= 1))
+    told = [text for text in np.atleast_1d(figure.leavers.text) if text]
+    if told:
+        left = int(re.fullmatch(r"▲ goes leaves at step (\d+)", told[0]).group(1))
+        assert figure.past.x[1][inside[-1]] == pytest.approx((left - 1) / steps, abs=1e-6)
+    else:
+        assert inside[-1] == len(figure.past.y[1]) - 1
+    figure.close()

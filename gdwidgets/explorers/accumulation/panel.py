@@ -20,6 +20,7 @@ NO_GRAD = "with torch.no_grad():"
 """The line beside which stands what the update makes of the parameter."""
 
 STYLE = """
+/* A theme sets sizes for pre and tt: ours must be the more specific rules. */
 .gda { display: grid; gap: 8px 24px; margin: 0 0 8px 0;
   grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); }
 .gda > section { border-top: 4px solid var(--c); min-width: 0; container-type: inline-size; }
@@ -27,31 +28,31 @@ STYLE = """
   font-size: min(calc(15px * var(--gdw-size)), 3.6cqi);
   line-height: calc(24px * var(--gdw-size)); white-space: nowrap; color: var(--t); }
 .gda h5 span + span { color: var(--gdw-ink); font-variant-numeric: tabular-nums; }
-.gda pre { margin: 0; background: none; color: var(--gdw-ink); overflow: hidden;
+.gdwidgets .gda pre { margin: 0; background: none; color: var(--gdw-ink); overflow: hidden;
   font: clamp(13px, calc((100cqi - 10px) / var(--n) * 1.64), calc(14px * var(--gdw-size)))/calc(20px
   * var(--gdw-size)) var(--jp-code-font-family, monospace); }
-.gda pre div { padding: 0 0 0 4px; border-left: 4px solid transparent; white-space: pre;
+.gdwidgets .gda pre div { padding: 0 0 0 4px; border-left: 4px solid transparent; white-space: pre;
   height: calc(20px * var(--gdw-size)); box-sizing: border-box; }
-.gda pre span { float: right; font-variant-numeric: tabular-nums;
+.gdwidgets .gda pre span { float: right; font-variant-numeric: tabular-nums;
   font-family: var(--jp-ui-font-family, system-ui, sans-serif); }
-.gda pre .on { border-left-color: var(--gdw-blue); background: var(--gdw-blue-pale);
+.gdwidgets .gda pre .on { border-left-color: var(--gdw-blue); background: var(--gdw-blue-pale);
   font-weight: 600; }
-.gda pre .no { display: inline-block; border: 2px solid var(--c); border-radius: 4px;
+.gdwidgets .gda pre .no { display: inline-block; border: 2px solid var(--c); border-radius: 4px;
   padding: 0 6px 0 4px; line-height: calc(16px * var(--gdw-size)); color: var(--t);
   background: color-mix(in srgb, var(--c) 12%, transparent); text-decoration: line-through;
   text-decoration-thickness: 2px; font-weight: 700; }
-.gda pre .clears { font-weight: 700; }
+.gdwidgets .gda pre .clears { font-weight: 700; }
 .gda-b { display: grid; grid-template-columns: 14ch 1fr 11ch; gap: 0 8px; align-items: center;
   font-size: calc(14px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   white-space: nowrap; margin-top: 4px; }
-.gda-b tt { font: inherit; text-align: right; font-variant-numeric: tabular-nums; }
+.gdwidgets .gda-b tt { font: inherit; text-align: right; font-variant-numeric: tabular-nums; }
 .gda-b u { position: relative; height: calc(12px * var(--gdw-size)); text-decoration: none;
   overflow: hidden; background: linear-gradient(90deg, transparent calc(50% - .5px),
   var(--gdw-quiet) 0, transparent calc(50% + .5px)); }
 .gda-b u i { position: absolute; top: 0; bottom: 0; border-radius: 2px; }
 .gda-b b { font-weight: 700; }
 .gda-t { display: flex; flex-wrap: wrap; gap: 8px 24px; }
-.gda-t pre { margin: 0; background: none; color: var(--gdw-ink);
+.gdwidgets .gda-t pre { margin: 0; background: none; color: var(--gdw-ink);
   font: calc(13px * var(--gdw-size))/calc(20px * var(--gdw-size))
   var(--jp-code-font-family, monospace); }
 .gda-t mark { background: var(--gdw-blue-pale); color: inherit; }

@@ -38,7 +38,6 @@ from gdwidgets.ui import text
 from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Switch, Whole, row
-from gdwidgets.ui.playback.cursor import a_speed
 from gdwidgets.ui.settings import Setting, same
 from gdwidgets.ui.situations import SENTENCE, Situations
 
@@ -186,7 +185,7 @@ class AutogradExplorer(Explorer):
     selected = Setting("", checks.text, help="The node whose details are shown", view=True)
     """The node whose details are shown; empty (default) for that of the present step."""
 
-    speed = Setting(2.0, a_speed, help="Steps per second while playing", view=True)
+    speed = Explorer.speed.starting_at(2.0, "Steps per second while playing")
     """Steps per second: a number above 0, infinity, or ``"auto"``. Default 2."""
 
     max_steps = Int(0, read_only=True)

@@ -41,7 +41,7 @@ from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.described import RuleChoice, RuleField, rate_at
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Optional, Whole, best_marked, logarithmic_axis
-from gdwidgets.ui.playback.cursor import AUTO, a_speed
+from gdwidgets.ui.playback.cursor import AUTO
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.runs import Run, lane_steps, step_table
@@ -179,9 +179,7 @@ class LearningRateExplorer(DescentExplorer):
     ``"restart"``, a new run shown at step 0; ``"continue"``: a changed learning rate holds from the
     present step on, which makes a ``schedule``."""
 
-    speed = Setting(
-        AUTO, a_speed, help="Updates per second while playing; auto begins slowly", view=True
-    )
+    speed = DescentExplorer.speed.starting_at(AUTO)
     """Updates per second, infinity, or ``"auto"`` (default), which begins slowly and grows with
     the step, so that the first updates can be seen."""
 

@@ -33,7 +33,9 @@ STYLE = """
 .gdwidgets .gdw-lane .widget-button:hover { border-color: var(--gdw-line); }
 .gdwidgets .gdw-lane-head .widget-button { color: var(--gdw-blue-ink); font-weight: 600; }
 .gdw-numbers { flex: 1 1 auto; min-width: 0; overflow: auto hidden; }
+/* Below the least width columns would cut their numbers: the table is scrolled instead. */
 .gdw-numbers table { border-collapse: collapse; table-layout: fixed; width: 100%;
+  min-width: calc((76px * var(--gdw-columns) + 184px) * var(--gdw-size));
   font-variant-numeric: tabular-nums; font-size: calc(14px * var(--gdw-size));
   color: var(--gdw-ink); }
 .gdw-numbers th, .gdw-numbers td { box-sizing: border-box; padding: 0 8px 0 0; text-align: right;
@@ -42,6 +44,11 @@ STYLE = """
   border-bottom: 1px solid var(--jp-border-color3, #eee); }
 .gdw-numbers th { font-weight: 600; color: var(--gdw-quiet); border-bottom-color: var(--gdw-line); }
 .gdw-numbers .gdw-text { text-align: left; padding: 0 0 0 8px; }
+@container (max-width: 760px) {
+  .gdw-numbers .gdw-wide { display: none; }
+  .gdw-numbers col:not(:last-child) { width: calc(74px * var(--gdw-size)) !important; }
+  .gdw-numbers table { min-width: calc((74px * var(--gdw-columns) + 90px) * var(--gdw-size)); }
+  .gdw-lanes-left { flex-basis: calc(132px * var(--gdw-size)); } }
 .gdw-numbers .widget-html-content, .gdw-numbers.widget-html { margin: 0; line-height: 0; }
 .gdw-lanes .gdw-dash { display: inline-block; width: calc(22px * var(--gdw-size)); height: 0;
   border-top: 2px dashed var(--gdw-ink); vertical-align: middle; margin: 0 6px 2px 2px; }
@@ -153,19 +160,19 @@ class LaneTable(HBox):
         """
         columns = len(head)
         fraction = 100 / (columns - 1 + 2.2)
-        widths = f"<colgroup><col span={columns - 1} style='width:{fraction:.2f}%'><col></colgroup>"
+        # A narrow cell shows what an update makes and its outcome, and no distance.
+        kinds = [""] * (columns - 2) + [" class=gdw-wide", " class=gdw-text"]
+        widths = "".join(f"<col{kind} style='width:{fraction:.2f}%'>" for kind in kinds[:-1])
 
         def line(cells: Sequence[str], tag: str) -> str:
             return "".join(
-                f"<{tag}{' class=gdw-text' if column == columns - 1 else ''}>{escape(cell)}</{tag}>"
-                for column, cell in enumerate(cells)
+                f"<{tag}{kind}>{escape(cell)}</{tag}>"
+                for kind, cell in zip(kinds, cells, strict=True)
             )
 
         body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-        # Below this width columns would cut their numbers: the table is scrolled instead.
-        least = 76 * (columns - 1) + 184
         html = (
-            f"<table style='min-width:calc({least}px * var(--gdw-size))'>{widths}"
+            f"<table style='--gdw-columns:{columns - 1}'><colgroup>{widths}<col></colgroup>"
             f"<tr>{line(head, 'th')}</tr>{body}</table>"
         )
         if self.table.value != html:

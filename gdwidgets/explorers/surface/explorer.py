@@ -428,7 +428,7 @@ class SurfaceExplorer(DescentExplorer):
         self.chooser = Dropdown(
             options=self._surfaces(),
             tooltip="The function to be minimized",
-            layout=Layout(width="128px", flex="0 0 auto"),
+            layout=Layout(flex="0 0 auto"),
         )
         choose = self.handler(self._choose_surface)
         self.chooser.observe(lambda c: None if self._choosing else choose(c["new"]), names="value")

@@ -378,12 +378,15 @@ class Curves(Frame):
         """Choose the axes for all that is recorded, and send everything that stands still."""
         self._take()
         self._laid_out = max(len(lane.values) for lane in self._lanes)
-        gone = self._gone = leaving(self._lanes, log=self.log)
         room = (self.pixels(9), self.pixels(10))
         span = log_values if self.log else linear_values
         theory = [] if self._band is None else [*self._band[1], *self._band[2]]
         levels = [value for value, _ in self._level_list] + [float(v) for v in theory]
         self._values = span(self._lanes, levels, room)
+        gone = self._gone = [
+            self._outside(lane, left)
+            for lane, left in zip(self._lanes, leaving(self._lanes, log=self.log), strict=True)
+        ]
         self._exits = [
             (0.0, 1.0) if left is None else self._exit(lane) for lane, left in enumerate(gone)
         ]
@@ -506,7 +509,9 @@ class Curves(Frame):
             more = len(lanes) - len(when)
             # Beside a long title there is no room for what is counted.
             at = f"at {unit}" if len(self.title) < LONG else "at"
-            text = f"leave {at}: {', '.join(when)}{f' and {more} more' if more else ''}"
+            broken = [self._lanes[lane].broken is not None for lane in lanes]
+            they = "diverge" if all(broken) else "leave or diverge" if any(broken) else "leave"
+            text = f"{they} {at}: {', '.join(when)}{f' and {more} more' if more else ''}"
         self.put_texts(
             self.leavers,
             [0.0] * bool(text),
@@ -515,6 +520,18 @@ class Curves(Frame):
             x_offset=round(self.size * (labels.width(self.title, 12.0) + 14)),
             colors=[colour],
         )
+
+    def _outside(self, lane: Lane, left: int | None) -> int | None:
+        """From which step on a lane that leaves stands outside the plot as it is drawn.
+
+        One that diverges leaves with the update that diverges, which no axis shows.
+        """
+        if left is None or lane.broken is not None:
+            return left
+        places = self._values.place(lane.values)
+        inside = np.flatnonzero((places >= 0) & (places <= 1))
+        first = int(inside[-1]) + 1 if inside.size else 0
+        return first if first < len(lane.values) else None
 
     def _exit(self, lane: int) -> tuple[float, float]:
         """Where a lane leaves the plot for good, as parts of its width and height."""
