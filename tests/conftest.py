@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 # No deadline: the machine may be busy. Derandomized: a commit is as green tomorrow as today.
 # Half of Hypothesis's usual number of examples, as the suite is to stay short;
@@ -19,6 +20,24 @@ hypothesis.settings.load_profile("gdwidgets")
 # pytest-xdist runs a process a core: torch's threads would only wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
+
+
+class _OneBrowser(LoadScopeScheduling):
+    """Files are spread over the processes, but all browser tests run in one of them.
+
+    Two browsers with a server and a kernel each would wait for each other on two cores; the other
+    tests use the pauses of one. (xdist's groups, which are meant for this, do not work with
+    pytest 9.2.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", maxsplit=1)[0]
+        return "tests/browser" if file.startswith("tests/browser/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _OneBrowser:
+    """Say how pytest-xdist spreads the tests: the unit with the most tests first."""
+    return _OneBrowser(config, log)
 
 
 @pytest.fixture(autouse=True)

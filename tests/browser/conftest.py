@@ -21,13 +21,8 @@ LAB = pytest.StashKey[Lab]()  # the running module's, also for a test that faile
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what lies here; all of it runs in one process of pytest-xdist.
-
-    Two browsers with a server and a kernel each would wait for each other on two cores, and the
-    processes' other tests fill the pauses of one.
-    """
+    """Mark what lies here."""
     item.add_marker("browser")
-    item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
