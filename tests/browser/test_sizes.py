@@ -29,6 +29,14 @@ BOXES = """(root, selector) => [...root.querySelectorAll(selector)].map(e => {
     parent: [...root.querySelectorAll("*")].indexOf(b.parent)}))"""
 
 
+ARROWHEADS = "▶◀"
+TEXTS = """root => [...root.querySelectorAll("*")]
+    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+    .filter(e => e.checkVisibility({visibilityProperty: true, opacityProperty: true}))
+    .filter(e => e.getBoundingClientRect().width > 1 && !e.closest("option, style, .gdw-summary"))
+    .map(e => [parseFloat(getComputedStyle(e).fontSize), e.textContent.trim().slice(0, 40)])"""
+
+
 def problems(opened: ExplorerPage) -> list[str]:
     """Rows, and things in a row, that overlap each other or stand beyond the cell."""
     rows = [box for row in ROWS for box in opened.root.evaluate(BOXES, row)]
@@ -88,6 +96,25 @@ def test_large_text_is_larger_in_numbers(notebook, opened):
     assert opened.map.bounding_box()["height"] == pytest.approx(1.4 * height, abs=2)
     assert opened.root.evaluate("e => getComputedStyle(e).zoom") == "1"
     notebook.execute("ex.size = 'normal'")
+
+
+@pytest.mark.parametrize("size", ["normal", "large"])
+def test_no_text_is_small_whichever_theme_came_last(notebook, opened, size):
+    """A theme brings rules for code of its own, which are read after ours once it is changed."""
+    notebook.execute(f"ex.size = {size!r}; ex.step = 3; ex.unfold('Code')")
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        opened.page.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+        )
+    # Where a large explorer is shown: in 900 pixels the comparer's code is as large as fits.
+    width = 900 if size == "normal" else 1800
+    opened.page.set_viewport_size({"width": width + AROUND, "height": 1400})
+    opened.page.wait_for_timeout(500)
+    texts = [text for text in opened.root.evaluate(TEXTS) if text[1] not in ARROWHEADS]
+    least = 13 if size == "normal" else 13 * 1.4
+    assert len(texts) > 30
+    assert [text for text in texts if text[0] < least - 0.05] == []
+    notebook.execute("ex.size = 'normal'; ex.unfold('Code', False)")
 
 
 @pytest.mark.parametrize(
