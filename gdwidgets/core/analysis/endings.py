@@ -63,7 +63,7 @@ class End(StrEnum):
     OSCILLATING = "oscillates"
     """It goes back and forth, or around, without coming to rest, within bounds."""
     UNBOUNDED = "unbounded"
-    """Its numbers are finite, but grow without bound."""
+    """Its numbers are finite, but get far away (10 extents) in steps that do not get shorter."""
     DIVERGED = "diverged"
     """A number became infinite or NaN."""
     SADDLE = "saddle"

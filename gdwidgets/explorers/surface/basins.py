@@ -31,7 +31,7 @@ MOST_ROWS = 6
 CLASSES = {
     End.OSCILLATING: "oscillates",
     End.NOT_CONVERGED: "not converged",
-    End.UNBOUNDED: "unbounded",
+    End.UNBOUNDED: "goes away",
     End.DIVERGED: "diverges",
     End.SADDLE: "at a saddle",
     End.STOPPED: "by loss_tol",

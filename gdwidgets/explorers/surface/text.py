@@ -197,7 +197,10 @@ def ending(surface: Surface, descent: Descent, lane: int, at: int, end: End) -> 
         falls = bool((np.diff(losses) < 0).all())
         grows = bool((np.diff(losses) > 0).all())
         how = " while the loss falls" if falls else " and the loss grows" if grows else ""
-        return f"It goes away without bound{how}: more steps lead to no minimum."
+        return (
+            f"It goes away{how}: more steps lead farther than ten widths of the map, and get no "
+            "shorter."
+        )
     said = {
         End.NOT_CONVERGED: "It has not converged: it still moves. Raise max_steps (Settings) to "
         "see where to.",
