@@ -10,8 +10,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import math
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +23,7 @@ from ipywidgets import HTML, Button, HBox, Layout, ToggleButton, VBox, Widget
 from traitlets import observe, validate
 
 from gdwidgets.core import checks
-from gdwidgets.ui import printed, text
+from gdwidgets.ui import exported, printed, text
 from gdwidgets.ui.fold import Fold, Part
 from gdwidgets.ui.form import Choice, Form, Switch, button
 from gdwidgets.ui.page.page import Page
@@ -45,6 +47,10 @@ ON_CHANGE = ("keep", "restart")
 
 KINDS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 """Endings of pictures and their MIME types."""
+
+PAGES = "GDWIDGETS_PAGES"
+"""An environment variable: a folder for pages that are shown instead of live explorers; see
+``gdwidgets.export``."""
 
 STILL = 0.03
 """Seconds for which a run's future is computed before a still picture is drawn."""
@@ -641,6 +647,9 @@ class Explorer(Cursor, VBox):
         """What a cell shows: the explorer, and where it cannot live, its sentence and a picture."""
         if not self._ready:
             return {"text/plain": f"<{type(self).__name__}, closed>"}, {}
+        pages = os.environ.get(PAGES)
+        if pages:
+            return self._page_shown(Path(pages)), {}
         name = self.TITLE or type(self).__name__
         data: dict[str, Any] = {"text/plain": f"{name}. {self.sentence_text}"}
         metadata: dict[str, Any] = {}
@@ -657,6 +666,18 @@ class Explorer(Cursor, VBox):
 
     # ipywidgets 7 shows a widget through this method instead.
     _ipython_display_ = None
+
+    def _page_shown(self, folder: Path) -> dict[str, str]:
+        """Write the page of the run into a folder; return what shows it in a notebook beside."""
+        folder.mkdir(parents=True, exist_ok=True)
+        number = 1 + sum(1 for _ in folder.glob("*.html"))
+        self.save_html(folder / f"{number}.html")
+        source, name = escape(f"{folder.name}/{number}.html"), self.TITLE or type(self).__name__
+        frame = f'<iframe src="{source}" title="{escape(name)}" loading="lazy"'
+        return {
+            "text/plain": self.sentence_text,
+            "text/html": f'{frame} style="width: 100%; height: 560px; border: 0"></iframe>',
+        }
 
     def _still(self) -> bytes:
         """The present state as a small PNG; empty where it cannot be drawn."""
@@ -683,12 +704,41 @@ class Explorer(Cursor, VBox):
         ValueError
             For another ending.
         """
+        target = self._target(path, KINDS)
+        target.write_bytes(self.picture(target.suffix.lower().lstrip(".")))
+
+    def save_html(self, path: str | Path) -> None:
+        """Save the whole run as one page that plays with no kernel and no network.
+
+        The run is computed to its end; the cursor stays where it is. Of a run of more than 400
+        steps, 400 can be shown. Needs Bokeh: ``pip install 'gdwidgets[html]'``.
+
+        Raises
+        ------
+        ValueError
+            For an ending other than ``.html`` or ``.htm``.
+        ImportError
+            Where Bokeh is not installed.
+        """
+        target = self._target(path, ("html", "htm"))
+        target.write_text(self.html(), encoding="utf-8")
+
+    def html(self) -> str:
+        """Return the page that `save_html` saves."""
+        self.compute(self.max_steps)
+        title, end = self.TITLE or type(self).__name__, self.end
+        return exported.page(
+            self.panels(fine=True), self.sentence, end=end, title=title, widths=self.WIDTHS
+        )
+
+    def _target(self, path: Any, endings: Collection[str]) -> Path:
+        """A path to write to, with one of some endings."""
         try:
             target = Path(path)
         except Exception:  # noqa: BLE001 - whatever an object of the user's says to it
             raise ValueError(f"path must be text or a Path, got {checks.shown(path)}") from None
-        kind = checks.one_of(target.suffix.lower().lstrip("."), "path's ending", KINDS)
-        target.write_bytes(self.picture(kind))
+        checks.one_of(target.suffix.lower().lstrip("."), "path's ending", endings)
+        return target
 
     def download(self) -> None:
         """Have the browser save the present picture as PNG."""
