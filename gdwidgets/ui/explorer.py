@@ -24,6 +24,7 @@ from traitlets import observe, validate
 
 from gdwidgets.core import checks
 from gdwidgets.ui import exported, printed, text
+from gdwidgets.ui.colab import allow_widgets
 from gdwidgets.ui.fold import Fold, Part
 from gdwidgets.ui.form import Choice, Form, Switch, button
 from gdwidgets.ui.page.page import Page
@@ -40,6 +41,8 @@ from gdwidgets.ui.settings import Checked, Setting, SettingError, same
 from gdwidgets.ui.situations import SENTENCE, Chips, Situations, as_situations
 from gdwidgets.ui.still import WIDTH, still_png
 from gdwidgets.ui.style import LARGE, STYLE
+
+allow_widgets()
 
 SIZES = ("normal", "large")
 CONTROLS = ("all", "transport", "none")
