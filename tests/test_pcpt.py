@@ -472,5 +472,5 @@ def test_the_unit_s_pictures_are_live_or_drawn(unit):
         ("exercise 3", 0, 3),
     ):
         shown = unit[name][1]
-        assert sum("image/png" in kinds for kinds in shown) == drawn
+        assert sum("image/png" in kinds and live not in kinds for kinds in shown) == drawn
         assert sum(live in kinds for kinds in shown) == explorers

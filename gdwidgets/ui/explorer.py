@@ -7,10 +7,13 @@ browser.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import math
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,10 +23,12 @@ from ipywidgets import HTML, Button, HBox, Layout, ToggleButton, VBox, Widget
 from traitlets import observe, validate
 
 from gdwidgets.core import checks
-from gdwidgets.ui import text
+from gdwidgets.ui import exported, printed, text
+from gdwidgets.ui.colab import allow_widgets
 from gdwidgets.ui.fold import Fold, Part
 from gdwidgets.ui.form import Choice, Form, Switch, button
 from gdwidgets.ui.page.page import Page
+from gdwidgets.ui.panels import Panel
 from gdwidgets.ui.playback.ahead import Ahead
 from gdwidgets.ui.playback.cursor import Cursor
 from gdwidgets.ui.playback.frame_gate import FrameGate
@@ -34,7 +39,10 @@ from gdwidgets.ui.plots.figures import replaced_images
 from gdwidgets.ui.plots.style import STYLE as FIGURES
 from gdwidgets.ui.settings import Checked, Setting, SettingError, same
 from gdwidgets.ui.situations import SENTENCE, Chips, Situations, as_situations
+from gdwidgets.ui.still import WIDTH, still_png
 from gdwidgets.ui.style import LARGE, STYLE
+
+allow_widgets()
 
 SIZES = ("normal", "large")
 CONTROLS = ("all", "transport", "none")
@@ -42,6 +50,13 @@ ON_CHANGE = ("keep", "restart")
 
 KINDS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 """Endings of pictures and their MIME types."""
+
+PAGES = "GDWIDGETS_PAGES"
+"""An environment variable: a folder for pages that are shown instead of live explorers; see
+``gdwidgets.export``."""
+
+STILL = 0.03
+"""Seconds for which a run's future is computed before a still picture is drawn."""
 
 READING = 0.25
 """Seconds between two texts while a run plays: nobody reads faster."""
@@ -119,12 +134,24 @@ class Explorer(Cursor, VBox):
     )
     """What a changed setting does to the cursor: ``"keep"`` (default) or ``"restart"``."""
 
+    still = Setting(
+        True,
+        checks.boolean,
+        help="Whether a still picture goes into the notebook's file beside the explorer",
+        view=True,
+    )
+    """Whether a cell that shows the explorer keeps a still picture of it too, for exports and
+    other places where no widget can live. Default true."""
+
     situations = Setting(None, as_situations, help="What the chips in the head offer", view=True)
     """Named situations instead of the explorer's own: ``{name: {setting: value, …, "sentence":
     what to watch}}``; ``None`` for its own, ``SITUATIONS``."""
 
     problem = Checked("", checks.text)
     """The last problem, shown in the place of the sentence; empty when all is well."""
+
+    WIDTHS: ClassVar[tuple[float, ...]] = (1.0, 1.0)
+    """How wide the panels of a printed picture are, relative to each other."""
 
     recording: Any
     """What is walked through."""
@@ -234,9 +261,15 @@ class Explorer(Cursor, VBox):
         """Return a runnable plain-PyTorch script of the present settings."""
         raise AssertionError("every explorer gives its code")
 
-    def picture(self, kind: str) -> bytes:
-        """Draw what is on the screen for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
-        raise AssertionError("every explorer can be printed")
+    def panels(self, *, fine: bool) -> Sequence[Panel]:
+        """Describe the pictures as data, as far as the run is computed.
+
+        Parameters
+        ----------
+        fine
+            Whether for print; else for a small picture, which must be quick.
+        """
+        raise AssertionError("every explorer describes its pictures")
 
     # -- putting it together -----------------------------------------------------------------
 
@@ -613,6 +646,59 @@ class Explorer(Cursor, VBox):
 
     # -- pictures ----------------------------------------------------------------------------
 
+    def _repr_mimebundle_(self, **_: Any) -> Any:
+        """What a cell shows: the explorer, and where it cannot live, its sentence and a picture."""
+        if not self._ready:
+            return {"text/plain": f"<{type(self).__name__}, closed>"}, {}
+        pages = os.environ.get(PAGES)
+        if pages:
+            return self._page_shown(Path(pages)), {}
+        name = self.TITLE or type(self).__name__
+        data: dict[str, Any] = {"text/plain": f"{name}. {self.sentence_text}"}
+        metadata: dict[str, Any] = {}
+        png = self._still() if self.still else b""
+        if png:
+            data["image/png"] = base64.b64encode(png).decode("ascii")
+            metadata["image/png"] = {"width": WIDTH}
+        data["application/vnd.jupyter.widget-view+json"] = {
+            "version_major": 2,
+            "version_minor": 0,
+            "model_id": self.model_id,
+        }
+        return data, metadata
+
+    # ipywidgets 7 shows a widget through this method instead.
+    _ipython_display_ = None
+
+    def _page_shown(self, folder: Path) -> dict[str, str]:
+        """Write the page of the run into a folder; return what shows it in a notebook beside."""
+        folder.mkdir(parents=True, exist_ok=True)
+        number = 1 + sum(1 for _ in folder.glob("*.html"))
+        self.save_html(folder / f"{number}.html")
+        source, name = escape(f"{folder.name}/{number}.html"), self.TITLE or type(self).__name__
+        frame = f'<iframe src="{source}" title="{escape(name)}" loading="lazy"'
+        return {
+            "text/plain": self.sentence_text,
+            "text/html": f'{frame} style="width: 100%; height: 560px; border: 0"></iframe>',
+        }
+
+    def _still(self) -> bytes:
+        """The present state as a small PNG; empty where it cannot be drawn."""
+        try:
+            if self.future:
+                self.compute(self.goal, STILL)
+            k = self.drawn
+            return still_png(self.panels(fine=False), k, self.sentence(k), self.WIDTHS)
+        except Exception:  # noqa: BLE001 - a function of the user's may raise; the explorer is shown
+            return b""
+
+    def picture(self, kind: str) -> bytes:
+        """Draw what is on the screen for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
+        if self.future:
+            self.compute(self.max_steps)
+        panels, k = self.panels(fine=True), self.drawn
+        return printed.sheet(kind, panels, k, self.sentence(k), widths=self.WIDTHS)
+
     def save(self, path: str | Path) -> None:
         """Save the present picture; the ending says how: ``.png``, ``.svg`` or ``.pdf``.
 
@@ -621,12 +707,41 @@ class Explorer(Cursor, VBox):
         ValueError
             For another ending.
         """
+        target = self._target(path, KINDS)
+        target.write_bytes(self.picture(target.suffix.lower().lstrip(".")))
+
+    def save_html(self, path: str | Path) -> None:
+        """Save the whole run as one page that plays with no kernel and no network.
+
+        The run is computed to its end; the cursor stays where it is. Of a run of more than 400
+        steps, 400 can be shown. Needs Bokeh: ``pip install 'gdwidgets[html]'``.
+
+        Raises
+        ------
+        ValueError
+            For an ending other than ``.html`` or ``.htm``.
+        ImportError
+            Where Bokeh is not installed.
+        """
+        target = self._target(path, ("html", "htm"))
+        target.write_text(self.html(), encoding="utf-8")
+
+    def html(self) -> str:
+        """Return the page that `save_html` saves."""
+        self.compute(self.max_steps)
+        title, end = self.TITLE or type(self).__name__, self.end
+        return exported.page(
+            self.panels(fine=True), self.sentence, end=end, title=title, widths=self.WIDTHS
+        )
+
+    def _target(self, path: Any, endings: Collection[str]) -> Path:
+        """A path to write to, with one of some endings."""
         try:
             target = Path(path)
         except Exception:  # noqa: BLE001 - whatever an object of the user's says to it
             raise ValueError(f"path must be text or a Path, got {checks.shown(path)}") from None
-        kind = checks.one_of(target.suffix.lower().lstrip("."), "path's ending", KINDS)
-        target.write_bytes(self.picture(kind))
+        checks.one_of(target.suffix.lower().lstrip("."), "path's ending", endings)
+        return target
 
     def download(self) -> None:
         """Have the browser save the present picture as PNG."""

@@ -12,10 +12,20 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gdwidgets.ui import text
+from gdwidgets.ui.panels import (
+    Blob,
+    CurvesPanel,
+    DrawingPanel,
+    FitsPanel,
+    Label,
+    Line,
+    MapPanel,
+    Panel,
+)
 from gdwidgets.ui.plots import palette
+from gdwidgets.ui.plots.ticks import step_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,64 +95,64 @@ def printed(
     return file.getvalue()
 
 
-def curves(
-    axes: Axes,
-    values: NDArray[Any],
-    last: NDArray[Any],
-    names: Sequence[str],
-    k: int,
-    *,
-    log: bool,
-    log_steps: bool = False,
-    future: bool = True,
-    levels: Sequence[tuple[float, str]] = (),
-    title: str = "loss",
-    steps: str = "step",
-    runs: Sequence[int] | None = None,
-) -> None:
-    """Values of all lanes against step, past solid and future dotted.
+def sheet(
+    kind: str, panels: Sequence[Panel], k: int, sentence: str, *, widths: Sequence[float]
+) -> bytes:
+    """Panels beside each other, the sentence below them.
 
     Parameters
     ----------
-    axes
-        Where they are drawn.
-    values
-        (n, L), record k in row k.
-    last
-        Each lane's last step (L,).
-    names
-        L names.
+    kind
+        ``"png"``, ``"svg"`` or ``"pdf"``.
+    panels
+        What is drawn. A `DrawingPanel` stands alone, and has its size of its own.
     k
         The cursor.
-    log, log_steps
-        Whether the axes are logarithmic; steps by log(1 + step).
-    future
-        Whether what lies beyond the cursor is drawn.
-    levels
-        Horizontal lines: (value, text).
-    title, steps
-        What the axes show.
-    runs
-        Which of ``palette.RUNS`` each lane is.
+    sentence
+        The explorer's own.
+    widths
+        Of the panels, relative to each other.
     """
-    finite = []
-    for lane, name in enumerate(names):
-        run = palette.run(lane if runs is None else runs[lane])
-        end = min(int(last[lane]), len(values) - 1)
-        at = min(k, end)
-        column = np.asarray(values[: end + 1, lane], np.float64)
-        column = np.where(np.isfinite(column), column, np.nan)
-        if log:
-            column = np.where(column > 0, column, np.nan)
-        x = np.arange(end + 1)
-        x = np.log1p(x) if log_steps else x
-        finite.append(column[np.isfinite(column)])
-        axes.plot(x[: at + 1], column[: at + 1], color=run.colour, lw=2)
-        if future and end > at:
-            axes.plot(x[at:], column[at:], color=run.colour, lw=1.4, ls=":", alpha=0.6)
+    if panels and isinstance(panels[0], DrawingPanel):
+        drawing = panels[0]
+        return printed(
+            kind,
+            lambda figure: _drawing(figure, drawing, k, text.plain(sentence)),
+            width=drawing.width,
+            height=drawing.height,
+        )
+
+    def draw(figure: Figure) -> None:
+        if panels:
+            row = figure.subplots(1, len(panels), width_ratios=widths, squeeze=False)[0]
+            for axes, panel in zip(row, panels, strict=True):
+                _panel(axes, panel, k)
+        figure.supxlabel(text.plain(sentence), fontsize=9, ha="center", wrap=True)
+
+    return printed(kind, draw, width=11.0 if len(panels) > 2 else 9.0)
+
+
+def _panel(axes: Axes, panel: Panel, k: int) -> None:
+    match panel:
+        case CurvesPanel():
+            _curves(axes, panel, k)
+        case MapPanel():
+            _plane(axes, panel, k)
+        case FitsPanel():
+            _fits(axes, panel, k)
+
+
+def _curves(axes: Axes, panel: CurvesPanel, k: int) -> None:
+    """Values of all lanes against step, past solid and future dotted."""
+    for lane, name in enumerate(panel.names):
+        run = palette.run(panel.runs[lane])
+        (x, y), at = panel.track(lane), panel.at(lane, k)
+        axes.plot(x[: at + 1], y[: at + 1], color=run.colour, lw=2)
+        if panel.future and len(x) > at + 1:
+            axes.plot(x[at:], y[at:], color=run.colour, lw=1.4, ls=":", alpha=0.6)
         axes.plot(
             x[at],
-            column[at],
+            y[at],
             color=run.colour,
             marker=MARKERS.get(run.glyph, "o"),
             ms=7,
@@ -151,7 +161,7 @@ def curves(
             label=name,
             ls="",
         )
-    for value, label in levels:
+    for value, label in panel.levels:
         axes.axhline(value, color=palette.INK, lw=1.2, ls="--")
         axes.annotate(
             label,
@@ -161,110 +171,134 @@ def curves(
             va="bottom",
             fontsize=8,
         )
-    if log:
+    if panel.log:
         axes.set_yscale("log")
-    shown = np.concatenate([part for part in finite if part.size] or [np.ones(1)])
-    first = max((float(part[0]) for part in finite if part.size), default=1.0)
-    # A lane that diverges leaves the picture; the others stay in it.
-    axes.set_ylim(top=min(float(shown.max()) * (1.5 if log else 1.05), 50 * first))
-    if log_steps:
-        ends = int(max(last.max(initial=1), 1))
-        ticks = [0, *(10**p for p in range(1, int(math.log10(ends)) + 1)), ends]
-        axes.set_xticks([math.log1p(t) for t in ticks], [f"{t:,}" for t in ticks])
-    axes.set_xlabel(steps)
-    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_ylim(*panel.limits)
+    if panel.log_steps:
+        steps = step_ticks(panel.end, log=True)
+        axes.set_xticks([math.log1p(t) for t in steps], [f"{t:,}" for t in steps])
+    axes.set_xlabel(panel.steps)
+    axes.set_title(panel.title, loc="left", fontsize=10)
     axes.grid(axis="y", color="#e3e6ea", lw=0.8)
     axes.set_axisbelow(True)
     axes.legend(frameon=False, fontsize=9, loc="best")
 
 
-def plane(
-    axes: Axes,
-    heat: NDArray[np.uint8],
-    bounds: tuple[tuple[float, float], tuple[float, float]],
-    params: NDArray[Any],
-    last: NDArray[Any],
-    *,
-    k: int,
-    contours: tuple[NDArray[Any], NDArray[Any], NDArray[Any], Sequence[float]] | None = None,
-    minima: Sequence[tuple[float, float]] = (),
-    names: tuple[str, str] = ("u", "v"),
-    future: bool = True,
-    runs: Sequence[int] | None = None,
-) -> None:
-    """A map of two parameters with the paths of all lanes.
-
-    Parameters
-    ----------
-    axes
-        Where it is drawn.
-    heat
-        RGBA (n, m, 4), row 0 the lowest.
-    bounds
-        (low, high) of either parameter.
-    params
-        (n, L, 2), record k in row k.
-    last
-        Each lane's last step (L,).
-    k
-        The cursor.
-    contours
-        u (n,), v (m,), values (m, n) and the levels of contour lines.
-    minima
-        Points to be numbered, from 1.
-    names
-        What the parameters are called.
-    future
-        Whether what lies beyond the cursor is drawn.
-    runs
-        Which of ``palette.RUNS`` each lane is.
-    """
-    (u0, u1), (v0, v1) = bounds
+def _plane(axes: Axes, panel: MapPanel, k: int) -> None:
+    """A map of two parameters with the paths of all lanes."""
+    (u0, u1), (v0, v1) = panel.bounds
     axes.imshow(
-        heat, origin="lower", extent=(u0, u1, v0, v1), aspect="auto", interpolation="bilinear"
+        panel.shade.colours(panel.heights),
+        origin="lower",
+        extent=(u0, u1, v0, v1),
+        aspect="auto",
+        interpolation="bilinear",
     )
-    if contours is not None:
-        across, up, z, levels = contours
-        axes.contour(
-            across,
-            up,
-            np.ma.masked_invalid(z),
-            levels=levels,
-            colors=palette.INK,
-            linewidths=0.5,
-            alpha=0.3,
-        )
-    for number, (u, v) in enumerate(minima, start=1):
+    axes.contour(
+        panel.across,
+        panel.up,
+        np.ma.masked_invalid(panel.heights),
+        levels=panel.shade.levels(),
+        colors=palette.INK,
+        linewidths=0.5,
+        alpha=0.3,
+    )
+    for number, minimum in enumerate(panel.minima, start=1):
         axes.text(
-            u,
-            v,
+            *minimum,
             str(number),
             ha="center",
             va="center",
             fontsize=8,
             bbox={"boxstyle": "circle,pad=0.2", "fc": "white", "ec": palette.INK, "lw": 0.9},
         )
-    for lane in range(params.shape[1]):
-        run = palette.run(lane if runs is None else runs[lane])
-        end = min(int(last[lane]), len(params) - 1)
-        at = min(k, end)
-        path = np.clip(np.nan_to_num(params[: end + 1, lane].astype(np.float64)), -1e6, 1e6)
-        if future:
-            axes.plot(*path[at:].T, color=run.colour, lw=1.4, ls=":")
-        axes.plot(*path[: at + 1].T, color="white", lw=4)
-        axes.plot(*path[: at + 1].T, color=run.colour, lw=2)
-        axes.plot(*path[0], marker="o", ms=8, mfc="white", mec=palette.INK, mew=1.8, ls="")
+    for lane in range(len(panel.names)):
+        run = palette.run(panel.runs[lane])
+        (u, v), at = panel.track(lane), panel.at(lane, k)
+        if panel.future:
+            axes.plot(u[at:], v[at:], color=run.colour, lw=1.4, ls=":")
+        axes.plot(u[: at + 1], v[: at + 1], color="white", lw=4)
+        axes.plot(u[: at + 1], v[: at + 1], color=run.colour, lw=2)
+        axes.plot(u[0], v[0], marker="o", ms=8, mfc="white", mec=palette.INK, mew=1.8, ls="")
         marker = MARKERS.get(run.glyph, "o")
         axes.plot(
-            *path[at], marker=marker, color=run.colour, ms=7, mec="white", mew=0.8, ls="", zorder=5
+            u[at],
+            v[at],
+            marker=marker,
+            color=run.colour,
+            ms=7,
+            mec="white",
+            mew=0.8,
+            ls="",
+            zorder=5,
         )
     axes.set_xlim(u0, u1)
     axes.set_ylim(v0, v1)
-    axes.set_xlabel(names[0])
-    axes.set_ylabel(names[1], rotation=0)
+    axes.set_xlabel(panel.axes[0])
+    axes.set_ylabel(panel.axes[1], rotation=0)
     axes.spines[:].set_visible(False)
+    axes.set_box_aspect(1)
 
 
-def caption(figure: Figure, sentence: str) -> None:
-    """Write the explorer's sentence under the figure."""
-    figure.supxlabel(text.plain(sentence), fontsize=9, ha="center", wrap=True)
+def _fits(axes: Axes, panel: FitsPanel, k: int) -> None:
+    """Samples, the best fit, and what every lane has fitted so far."""
+    axes.plot(*panel.samples, ls="", marker="o", ms=3.5, color="#8A94A3", alpha=0.8)
+    axes.plot(panel.grid, panel.best, color=palette.INK, lw=1.4, ls="--")
+    for lane in range(len(panel.names)):
+        if panel.drawn(lane, k):
+            colour = palette.run(panel.runs[lane]).colour
+            axes.plot(panel.grid, panel.fit(lane, k), color=colour, lw=2)
+    axes.set_ylim(*panel.limits)
+    axes.set_xlabel(panel.label)
+    axes.set_title(panel.title, loc="left", fontsize=10)
+
+
+def _drawing(figure: Figure, panel: DrawingPanel, k: int, sentence: str) -> None:
+    """A drawing, the sentence above it."""
+    from matplotlib.patches import Ellipse, FancyBboxPatch  # noqa: PLC0415 - for print only
+
+    height = panel.height
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((0.0, 0.0, 1.0, (height - 0.6) / height))
+    axes.set_xlim(*panel.across)
+    axes.set_ylim(*panel.down)
+    axes.axis("off")
+    for shape in panel.shapes(k):
+        match shape:
+            case Line(points=points, colour=colour):
+                axes.plot(
+                    points[:, 0],
+                    points[:, 1],
+                    color=colour,
+                    linewidth=shape.width,
+                    linestyle=(0, (4, 3)) if shape.dashed else "-",
+                    zorder=1,
+                )
+                if shape.arrow:
+                    x, y = points[-1]
+                    arrow = {"arrowstyle": "-|>", "color": colour, "shrinkA": 0, "shrinkB": 0}
+                    axes.annotate("", xy=(x + 0.06, y), xytext=(x - 0.02, y), arrowprops=arrow)
+            case Blob(x=x, y=y, width=wide, height=high):
+                corner, rounded = (x - wide / 2, y - high / 2), "round,pad=0,rounding_size=0.06"
+                patch = (
+                    FancyBboxPatch(corner, wide, high, boxstyle=rounded)
+                    if shape.box
+                    else Ellipse((x, y), wide, high)
+                )
+                patch.set(facecolor=shape.fill, edgecolor=shape.outline, linewidth=1.5, zorder=2)
+                axes.add_patch(patch)
+            case Label():
+                look: dict[str, Any] = {"boxstyle": "round", "edgecolor": shape.colour}
+                axes.text(
+                    shape.x,
+                    shape.y,
+                    shape.text,
+                    ha=shape.align,
+                    va="center",
+                    fontsize=shape.size,
+                    weight="bold" if shape.bold else "normal",
+                    color=shape.colour,
+                    bbox={**look, "facecolor": shape.ground} if shape.ground else None,
+                    zorder=4 if shape.ground else 3,
+                )
+    figure.text(0.5, 1 - 0.3 / height, sentence, ha="center", va="center", fontsize=9, wrap=True)

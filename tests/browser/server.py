@@ -14,7 +14,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import nbformat
 
@@ -31,6 +31,9 @@ class LabServer:
     folder
         An empty folder; notebooks are in ``folder / "notebooks"``, the log in ``folder / "log"``.
     """
+
+    MODULE: ClassVar[str] = "jupyterlab"
+    APP: ClassVar[str] = "LabApp"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -60,19 +63,8 @@ class LabServer:
             "JUPYTER_TOKEN": self.token,
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else a warning in every kernel's log
         }
-        options = {
-            "ServerApp.ip": "127.0.0.1",
-            "ServerApp.port": port,
-            "ServerApp.port_retries": 0,
-            "ServerApp.open_browser": False,
-            "ServerApp.allow_root": True,
-            "ServerApp.root_dir": self.notebooks,
-            "LabApp.news_url": "",
-            "LabApp.expose_app_in_browser": True,  # window.jupyterapp: its commands are promises
-            "LabApp.extension_manager": "readonly",
-        }
-        command = [sys.executable, "-m", "jupyterlab"]
-        command += [f"--{name}={value}" for name, value in options.items()]
+        command = [sys.executable, "-m", self.MODULE]
+        command += [f"--{name}={value}" for name, value in self.options(port).items()]
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 command,
@@ -84,11 +76,26 @@ class LabServer:
                 start_new_session=True,
             )
         try:
-            wait_until(self._answers, "JupyterLab's server", detail=self.log)
+            wait_until(self._answers, f"the server of {self.MODULE}", detail=self.log)
         except BaseException:
             self.stop()
             raise
         return self
+
+    def options(self, port: int) -> dict[str, object]:
+        """What the command line says."""
+        return {
+            "ServerApp.ip": "127.0.0.1",
+            "ServerApp.port": port,
+            "ServerApp.port_retries": 0,
+            "ServerApp.open_browser": False,
+            "ServerApp.allow_root": True,
+            "ServerApp.root_dir": self.notebooks,
+            f"{self.APP}.news_url": "",
+            # window.jupyterapp: its commands are promises
+            f"{self.APP}.expose_app_in_browser": True,
+            f"{self.APP}.extension_manager": "readonly",
+        }
 
     def stop(self) -> None:
         """Stop the server and its kernels, and nothing else."""
@@ -156,13 +163,42 @@ class LabServer:
         assert self._process is not None
         code = self._process.poll()
         if code is not None:
-            message = f"JupyterLab ended with code {code}:\n{self.log()}"
+            message = f"{self.MODULE} ended with code {code}:\n{self.log()}"
             raise RuntimeError(message)
         try:
             self.api("GET", "status")
         except OSError:
             return False
         return True
+
+
+class NotebookServer(LabServer):
+    """A Jupyter Notebook 7."""
+
+    MODULE = "notebook"
+    APP = "JupyterNotebookApp"
+
+
+class VoilaServer(LabServer):
+    """A Voilà that serves a folder of notebooks."""
+
+    MODULE = "voila"
+
+    def options(self, port: int) -> dict[str, object]:
+        """What the command line says."""
+        return {
+            "Voila.ip": "127.0.0.1",
+            "Voila.port": port,
+            "Voila.open_browser": False,
+            "Voila.root_dir": self.notebooks,
+        }
+
+    def api(self, method: str, path: str, body: object = None) -> Any:
+        """Voilà has no REST interface: whether it shows its list of notebooks is all it tells."""
+        if method != "GET" or path != "status":
+            raise OSError("no such interface")
+        with urllib.request.urlopen(self.url, timeout=PATIENCE) as answer:
+            return answer.status
 
 
 def wait_until(

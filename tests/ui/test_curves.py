@@ -13,6 +13,7 @@ from gdwidgets.ui.plots import labels
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.spans import Lane, Steps, linear_values, log_values
 from gdwidgets.ui.plots.thinning import column_extremes
+from living import living
 from messages import recorded_messages
 
 
@@ -352,12 +353,10 @@ def test_axes_increase(values, room):
 
 
 def test_nothing_is_left_when_a_figure_is_closed():
-    from ipywidgets.widgets.widget import _instances
-
-    before = set(_instances)
+    before = set(living())
     figure = shown(np.ones((5, 2)))
     figure.close()
-    assert set(_instances) == before
+    assert set(living()) == before
 
 
 def test_several_lanes_that_leave_are_named_at_the_right_and_told_beside_the_title():

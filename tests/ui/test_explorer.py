@@ -11,10 +11,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from ipywidgets import Layout
-from ipywidgets.widgets.widget import _instances
 from traitlets import TraitError
 
 from gdwidgets.core import Descent, LinearNeuron
+from living import living
 from ui.small import SmallExplorer
 
 
@@ -195,13 +195,13 @@ def test_play_that_raises_can_be_played_again(explorer, monkeypatch):
 
 
 def test_closing_closes_all_but_the_users_layout():
-    before = set(_instances)
+    before = set(living())
     layout = Layout(width="50%")
     explorer = SmallExplorer(layout=layout)
     explorer.unfold("Settings")
     explorer.unfold("Compare")
     explorer.close()
-    left = [widget for key, widget in _instances.items() if key not in before]
+    left = [widget for key, widget in living().items() if key not in before]
     assert left == [layout]
     layout.close()
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gdwidgets.core import SURFACES, Descent
 from gdwidgets.ui.plots import trail
 from gdwidgets.ui.plots.plane import SIDE, Plane
+from living import living
 from messages import recorded_messages
 
 HIMMELBLAU = SURFACES["himmelblau"]
@@ -370,11 +371,9 @@ def test_the_map_is_square_and_no_text_is_small(size):
 
 
 def test_nothing_is_left_when_a_figure_is_closed():
-    from ipywidgets.widgets.widget import _instances
-
-    before = set(_instances)
+    before = set(living())
     plane = plane_of(bar=True)
     plane.show_run(descent_of().params)
     plane.draw(3)
     plane.close()
-    assert set(_instances) - before == set()
+    assert set(living()) - before == set()

@@ -17,7 +17,7 @@ from gdwidgets.explorers.accumulation import panel
 from gdwidgets.explorers.accumulation import text as words
 from gdwidgets.explorers.accumulation.given import SAMPLES, BatchLosses, Point, Problem
 from gdwidgets.explorers.accumulation.loop import LINES, Moment, lines_at, moment
-from gdwidgets.ui import printed, text
+from gdwidgets.ui import text
 from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import (
@@ -32,6 +32,7 @@ from gdwidgets.ui.form import (
     button,
     logarithmic_axis,
 )
+from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel
 from gdwidgets.ui.playback.cursor import MOST_STEPS
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
@@ -71,6 +72,7 @@ class AccumulationComparer(DescentExplorer):
     """
 
     TITLE = "Accumulation"
+    WIDTHS = (1.0, 1.2, 1.2)
     DIALS = ("learning_rate", "clear_every")
     MORE = (("x", "y", "start"), ("max_steps", "micro_batches", "parameter", "loss_log"))
 
@@ -576,47 +578,31 @@ class AccumulationComparer(DescentExplorer):
         """Return a plain-PyTorch script of the present settings: two loops, one after the other."""
         return descent_script(self.descent)
 
-    def picture(self, kind: str) -> bytes:
-        """Draw the valley and both curves for print: ``"png"``, ``"svg"`` or ``"pdf"``."""
-        if self.future:
-            self.compute(self.max_steps)
-        return printed.printed(kind, self._print, width=11.0)
-
-    def _print(self, figure: Any) -> None:
-        descent, subject, k = self.all_lanes, self.problem_descended, self.drawn
-        left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.2, 1.2))
-        bounds = subject.bounds(self.start)
-        a, b = (np.linspace(*ends, 161, dtype=np.float32) for ends in bounds)
-        grid = np.stack([np.tile(a, 161), np.repeat(b, 161)], axis=-1)
-        z = subject.values(grid).reshape(161, 161)
+    def panels(self, *, fine: bool) -> Sequence[Panel]:
+        """The valley and both curves, as data."""
+        descent, subject = self.all_lanes, self.problem_descended
+        cells = 161 if fine else 81
+        a, b = (np.linspace(*ends, cells, dtype=np.float32) for ends in subject.bounds(self.start))
+        grid = np.stack([np.tile(a, cells), np.repeat(b, cells)], axis=-1)
+        z = subject.values(grid).reshape(cells, cells)
         lowest = float(subject.values(np.array([subject.centre], np.float32))[0])
-        shade = Shade(z, lowest)
-        printed.plane(
-            left,
-            shade.colours(z),
-            bounds,
-            descent.params,
-            descent.last_step,
-            k=k,
-            contours=(a, b, z, shade.levels()),
-            names=("a", "b"),
-            future=self.future,
-            runs=self.lane_runs,
+        lanes: dict[str, Any] = {
+            "last": descent.last_step,
+            "names": self.with_own(self.names),
+            "runs": self.lane_runs,
+            "future": self.future,
+        }
+        values = descent.params[:, :, self.shown]
+        return (
+            MapPanel(
+                across=a,
+                up=b,
+                heights=z,
+                shade=Shade(z, lowest),
+                params=descent.params,
+                axes=("a", "b"),
+                **lanes,
+            ),
+            CurvesPanel(values=values, title=self.parameter, **lanes),
+            CurvesPanel(values=self.losses(), log=self.loss_log, **lanes),
         )
-        left.set_box_aspect(1)
-        common: dict[str, Any] = {"future": self.future, "runs": self.lane_runs}
-        names = self.with_own(self.names)
-        printed.curves(
-            middle,
-            descent.params[:, :, self.shown],
-            descent.last_step,
-            names,
-            k,
-            log=False,
-            title=self.parameter,
-            **common,
-        )
-        printed.curves(
-            right, self.losses(), descent.last_step, names, k, log=self.loss_log, **common
-        )
-        printed.caption(figure, self.sentence(k))

@@ -30,7 +30,7 @@ from gdwidgets.explorers.autograd.controls import LeafSliders, LeafSwitches, Nod
 from gdwidgets.explorers.autograd.expression import OWN, chosen_preset
 from gdwidgets.explorers.autograd.lines import executed, html_lines, program
 from gdwidgets.explorers.autograd.plots import HEIGHT, PANEL, GraphPicture
-from gdwidgets.explorers.autograd.print import printed
+from gdwidgets.explorers.autograd.print import drawing
 from gdwidgets.explorers.autograd.tables import check_html, walk_frame, walk_html, walk_text
 from gdwidgets.explorers.autograd.text import PANEL_STYLE, Words
 from gdwidgets.explorers.autograd.why import chain_rule, depth_words, layer_sizes
@@ -38,6 +38,7 @@ from gdwidgets.ui import text
 from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Switch, Whole, row
+from gdwidgets.ui.panels import Panel
 from gdwidgets.ui.settings import Setting, same
 from gdwidgets.ui.situations import SENTENCE, Situations
 
@@ -672,7 +673,6 @@ class AutogradExplorer(Explorer):
         """
         return graph_script(self.graph, self._shown.variables)
 
-    def picture(self, kind: str) -> bytes:
-        """Draw the graph at the present step for print: ``"png"``, ``"svg"`` or ``"pdf"``."""
-        said = text.plain(self.sentence(self.step))
-        return printed(self.words, self.step, said, self.drawing.products, kind)
+    def panels(self, *, fine: bool) -> Sequence[Panel]:
+        """The graph, as data."""
+        return (drawing(self.words, self.step, self.drawing.products, self.end),)

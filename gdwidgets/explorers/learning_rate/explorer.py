@@ -32,15 +32,15 @@ from gdwidgets.explorers.learning_rate import text as words
 from gdwidgets.explorers.learning_rate.fits import FitPlot
 from gdwidgets.explorers.learning_rate.lanes import LaneTable
 from gdwidgets.explorers.learning_rate.losses import Losses
-from gdwidgets.explorers.learning_rate.printed_page import Page
 from gdwidgets.explorers.learning_rate.shape import ShapeField
 from gdwidgets.explorers.learning_rate.situations import SITUATIONS
 from gdwidgets.explorers.learning_rate.track import Mark, RateTrack
-from gdwidgets.ui import printed, text
+from gdwidgets.ui import text
 from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.described import RuleChoice, RuleField, rate_at
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Optional, Whole, best_marked, logarithmic_axis
+from gdwidgets.ui.panels import CurvesPanel, FitsPanel, Panel
 from gdwidgets.ui.playback.cursor import AUTO
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
@@ -846,24 +846,37 @@ class LearningRateExplorer(DescentExplorer):
         """Return a plain-PyTorch script of the present settings; it prints the final numbers."""
         return descent_script(self.descent)
 
-    def picture(self, kind: str) -> bytes:
-        """Draw both figures for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
-        if self.future:
-            self.compute(self.max_steps)
-        k = self.drawn
-        page = Page(
-            regression=self.regression,
-            losses=self.losses(),
-            closed=self.closed_form,
-            now=self._standing_drawn(k),
-            names=self.with_own([words.rate(rate) for rate in self.learning_rates]),
-            runs=self.lane_runs,
-            future=self.future,
-            log_steps=self.log_steps,
-            title=self._loss_title(),
-            sentence=self.sentence(k),
+    def panels(self, *, fine: bool) -> Sequence[Panel]:
+        """The fits and the losses, as data."""
+        lanes, closed = self.all_lanes, self.closed_form
+        x, y = self.regression.x.numpy(), self.regression.y.numpy()
+        grid = np.linspace(x.min(), x.max(), 200 if fine else 80)
+        common: dict[str, Any] = {
+            "last": lanes.last_step,
+            "names": self.with_own([words.rate(rate) for rate in self.learning_rates]),
+            "runs": self.lane_runs,
+            "future": self.future,
+        }
+        return (
+            FitsPanel(
+                samples=(x, y),
+                grid=grid,
+                basis=np.vander(grid, lanes.params.shape[2], increasing=True),
+                params=lanes.params,
+                best=closed.values(grid),
+                diverged=[outcome == "diverged" for outcome in lanes.outcomes],
+                **common,
+            ),
+            CurvesPanel(
+                values=self.losses(),
+                log=True,
+                log_steps=self.log_steps,
+                levels=[(closed.loss, "least squares")],
+                title=self._loss_title(),
+                steps="update",
+                **common,
+            ),
         )
-        return printed.printed(kind, page.draw)
 
 
 COUNTED = (1 / 40, 1 / 2, 1, 3 / 2, 2)

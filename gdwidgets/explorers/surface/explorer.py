@@ -30,7 +30,7 @@ from gdwidgets.explorers.surface.given import (
     least_value,
     loss_floor,
 )
-from gdwidgets.ui import printed, text
+from gdwidgets.ui import text
 from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.described import (
     RuleChoice,
@@ -50,6 +50,7 @@ from gdwidgets.ui.form import (
     logarithmic_axis,
     row,
 )
+from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
 from gdwidgets.ui.plots.shade import Shade
@@ -120,6 +121,7 @@ class SurfaceExplorer(DescentExplorer):
         For an unknown keyword: names the nearest.
     """
 
+    WIDTHS = (1.0, 1.35)
     DIALS = ("learning_rate", "rule")
     MORE = (("start", "max_steps", "loss_tol", "loss_log"),)
 
@@ -871,47 +873,37 @@ class SurfaceExplorer(DescentExplorer):
         self.map.show_ghosts(paths)
         self.loss_plot.show_ghosts(losses)
 
-    def picture(self, kind: str) -> bytes:
-        """Draw the map and the loss for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
-        if self.future:
-            self.compute(self.max_steps)
-        return printed.printed(kind, self._print)
-
-    def _print(self, figure: Any) -> None:
-        descent, surface, k = self.all_lanes, self.surface, self.drawn
-        left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
-        bounds = self.map.window
-        u, v = (np.linspace(*ends, 201, dtype=np.float32) for ends in bounds)
-        grid = np.stack([np.tile(u, 201), np.repeat(v, 201)], axis=-1)
-        z = np.asarray(surface.values(grid)).reshape(201, 201)
-        shade = Shade(z, least_value(surface))
-        printed.plane(
-            left,
-            shade.colours(z),
-            bounds,
-            descent.params,
-            descent.last_step,
-            k=k,
-            contours=(u, v, z, shade.levels()),
-            minima=surface.minima,
-            names=surface.parameter_names,
-            future=self.future,
-            runs=self.lane_runs,
+    def panels(self, *, fine: bool) -> Sequence[Panel]:
+        """The map and the loss, as data."""
+        descent, surface = self.all_lanes, self.surface
+        cells = 201 if fine else 101
+        u, v = (np.linspace(*ends, cells, dtype=np.float32) for ends in self.map.window)
+        grid = np.stack([np.tile(u, cells), np.repeat(v, cells)], axis=-1)
+        z = np.asarray(surface.values(grid)).reshape(cells, cells)
+        lanes: dict[str, Any] = {
+            "last": descent.last_step,
+            "names": self.with_own(self.lane_names),
+            "runs": self.lane_runs,
+            "future": self.future,
+        }
+        return (
+            MapPanel(
+                across=u,
+                up=v,
+                heights=z,
+                shade=Shade(z, least_value(surface)),
+                params=descent.params,
+                minima=surface.minima,
+                axes=surface.parameter_names,
+                **lanes,
+            ),
+            CurvesPanel(
+                values=descent.loss - np.float32(loss_floor(surface)),
+                log=self.loss_log,
+                title=self.loss_plot.title,
+                **lanes,
+            ),
         )
-        left.set_box_aspect(1)
-        floor = loss_floor(surface)
-        printed.curves(
-            right,
-            descent.loss - np.float32(floor),
-            descent.last_step,
-            self.with_own(self.lane_names),
-            k,
-            log=self.loss_log,
-            future=self.future,
-            runs=self.lane_runs,
-            title=self.loss_plot.title,
-        )
-        printed.caption(figure, self.sentence(k))
 
     def table(self) -> str:
         """Return the run as the course's Exercise 3 prints it: every 100 steps, and the end.

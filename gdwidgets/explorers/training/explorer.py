@@ -16,10 +16,11 @@ from gdwidgets.core.diagnosis.report import Hints
 from gdwidgets.core.watching.watch import entered_or_called
 from gdwidgets.explorers.training import text as words
 from gdwidgets.explorers.training.norms import KINDS, Norms
-from gdwidgets.ui import own_text, printed, text
+from gdwidgets.ui import own_text, text
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, button, logarithmic_axis, row
 from gdwidgets.ui.own_loop import LoopExplorer, OwnLoop
+from gdwidgets.ui.panels import CurvesPanel, Panel
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.settings import Setting
@@ -315,31 +316,30 @@ class TrainingExplorer(LoopExplorer):
             return pd.DataFrame(columns=["step", "tensor", "loss", *KINDS])
         return pd.concat(parts, ignore_index=True)
 
-    def picture(self, kind: str) -> bytes:
-        """Draw both plots for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
-        return printed.printed(kind, self._print)
-
-    def _print(self, figure: Any) -> None:
-        norms, k, tensors = self.norms, self.drawn, self.tensors_shown
-        left, right = figure.subplots(1, 2)
-        common: dict[str, Any] = {"future": self.future}
-        loss = norms.loss[:, None]
-        last = np.array([norms.last])
-        if not norms.empty:
-            log = {"log": self.loss_log}
-            printed.curves(left, loss, last, ["loss"], k, runs=[1], **log, **common)
-            names = [norms.names[i] for i in tensors]
-            printed.curves(
-                right,
-                norms.of(self.shown, tensors),
-                np.repeat(last, len(names)),
-                names,
-                k,
+    def panels(self, *, fine: bool) -> Sequence[Panel]:
+        """The loss and the sizes, as data."""
+        norms, tensors = self.norms, self.tensors_shown
+        if norms.empty:
+            return ()
+        return (
+            CurvesPanel(
+                values=norms.loss[:, None],
+                last=np.array([norms.last]),
+                names=["loss"],
+                runs=[1],
+                future=self.future,
+                log=self.loss_log,
+            ),
+            CurvesPanel(
+                values=norms.of(self.shown, tensors),
+                last=np.repeat(norms.last, len(tensors)),
+                names=[norms.names[i] for i in tensors],
+                runs=range(len(tensors)),
+                future=self.future,
                 log=True,
                 title=words.TITLES[self.shown],
-                **common,
-            )
-        printed.caption(figure, self.sentence(k))
+            ),
+        )
 
 
 def watch(

@@ -1,0 +1,140 @@
+"""What a notebook keeps of an explorer: a still picture and the sentence, beside the widget."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import nbformat
+import numpy as np
+import pytest
+from nbconvert import HTMLExporter, MarkdownExporter
+from PIL import Image
+
+from gdwidgets import (
+    AccumulationComparer,
+    AutogradExplorer,
+    HimmelblauExplorer,
+    LearningRateExplorer,
+    SurfaceExplorer,
+    TrainingExplorer,
+)
+from gdwidgets.ui.plots import palette
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+EVERY = (
+    AccumulationComparer,
+    AutogradExplorer,
+    HimmelblauExplorer,
+    LearningRateExplorer,
+    SurfaceExplorer,
+    TrainingExplorer,
+)
+
+
+def shown(explorer):
+    """The MIME types that a cell shows, and the metadata."""
+    return type(explorer)._repr_mimebundle_(explorer)
+
+
+def picture(explorer):
+    """The still picture, (rows, columns, 3)."""
+    data, _ = shown(explorer)
+    png = base64.b64decode(data["image/png"])
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def coloured(explorer, run):
+    """How many points of the picture are nearly in a run's colour."""
+    away = np.abs(picture(explorer) - palette.rgb(palette.run(run).colour)).max(axis=2)
+    return int((away <= 12).sum())
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_every_explorer_is_shown_with_a_picture_of_at_most_60_kb_and_its_sentence(kind):
+    explorer = kind()
+    data, metadata = shown(explorer)
+    assert data[VIEW]["model_id"] == explorer.model_id
+    assert explorer.sentence_text in data["text/plain"]
+    png = base64.b64decode(data["image/png"])
+    assert len(png) <= 60_000
+    assert Image.open(io.BytesIO(png)).width == 2 * metadata["image/png"]["width"]
+    explorer.close()
+    assert VIEW not in shown(explorer)[0]
+
+
+def test_the_picture_follows_the_cursor():
+    explorer = HimmelblauExplorer(future=False)
+    at_start = coloured(explorer, 0)
+    explorer.run()
+    assert coloured(explorer, 0) > at_start + 500
+    explorer.close()
+
+
+def test_a_lane_that_diverges_has_no_fit_and_the_others_have_theirs():
+    explorer = LearningRateExplorer(learning_rates=(1.0, 0.1), future=False, max_steps=300)
+    explorer.run()
+    (fits, losses) = explorer.panels(fine=False)
+    assert not fits.drawn(0, 300)
+    # What a fit is: the polynomial with the lane's present coefficients.
+    wanted = np.polyval(explorer.descent.params[300, 1][::-1].astype(float), fits.grid)
+    np.testing.assert_allclose(fits.fit(1, 300), wanted, rtol=1e-6)
+    assert losses.limits[1] <= 50 * float(explorer.descent.loss[0].max())
+    explorer.close()
+
+
+def test_the_picture_can_be_left_out():
+    explorer = HimmelblauExplorer(still=False)
+    assert set(shown(explorer)[0]) == {VIEW, "text/plain"}
+    explorer.close()
+
+
+def test_a_function_that_raises_leaves_the_explorer_shown():
+    calls = iter(range(10**9))
+    fails = []
+
+    def moody(u, v):
+        next(calls)
+        if fails:
+            raise RuntimeError("not today")
+        return u**2 + v**2
+
+    explorer = SurfaceExplorer(moody, bounds=(-1, 1), start=(0.5, 0.5))
+    fails.append(True)
+    assert set(shown(explorer)[0]) == {VIEW, "text/plain"}
+    explorer.close()
+
+
+def test_a_long_run_does_not_keep_a_cell_waiting():
+    explorer = LearningRateExplorer(max_steps=1_000_000)
+    computed = explorer.computed
+    shown(explorer)
+    # As many steps as the slice allows, however quick the machine is: nothing like the whole run.
+    assert computed <= explorer.computed < 100_000
+    explorer.close()
+
+
+@pytest.mark.parametrize("exporter", [HTMLExporter, MarkdownExporter])
+@pytest.mark.parametrize("state", [True, False], ids=["with state", "without state"])
+def test_an_exported_notebook_shows_the_picture(exporter, state):
+    explorer = HimmelblauExplorer()
+    explorer.run()
+    data, metadata = shown(explorer)
+    output = nbformat.v4.new_output("execute_result", data, execution_count=1, metadata=metadata)
+    cell = nbformat.v4.new_code_cell("explorer", outputs=[output], execution_count=1)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    if state:
+        known = {explorer.model_id: {"model_name": "VBoxModel", "state": {}}}
+        saved = {"version_major": 2, "version_minor": 0, "state": known}
+        notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": saved}
+    body, resources = exporter().from_notebook_node(notebook)
+    if state and exporter is HTMLExporter:  # the page draws the widget itself
+        assert explorer.model_id in body
+    elif exporter is HTMLExporter:
+        assert f"data:image/png;base64,{data['image/png']}" in body.replace("\n", "")
+    else:
+        ((name, file),) = resources["outputs"].items()
+        assert f"]({name})" in body
+        assert file == base64.b64decode(data["image/png"])
+    assert "children=" not in body
+    explorer.close()
