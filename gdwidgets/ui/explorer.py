@@ -33,7 +33,7 @@ from gdwidgets.ui.playback.transport import Transport
 from gdwidgets.ui.plots.figures import replaced_images
 from gdwidgets.ui.plots.style import STYLE as FIGURES
 from gdwidgets.ui.settings import Checked, Setting, SettingError, same
-from gdwidgets.ui.situations import SENTENCE, Chips, Situations, as_situations
+from gdwidgets.ui.situations import SENTENCE, STEP, Chips, Situations, as_situations
 from gdwidgets.ui.style import LARGE, STYLE
 
 SIZES = ("normal", "large")
@@ -82,6 +82,9 @@ class Explorer(Cursor, VBox):
     SITUATIONS: ClassVar[Situations] = {}
     """Named situations: settings that differ from the defaults, and a sentence on what to watch."""
 
+    NO_SETTINGS: ClassVar[tuple[str, ...]] = (SENTENCE, STEP)
+    """What a situation may hold besides settings."""
+
     future = Setting(
         True,
         checks.boolean,
@@ -121,7 +124,8 @@ class Explorer(Cursor, VBox):
 
     situations = Setting(None, as_situations, help="What the chips in the head offer", view=True)
     """Named situations instead of the explorer's own: ``{name: {setting: value, …, "sentence":
-    what to watch}}``; ``None`` for its own, ``SITUATIONS``."""
+    what to watch, "step": where it begins, "predict": what is asked}}``; ``None`` for its own,
+    ``SITUATIONS``; ``{**Explorer.SITUATIONS, name: …}`` adds to them."""
 
     problem = Checked("", checks.text)
     """The last problem, shown in the place of the sentence; empty when all is well."""
@@ -204,6 +208,11 @@ class Explorer(Cursor, VBox):
 
     def resize(self, scale: float) -> None:
         """Make the figures ``scale`` times as large as they normally are."""
+
+    @property
+    def shows_future(self) -> bool:
+        """Whether the rest of the run is drawn."""
+        return bool(self.future)
 
     def draw(self, k: int, *, full: bool) -> None:
         """Write every mark from the recording, with the cursor at ``k``.
@@ -398,7 +407,7 @@ class Explorer(Cursor, VBox):
     def _valid_situations(self, proposal: Any) -> Any:
         for name, own in (proposal["value"] or {}).items():
             try:
-                self.reject_unknown({key: 0 for key in own if key != SENTENCE})
+                self.reject_unknown({key: 0 for key in own if key not in self.NO_SETTINGS})
             except TypeError as problem:
                 raise SettingError(f"situations: {checks.shown(name)}: {problem}") from None
         return proposal["value"]
@@ -414,7 +423,7 @@ class Explorer(Cursor, VBox):
         return self._situation
 
     def situate(self, name: str, _: Any = None) -> None:
-        """Take the settings of a named situation, and go to step 0.
+        """Take the settings of a named situation, and go to its step, 0 where it names none.
 
         Raises
         ------
@@ -423,7 +432,8 @@ class Explorer(Cursor, VBox):
         """
         offered = self.situations_offered
         name = checks.one_of(name, "situation", offered)
-        own = {key: value for key, value in offered[name].items() if key != SENTENCE}
+        chosen = offered[name]
+        own = {key: value for key, value in chosen.items() if key not in self.NO_SETTINGS}
         self.playing = False
         before, step = self._situation, self.step
         # Never without a situation in between: a chip pressed in the page would be let go and
@@ -432,6 +442,7 @@ class Explorer(Cursor, VBox):
         try:
             self.place(0)
             self.assign(**self.situation_settings(own))
+            self.step = min(chosen.get(STEP, 0), self.max_steps)
         except BaseException:
             self._situation = before
             self.place(step)
@@ -544,11 +555,14 @@ class Explorer(Cursor, VBox):
         return self.problem or text.plain(self._sentence())
 
     def _sentence(self) -> str:
-        if self._situation is not None and self.step == 0 and not self.playing:
-            watch = self.situations_offered[self._situation].get(SENTENCE, "")
-            if watch:
-                return str(watch)
-        return self.sentence(self.drawn)
+        return self._situation_sentence() or self.sentence(self.drawn)
+
+    def _situation_sentence(self) -> str:
+        """What the present situation says at the step where it begins; empty elsewhere."""
+        if self._situation is None or self.playing:
+            return ""
+        chosen = self.situations_offered[self._situation]
+        return str(chosen.get(SENTENCE, "")) if self.step == chosen.get(STEP, 0) else ""
 
     def _write_sentence(self) -> None:
         if self.problem:

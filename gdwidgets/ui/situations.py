@@ -9,8 +9,12 @@ from ipywidgets import HBox, Layout, ToggleButton
 
 from gdwidgets.core import checks
 
-SENTENCE = "sentence"
-"""The key under which a situation says what to watch; its other keys are settings."""
+SENTENCE, STEP, PREDICT = "sentence", "step", "predict"
+"""The keys under which a situation says what to watch, at which step it begins, and what is to be
+predicted; its other keys are settings."""
+
+KINDS = ("order", "minimum", "step")
+"""What can be predicted: see `gdwidgets.ui.prediction`."""
 
 Situations = Mapping[str, Mapping[str, Any]]
 
@@ -39,7 +43,13 @@ def as_situations(value: Any, name: str) -> Situations | None:
             "{'too fast': {'learning_rate': 0.02, 'sentence': 'Watch it leave.'}}, "
             f"not {checks.shown(value)}"
         )
-    return {title: settings for title, settings in made.items() if settings is not None}
+    found = {title: settings for title, settings in made.items() if settings is not None}
+    for settings in found.values():
+        if STEP in settings:
+            settings[STEP] = checks.integer(settings[STEP], f"{name}: {STEP}", 0)
+        if PREDICT in settings:
+            checks.one_of(settings[PREDICT], f"{name}: {PREDICT}", KINDS)
+    return found
 
 
 class Chips(HBox):

@@ -343,8 +343,9 @@ class AccumulationComparer(DescentExplorer):
 
     def parts(self) -> list[Part]:
         """As all, and the theory."""
-        first, *rest = super().parts()
-        return [first, Part("Why", html=self._why_html, widgets=self._build_why), *rest]
+        made = super().parts()
+        reason = Part("Why", html=self._why_html, widgets=self._build_why)
+        return [*made[:2], reason, *made[2:]]
 
     def _build_why(self) -> Widget:
         return self.form.row("momentum", "mark_best")
@@ -458,8 +459,8 @@ class AccumulationComparer(DescentExplorer):
         if self.loss_plot.log != self.loss_log:
             self.loss_plot.use_log(self.loss_log)
         for plot in self._plots:
-            if plot.future != self.future:
-                plot.show_future(self.future)
+            if plot.future != self.shows_future:
+                plot.show_future(self.shows_future)
         if self._curve_shows != (self.parameter, self.momentum):
             self._show_curve()
         batch = self.micro_batches is not None
@@ -527,6 +528,27 @@ class AccumulationComparer(DescentExplorer):
         """Say in words what is seen with the cursor at ``k``."""
         return words.sentence(self.problem_descended, self.descent, k, self.moments(k), self.shown)
 
+    # -- predictions -------------------------------------------------------------------------
+
+    @property
+    def prediction_kinds(self) -> tuple[str, ...]:
+        """The questions that fit: none where a batch in parts and at once make equal updates."""
+        return super().prediction_kinds if self.micro_batches is None else ()
+
+    def lowest_loss(self) -> float:
+        """The neuron's loss on its line of minima."""
+        return 0.0
+
+    def run_names(self) -> Sequence[str]:
+        """The two loops in a sentence."""
+        return [f"the loop {title}" for title in self.lane_titles()]
+
+    def prediction_reason(self, kind: str, lane: int) -> str:
+        """Why the loops, whose runs are over, went as they did."""
+        return words.explanation(
+            self.problem_descended, self.descent, self.learning_rate, self.clear_every
+        )
+
     # -- runs, tables, code ------------------------------------------------------------------
 
     def describe(self, run: Run, lane: int) -> Mapping[str, str]:
@@ -578,7 +600,7 @@ class AccumulationComparer(DescentExplorer):
 
     def picture(self, kind: str) -> bytes:
         """Draw the valley and both curves for print: ``"png"``, ``"svg"`` or ``"pdf"``."""
-        if self.future:
+        if self.shows_future:
             self.compute(self.max_steps)
         return printed.printed(kind, self._print, width=11.0)
 
@@ -600,11 +622,11 @@ class AccumulationComparer(DescentExplorer):
             k=k,
             contours=(a, b, z, shade.levels()),
             names=("a", "b"),
-            future=self.future,
+            future=self.shows_future,
             runs=self.lane_runs,
         )
         left.set_box_aspect(1)
-        common: dict[str, Any] = {"future": self.future, "runs": self.lane_runs}
+        common: dict[str, Any] = {"future": self.shows_future, "runs": self.lane_runs}
         names = self.with_own(self.names)
         printed.curves(
             middle,
