@@ -8,6 +8,7 @@ browser.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,8 @@ from traitlets import observe, validate
 from gdwidgets.core import checks
 from gdwidgets.ui import text
 from gdwidgets.ui.fold import Fold, Part
-from gdwidgets.ui.form import Choice, Form, Switch, button
+from gdwidgets.ui.form import Choice, Form, Switch, button, row
+from gdwidgets.ui.kept import rebuilding
 from gdwidgets.ui.page.page import Page
 from gdwidgets.ui.playback.ahead import Ahead
 from gdwidgets.ui.playback.cursor import Cursor
@@ -197,7 +199,12 @@ class Explorer(Cursor, VBox):
         """Return what can be unfolded."""
         return [
             Part("Settings", widgets=self.build_settings, tooltip="The other settings"),
-            Part("Code", html=lambda: text.html_code(self.code()), tooltip="The run as a script"),
+            Part(
+                "Code",
+                html=lambda: text.html_code(self.code()),
+                widgets=self._build_code,
+                tooltip="The run as a script, and the line that rebuilds this situation",
+            ),
         ]
 
     def show_recording(self) -> None:
@@ -326,6 +333,28 @@ class Explorer(Cursor, VBox):
         rows = [self.form.row(*names) for names in (*self.MORE, ("on_change", "future"))]
         self.form.show(self.settings_held())
         return VBox(rows, layout=Layout(width="100%", grid_gap="8px"))
+
+    def _build_code(self) -> Widget:
+        keep = button("Keep this situation", "Python that rebuilds what is on the screen")
+        copy = button("Copy it", "Copy these lines")
+        script = button("Copy the script", "Copy the plain PyTorch script below")
+        kept = HTML(layout=Layout(width="100%"))
+        lines: list[str] = []
+
+        def show() -> None:
+            lines[:] = [self.keep_situation()]
+            kept.value = text.html_code(lines[0])
+
+        def copy_lines() -> None:
+            if not lines:
+                show()
+            self.page.copy(lines[0])
+
+        self.bind_button(keep, show)
+        self.bind_button(copy, copy_lines)
+        self.bind_button(script, lambda: self.page.copy(self.code()))
+        buttons = row(keep, copy, script, align="center")
+        return VBox([buttons, kept], layout=Layout(width="100%"))
 
     def _widgets_made(self, _: Widget) -> None:
         self.form.show(self.settings_held())
@@ -459,6 +488,27 @@ class Explorer(Cursor, VBox):
         if names:
             at = names.index(self._situation) + by if self._situation in names else 0
             self.situate(names[at % len(names)])
+
+    def new_settings(self) -> dict[str, Any]:
+        """The settings of a new explorer that is told what cannot be left out."""
+        given = inspect.signature(type(self).__init__).parameters.values()
+        named = {p.name: p.default for p in given if p.default is not p.empty}
+        declared = {name: one.default_value for name, one in self.declared().items()}
+        return declared | {name: value for name, value in named.items() if name in declared}
+
+    def keep_situation(self) -> str:
+        """Return Python that rebuilds what is on the screen: the explorer's settings and its step.
+
+        The last lines give the same as an entry for ``situations``. Pinned runs, a loop of your
+        own and named situations are not part of it.
+        """
+        new, declared = self.new_settings(), self.declared()
+        held = {n: v for n, v in self.settings().items() if n != "situations"}
+        own = {n: v for n, v in held.items() if not same(v, new[n])}
+        entry = {n: v for n, v in own.items() if not declared[n].view}
+        if self.step:
+            entry[STEP] = self.step
+        return rebuilding(type(self), own, self.step, entry)
 
     # -- settings ----------------------------------------------------------------------------
 

@@ -43,6 +43,9 @@ from gdwidgets.ui.situations import Situations
 HEIGHT = 184
 """Height of the figures, in pixels."""
 
+SPEED = 2.0
+"""Updates per second at first: there are few, and each is to be seen."""
+
 MOMENTUM_STEPS = 2000
 """Steps of the β = 1 run that are drawn at most."""
 
@@ -203,7 +206,7 @@ class AccumulationComparer(DescentExplorer):
         **settings: Any,
     ) -> None:
         self._arriving = "backward"
-        settings.setdefault("speed", 2.0)
+        settings.setdefault("speed", SPEED)
         super().__init__(
             x=x,
             y=y,
@@ -217,6 +220,10 @@ class AccumulationComparer(DescentExplorer):
     def situation_settings(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """All settings of a situation: the exercise's, and its ``own``."""
         return super().situation_settings({"max_steps": 10, **own})
+
+    def new_settings(self) -> dict[str, Any]:
+        """The settings of a new explorer."""
+        return super().new_settings() | {"speed": SPEED}
 
     # -- lines of the loop -------------------------------------------------------------------
 

@@ -306,6 +306,10 @@ class SurfaceExplorer(DescentExplorer):
             "surface": surface,
         }
 
+    def new_settings(self) -> dict[str, Any]:
+        """The settings of a new explorer of this surface."""
+        return {**super().new_settings(), **defaults(self.surface), "surface": self.home}
+
     @property
     def home(self) -> Any:
         """The surface of situations that name none."""
