@@ -405,7 +405,8 @@ class Predicting(Watching):
         super().situate(name)
         chosen = self.situations_offered[name]
         if PREDICT in chosen:
-            self._ask(self._question(chosen[PREDICT], None, chosen.get(SENTENCE, "")))
+            kind, lane = chosen[PREDICT]
+            self._ask(self._question(kind, lane, chosen.get(SENTENCE, "")))
         elif self._prediction is not None:
             self.end_prediction()
 

@@ -48,8 +48,16 @@ def as_situations(value: Any, name: str) -> Situations | None:
         if STEP in settings:
             settings[STEP] = checks.integer(settings[STEP], f"{name}: {STEP}", 0)
         if PREDICT in settings:
-            checks.one_of(settings[PREDICT], f"{name}: {PREDICT}", KINDS)
+            settings[PREDICT] = _asked(settings[PREDICT], f"{name}: {PREDICT}")
     return found
+
+
+def _asked(value: Any, name: str) -> tuple[str, int | None]:
+    """What a situation asks: a kind, or a kind and the lane that it is about."""
+    parts = checks.items(value)
+    if parts is None or len(parts) != 2:
+        return checks.one_of(value, name, KINDS), None
+    return checks.one_of(parts[0], name, KINDS), checks.optional(checks.integer, 0)(parts[1], name)
 
 
 class Chips(HBox):
