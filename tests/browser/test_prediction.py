@@ -82,10 +82,12 @@ def test_an_order_is_given_by_keys_alone(notebook):
     runs = shown.root.locator(".gdw-answers button")
     expect(runs).to_have_count(4)
     shown.named("Skip it").focus()
-    press("Tab")
-    for _ in range(3):  # 1, 0.1 and 0.01; 0.001 is left over
-        press("Space")
+    for lane in range(3):  # 1, 0.1 and 0.01; 0.001 is left over
         press("Tab")
+        expect(runs.nth(lane)).to_be_focused()
+        shown.page.wait_for_timeout(100)  # as quick as a hand
+        press("Space")
+        expect(runs.nth(lane)).to_contain_text(f"{lane + 1}.")
     expect(shown.status).to_contain_text("Your guess: 1, 0.1, 0.01, 0.001")
     expect(runs.nth(3)).to_contain_text("4.")
     notebook.shot("predict-order")
