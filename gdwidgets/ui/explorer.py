@@ -354,7 +354,7 @@ class Explorer(Cursor, VBox):
         self.bind_button(copy, copy_lines)
         self.bind_button(script, lambda: self.page.copy(self.code()))
         buttons = row(keep, copy, script, align="center")
-        return VBox([buttons, kept], layout=Layout(width="100%"))
+        return VBox([buttons, kept], layout=Layout(width="100%", grid_gap="8px"))
 
     def _widgets_made(self, _: Widget) -> None:
         self.form.show(self.settings_held())
