@@ -86,8 +86,8 @@ class Predicting(Watching):
         """What the lanes are called in a list."""
         return self.lane_titles()
 
-    def prediction_reason(self, kind: str, lane: int) -> str:
-        """Why the run, which is over, went as it did."""
+    def prediction_reason(self, kind: str, lane: int, k: int) -> str:
+        """Why the run, which was over at step ``k``, went as it did."""
         return ""
 
     # -- asking and guessing -----------------------------------------------------------------
@@ -287,7 +287,7 @@ class Predicting(Watching):
         if asked is None or asked.over is None:
             raise ValueError("verdict needs a prediction whose run is over")
         found = self._found(asked, self._asked(asked))
-        return f"{found} {self.prediction_reason(asked.kind, asked.lane)}".strip()
+        return f"{found} {self.prediction_reason(asked.kind, asked.lane, asked.over)}".strip()
 
     def _found(self, asked: Prediction, question: Asked) -> str:
         descent, guess = self.descent, asked.guess

@@ -550,8 +550,8 @@ class AccumulationComparer(DescentExplorer):
         """The two loops in a sentence."""
         return [f"the loop {title}" for title in self.lane_titles()]
 
-    def prediction_reason(self, kind: str, lane: int) -> str:
-        """Why the loops, whose runs are over, went as they did."""
+    def prediction_reason(self, kind: str, lane: int, k: int) -> str:
+        """Why the loops, whose runs were over at step ``k``, went as they did."""
         return words.explanation(
             self.problem_descended, self.descent, self.learning_rate, self.clear_every
         )

@@ -755,9 +755,9 @@ class LearningRateExplorer(DescentExplorer):
         """Each lane's learning rate, bare."""
         return [words.rate(rate) for rate in self.learning_rates]
 
-    def prediction_reason(self, kind: str, lane: int) -> str:
-        """Why the run, which is over, went as it did."""
-        now = self.standing(self.drawn)
+    def prediction_reason(self, kind: str, lane: int, k: int) -> str:
+        """Why the run, which was over at step ``k``, went as it did."""
+        now = self.standing(k)
         if kind == STEP:
             now = now.only(lane)
         return words.reasons(now, self._speeds(now), self.batch_size)

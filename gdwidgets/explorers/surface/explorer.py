@@ -840,12 +840,12 @@ class SurfaceExplorer(DescentExplorer):
         """What the lanes are called in a sentence."""
         return self.lane_names if self.race else [f"the run from {n}" for n in self.lane_names]
 
-    def prediction_reason(self, kind: str, lane: int) -> str:
-        """Why the run, which is over, went as it did."""
+    def prediction_reason(self, kind: str, lane: int, k: int) -> str:
+        """Why the run, which was over at step ``k``, went as it did."""
         descent = self.descent
         if kind == ORDER:
             return words.last_in_order(descent, self.surface, self.lane_names)
-        end = self._end(self.drawn) if lane == self.lane else None
+        end = self._end(k) if lane == self.lane else None
         if kind == MINIMUM:
             return words.why_there(descent, lane, self.surface, end, self.reached_minimum(lane))
         return words.why_ended(descent, lane, self.surface, end)
