@@ -490,10 +490,11 @@ def plot_himmelblau_trajectory(trajectory: Any, cmap: str = "gray") -> None:
 
 
 def _coefficients(values: Any, name: str) -> tuple[float, float, float]:
-    try:
-        a, b, c = (checks.real(value, name) for value in values)
-    except TypeError:
-        raise ValueError(f"{name} must be three numbers, got {checks.shown(values)}") from None
+    """Three numbers, also inf and NaN, as training leaves them that diverged."""
+    array = checks.float64_array(values, name)
+    if array.size != 3:
+        raise ValueError(f"{name} must be three numbers, got {checks.shown(values)}")
+    a, b, c = (float(value) for value in array.ravel())
     return a, b, c
 
 

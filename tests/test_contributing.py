@@ -44,7 +44,8 @@ def test_the_examples_of_the_readme_run_one_after_another(namespace, monkeypatch
         for source in _examples("README.md"):
             exec(compile(source, "README.md", "exec"), namespace)
     assert "uphill" in printed.getvalue()
-    assert "<svg" in (tmp_path / "too_fast.svg").read_text(encoding="utf-8")
+    assert "ends at minimum ①; your guess was minimum ②" in printed.getvalue()
+    assert "<svg" in (tmp_path / "almost_there.svg").read_text(encoding="utf-8")
     assert len(namespace["training"].to_dataframe()["step"].unique()) == 100
 
 

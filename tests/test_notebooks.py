@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -11,6 +13,36 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("**/*.ipynb"))
 CELL_TIMEOUT = 120  # seconds; the slowest cell of the course's exercises takes a few
+
+
+CELLS = {
+    path.stem: [
+        (cell["cell_type"], "".join(cell["source"]))
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+    ]
+    for path in NOTEBOOKS
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_question_has_an_answer_of_its_own(name):
+    text = "\n".join(source for _, source in CELLS[name])
+    parts = re.split(r"\*\*Question (\d+)\.\*\*", text)
+    assert list(map(int, parts[1::2])) == list(range(1, len(parts) // 2 + 1))
+    assert ["Compare with this answer" in part for part in parts[2::2]] == [True] * (
+        len(parts) // 2
+    )
+
+
+def test_running_all_cells_of_the_lecture_changes_no_explorer_above():
+    """An explorer that a question is about is left as its own cell shows it."""
+    shown = []
+    for kind, source in CELLS["lecture"]:
+        if kind == "code":
+            touched = [name for name in shown if re.search(rf"\b{name}\b", source)]
+            assert not touched or f"{touched[0]}.watch()" in source
+            shown += re.findall(r"^(\w+) = \w+(?:Explorer|Comparer)\(", source, re.MULTILINE)
+    assert len(shown) == 14
 
 
 def test_there_are_notebooks():

@@ -299,6 +299,16 @@ def test_the_training_pairs_are_drawn_with_both_curves(shown):
     ]
 
 
+def test_coefficients_that_diverged_are_no_error(shown):
+    x, y = loops.training_pairs()
+    gone = pcpt.regression_polynomial_second_order_via_gradient(x, y, learning_rate=1.0)[:3]
+    assert all(value != value for value in gone)  # noqa: PLR0124
+    pcpt.plot_training_pairs(x, y, gone, (1.8, -3.0, 2.2))
+    learned, regression = shown[0].axes[0].lines
+    assert np.isnan(learned.get_ydata()).all()
+    assert np.isfinite(regression.get_ydata()).all()
+
+
 def test_a_history_is_drawn_and_an_empty_one_is_said(shown):
     pcpt.plot_history([3.0, 2.0, 1.5], title="Mine", color="green")
     (axes,) = shown[0].axes

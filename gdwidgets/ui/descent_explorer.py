@@ -13,8 +13,9 @@ from gdwidgets.core import checks
 from gdwidgets.ui import text
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Whole, button, row
-from gdwidgets.ui.own_loop import NAME, Watching
+from gdwidgets.ui.own_loop import NAME
 from gdwidgets.ui.playback.cursor import MOST_STEPS
+from gdwidgets.ui.prediction import Predicting
 from gdwidgets.ui.runs import Run, run_table, to_dataframe
 from gdwidgets.ui.settings import Checked, Setting
 
@@ -38,7 +39,7 @@ def as_pins(value: Any, name: str) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-class DescentExplorer(Watching):
+class DescentExplorer(Predicting):
     """An explorer whose recording is a `Descent`.
 
     A subclass makes the descent in `new_recording`, describes a lane's settings for the run table
@@ -161,6 +162,7 @@ class DescentExplorer(Watching):
         """Compare, tables, settings and code."""
         return [
             Part("Compare", html=self.run_table, widgets=self._build_compare),
+            self.prediction_part(),
             self.own_part(),
             *self.tables(),
             *super().parts(),

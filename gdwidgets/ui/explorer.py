@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import inspect
 import math
 import os
 import time
@@ -26,7 +27,8 @@ from gdwidgets.core import checks
 from gdwidgets.ui import exported, printed, text
 from gdwidgets.ui.colab import allow_widgets
 from gdwidgets.ui.fold import Fold, Part
-from gdwidgets.ui.form import Choice, Form, Switch, button
+from gdwidgets.ui.form import Choice, Form, Switch, button, row
+from gdwidgets.ui.kept import rebuilding
 from gdwidgets.ui.page.page import Page
 from gdwidgets.ui.panels import Panel
 from gdwidgets.ui.playback.ahead import Ahead
@@ -38,7 +40,7 @@ from gdwidgets.ui.playback.transport import Transport
 from gdwidgets.ui.plots.figures import replaced_images
 from gdwidgets.ui.plots.style import STYLE as FIGURES
 from gdwidgets.ui.settings import Checked, Setting, SettingError, same
-from gdwidgets.ui.situations import SENTENCE, Chips, Situations, as_situations
+from gdwidgets.ui.situations import SENTENCE, STEP, Chips, Situations, as_situations
 from gdwidgets.ui.still import WIDTH, still_png
 from gdwidgets.ui.style import LARGE, STYLE
 
@@ -97,6 +99,9 @@ class Explorer(Cursor, VBox):
     SITUATIONS: ClassVar[Situations] = {}
     """Named situations: settings that differ from the defaults, and a sentence on what to watch."""
 
+    NO_SETTINGS: ClassVar[tuple[str, ...]] = (SENTENCE, STEP)
+    """What a situation may hold besides settings."""
+
     future = Setting(
         True,
         checks.boolean,
@@ -145,7 +150,8 @@ class Explorer(Cursor, VBox):
 
     situations = Setting(None, as_situations, help="What the chips in the head offer", view=True)
     """Named situations instead of the explorer's own: ``{name: {setting: value, …, "sentence":
-    what to watch}}``; ``None`` for its own, ``SITUATIONS``."""
+    what to watch, "step": where it begins, "predict": what is asked}}``; ``None`` for its own,
+    ``SITUATIONS``; ``{**Explorer.SITUATIONS, name: …}`` adds to them."""
 
     problem = Checked("", checks.text)
     """The last problem, shown in the place of the sentence; empty when all is well."""
@@ -220,7 +226,12 @@ class Explorer(Cursor, VBox):
         """Return what can be unfolded."""
         return [
             Part("Settings", widgets=self.build_settings, tooltip="The other settings"),
-            Part("Code", html=lambda: text.html_code(self.code()), tooltip="The run as a script"),
+            Part(
+                "Code",
+                html=lambda: text.html_code(self.code()),
+                widgets=self._build_code,
+                tooltip="The run as a script, and the line that rebuilds this situation",
+            ),
         ]
 
     def show_recording(self) -> None:
@@ -231,6 +242,11 @@ class Explorer(Cursor, VBox):
 
     def resize(self, scale: float) -> None:
         """Make the figures ``scale`` times as large as they normally are."""
+
+    @property
+    def shows_future(self) -> bool:
+        """Whether the rest of the run is drawn."""
+        return bool(self.future)
 
     def draw(self, k: int, *, full: bool) -> None:
         """Write every mark from the recording, with the cursor at ``k``.
@@ -351,6 +367,28 @@ class Explorer(Cursor, VBox):
         self.form.show(self.settings_held())
         return VBox(rows, layout=Layout(width="100%", grid_gap="8px"))
 
+    def _build_code(self) -> Widget:
+        keep = button("Keep this situation", "Python that rebuilds what is on the screen")
+        copy = button("Copy it", "Copy these lines")
+        script = button("Copy the script", "Copy the plain PyTorch script below")
+        kept = HTML(layout=Layout(width="100%"))
+        lines: list[str] = []
+
+        def show() -> None:
+            lines[:] = [self.keep_situation()]
+            kept.value = text.html_code(lines[0])
+
+        def copy_lines() -> None:
+            if not lines:
+                show()
+            self.page.copy(lines[0])
+
+        self.bind_button(keep, show)
+        self.bind_button(copy, copy_lines)
+        self.bind_button(script, lambda: self.page.copy(self.code()))
+        buttons = row(keep, copy, script, align="center")
+        return VBox([buttons, kept], layout=Layout(width="100%", grid_gap="8px"))
+
     def _widgets_made(self, _: Widget) -> None:
         self.form.show(self.settings_held())
         self.adopt_widgets()
@@ -431,7 +469,7 @@ class Explorer(Cursor, VBox):
     def _valid_situations(self, proposal: Any) -> Any:
         for name, own in (proposal["value"] or {}).items():
             try:
-                self.reject_unknown({key: 0 for key in own if key != SENTENCE})
+                self.reject_unknown({key: 0 for key in own if key not in self.NO_SETTINGS})
             except TypeError as problem:
                 raise SettingError(f"situations: {checks.shown(name)}: {problem}") from None
         return proposal["value"]
@@ -447,7 +485,7 @@ class Explorer(Cursor, VBox):
         return self._situation
 
     def situate(self, name: str, _: Any = None) -> None:
-        """Take the settings of a named situation, and go to step 0.
+        """Take the settings of a named situation, and go to its step, 0 where it names none.
 
         Raises
         ------
@@ -456,7 +494,8 @@ class Explorer(Cursor, VBox):
         """
         offered = self.situations_offered
         name = checks.one_of(name, "situation", offered)
-        own = {key: value for key, value in offered[name].items() if key != SENTENCE}
+        chosen = offered[name]
+        own = {key: value for key, value in chosen.items() if key not in self.NO_SETTINGS}
         self.playing = False
         before, step = self._situation, self.step
         # Never without a situation in between: a chip pressed in the page would be let go and
@@ -465,6 +504,7 @@ class Explorer(Cursor, VBox):
         try:
             self.place(0)
             self.assign(**self.situation_settings(own))
+            self.step = min(chosen.get(STEP, 0), self.max_steps)
         except BaseException:
             self._situation = before
             self.place(step)
@@ -481,6 +521,27 @@ class Explorer(Cursor, VBox):
         if names:
             at = names.index(self._situation) + by if self._situation in names else 0
             self.situate(names[at % len(names)])
+
+    def new_settings(self) -> dict[str, Any]:
+        """The settings of a new explorer that is told what cannot be left out."""
+        given = inspect.signature(type(self).__init__).parameters.values()
+        named = {p.name: p.default for p in given if p.default is not p.empty}
+        declared = {name: one.default_value for name, one in self.declared().items()}
+        return declared | {name: value for name, value in named.items() if name in declared}
+
+    def keep_situation(self) -> str:
+        """Return Python that rebuilds what is on the screen: the explorer's settings and its step.
+
+        The last lines give the same as an entry for ``situations``. Pinned runs, a loop of your
+        own and named situations are not part of it.
+        """
+        new, declared = self.new_settings(), self.declared()
+        held = {n: v for n, v in self.settings().items() if n != "situations"}
+        own = {n: v for n, v in held.items() if not same(v, new[n])}
+        entry = {n: v for n, v in own.items() if not declared[n].view}
+        if self.step:
+            entry[STEP] = self.step
+        return rebuilding(type(self), own, self.step, entry)
 
     # -- settings ----------------------------------------------------------------------------
 
@@ -577,11 +638,14 @@ class Explorer(Cursor, VBox):
         return self.problem or text.plain(self._sentence())
 
     def _sentence(self) -> str:
-        if self._situation is not None and self.step == 0 and not self.playing:
-            watch = self.situations_offered[self._situation].get(SENTENCE, "")
-            if watch:
-                return str(watch)
-        return self.sentence(self.drawn)
+        return self._situation_sentence() or self.sentence(self.drawn)
+
+    def _situation_sentence(self) -> str:
+        """What the present situation says at the step where it begins; empty elsewhere."""
+        if self._situation is None or self.playing:
+            return ""
+        chosen = self.situations_offered[self._situation]
+        return str(chosen.get(SENTENCE, "")) if self.step == chosen.get(STEP, 0) else ""
 
     def _write_sentence(self) -> None:
         if self.problem:
@@ -685,7 +749,7 @@ class Explorer(Cursor, VBox):
     def _still(self) -> bytes:
         """The present state as a small PNG; empty where it cannot be drawn."""
         try:
-            if self.future:
+            if self.shows_future:
                 self.compute(self.goal, STILL)
             k = self.drawn
             return still_png(self.panels(fine=False), k, self.sentence(k), self.WIDTHS)
@@ -694,7 +758,7 @@ class Explorer(Cursor, VBox):
 
     def picture(self, kind: str) -> bytes:
         """Draw what is on the screen for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
-        if self.future:
+        if self.shows_future:
             self.compute(self.max_steps)
         panels, k = self.panels(fine=True), self.drawn
         return printed.sheet(kind, panels, k, self.sentence(k), widths=self.WIDTHS)

@@ -9,8 +9,12 @@ from ipywidgets import HBox, Layout, ToggleButton
 
 from gdwidgets.core import checks
 
-SENTENCE = "sentence"
-"""The key under which a situation says what to watch; its other keys are settings."""
+SENTENCE, STEP, PREDICT = "sentence", "step", "predict"
+"""The keys under which a situation says what to watch, at which step it begins, and what is to be
+predicted; its other keys are settings."""
+
+KINDS = ("order", "minimum", "step")
+"""What can be predicted: see `gdwidgets.ui.prediction`."""
 
 Situations = Mapping[str, Mapping[str, Any]]
 
@@ -39,7 +43,21 @@ def as_situations(value: Any, name: str) -> Situations | None:
             "{'too fast': {'learning_rate': 0.02, 'sentence': 'Watch it leave.'}}, "
             f"not {checks.shown(value)}"
         )
-    return {title: settings for title, settings in made.items() if settings is not None}
+    found = {title: settings for title, settings in made.items() if settings is not None}
+    for settings in found.values():
+        if STEP in settings:
+            settings[STEP] = checks.integer(settings[STEP], f"{name}: {STEP}", 0)
+        if PREDICT in settings:
+            settings[PREDICT] = _asked(settings[PREDICT], f"{name}: {PREDICT}")
+    return found
+
+
+def _asked(value: Any, name: str) -> tuple[str, int | None]:
+    """What a situation asks: a kind, or a kind and the lane that it is about."""
+    parts = checks.items(value)
+    if parts is None or len(parts) != 2:
+        return checks.one_of(value, name, KINDS), None
+    return checks.one_of(parts[0], name, KINDS), checks.optional(checks.integer, 0)(parts[1], name)
 
 
 class Chips(HBox):

@@ -31,6 +31,8 @@ STYLE = """
   border-color: var(--gdw-blue); }
 .gdwidgets .widget-button.mod-primary { background: #1976d2; border-color: #1976d2; color: #fff;
   font-weight: 600; }
+.gdwidgets .widget-button.mod-info { background: var(--gdw-blue-pale);
+  border-color: var(--gdw-blue); color: var(--gdw-blue-ink); font-weight: 600; }
 .gdwidgets .widget-button:disabled, .gdwidgets .widget-toggle-button:disabled { opacity: 0.45; }
 .gdwidgets .widget-toggle-button.mod-active { background: var(--gdw-blue-pale);
   border-color: var(--gdw-blue); color: var(--gdw-blue-ink); font-weight: 600; }

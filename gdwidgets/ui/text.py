@@ -9,10 +9,16 @@ from html import escape
 from typing import Any
 
 MINUS = "\u2212"
+CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 # -- numbers ---------------------------------------------------------------------------------------
+
+
+def numbered(index: int) -> str:
+    """A minimum's number as it stands on the map: ``①`` for index 0."""
+    return CIRCLED[index] if index < len(CIRCLED) else f"({index + 1})"
 
 
 def superscript(exponent: int) -> str:

@@ -231,6 +231,9 @@ def test_names_tell_nothing_of_the_end_while_the_future_is_hidden():
     one = np.linspace(1, 2, 50)[:, None] * [1, 3]
     figures = [shown(values, future=False) for values in (one, one[::-1].copy())]
     assert figures[0].names.y.tolist() == figures[1].names.y.tolist()
+    diverging = one.copy()
+    diverging[20:, 1] = np.inf
+    assert len(shown(diverging, future=False).names.text) == 2
 
 
 @pytest.mark.parametrize(("tail", "text"), [(0.0, "0"), (-1e-9, "≤ 0"), (1e-30, "<10⁻¹⁶")])

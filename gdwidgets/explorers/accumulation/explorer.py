@@ -44,6 +44,9 @@ from gdwidgets.ui.situations import Situations
 HEIGHT = 184
 """Height of the figures, in pixels."""
 
+SPEED = 2.0
+"""Updates per second at first: there are few, and each is to be seen."""
+
 MOMENTUM_STEPS = 2000
 """Steps of the β = 1 run that are drawn at most."""
 
@@ -205,7 +208,7 @@ class AccumulationComparer(DescentExplorer):
         **settings: Any,
     ) -> None:
         self._arriving = "backward"
-        settings.setdefault("speed", 2.0)
+        settings.setdefault("speed", SPEED)
         super().__init__(
             x=x,
             y=y,
@@ -219,6 +222,10 @@ class AccumulationComparer(DescentExplorer):
     def situation_settings(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """All settings of a situation: the exercise's, and its ``own``."""
         return super().situation_settings({"max_steps": 10, **own})
+
+    def new_settings(self) -> dict[str, Any]:
+        """The settings of a new explorer."""
+        return super().new_settings() | {"speed": SPEED}
 
     # -- lines of the loop -------------------------------------------------------------------
 
@@ -345,8 +352,9 @@ class AccumulationComparer(DescentExplorer):
 
     def parts(self) -> list[Part]:
         """As all, and the theory."""
-        first, *rest = super().parts()
-        return [first, Part("Why", html=self._why_html, widgets=self._build_why), *rest]
+        made = super().parts()
+        reason = Part("Why", html=self._why_html, widgets=self._build_why)
+        return [*made[:2], reason, *made[2:]]
 
     def _build_why(self) -> Widget:
         return self.form.row("momentum", "mark_best")
@@ -460,8 +468,8 @@ class AccumulationComparer(DescentExplorer):
         if self.loss_plot.log != self.loss_log:
             self.loss_plot.use_log(self.loss_log)
         for plot in self._plots:
-            if plot.future != self.future:
-                plot.show_future(self.future)
+            if plot.future != self.shows_future:
+                plot.show_future(self.shows_future)
         if self._curve_shows != (self.parameter, self.momentum):
             self._show_curve()
         batch = self.micro_batches is not None
@@ -529,6 +537,27 @@ class AccumulationComparer(DescentExplorer):
         """Say in words what is seen with the cursor at ``k``."""
         return words.sentence(self.problem_descended, self.descent, k, self.moments(k), self.shown)
 
+    # -- predictions -------------------------------------------------------------------------
+
+    @property
+    def prediction_kinds(self) -> tuple[str, ...]:
+        """The questions that fit: none where a batch in parts and at once make equal updates."""
+        return super().prediction_kinds if self.micro_batches is None else ()
+
+    def lowest_loss(self) -> float:
+        """The neuron's loss on its line of minima."""
+        return 0.0
+
+    def run_names(self) -> Sequence[str]:
+        """The two loops in a sentence."""
+        return [f"the loop {title}" for title in self.lane_titles()]
+
+    def prediction_reason(self, kind: str, lane: int, k: int) -> str:
+        """Why the loops, whose runs were over at step ``k``, went as they did."""
+        return words.explanation(
+            self.problem_descended, self.descent, self.learning_rate, self.clear_every
+        )
+
     # -- runs, tables, code ------------------------------------------------------------------
 
     def describe(self, run: Run, lane: int) -> Mapping[str, str]:
@@ -590,7 +619,7 @@ class AccumulationComparer(DescentExplorer):
             "last": descent.last_step,
             "names": self.with_own(self.names),
             "runs": self.lane_runs,
-            "future": self.future,
+            "future": self.shows_future,
         }
         values = descent.params[:, :, self.shown]
         return (

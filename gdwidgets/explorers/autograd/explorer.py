@@ -394,7 +394,7 @@ class AutogradExplorer(Explorer):
     def _matching(self) -> str | None:
         """The situation whose settings are in force."""
         for name, given in self.situations_offered.items():
-            own = {key: value for key, value in given.items() if key != SENTENCE}
+            own = {k: value for k, value in given.items() if k not in self.NO_SETTINGS}
             wanted = self.situation_settings(own)
             if "layers" not in own and self.preset not in CHAINS:
                 wanted.pop("layers")

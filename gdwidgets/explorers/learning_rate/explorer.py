@@ -44,6 +44,7 @@ from gdwidgets.ui.panels import CurvesPanel, FitsPanel, Panel
 from gdwidgets.ui.playback.cursor import AUTO
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
+from gdwidgets.ui.prediction_text import STEP
 from gdwidgets.ui.runs import Run, lane_steps, step_table
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import Situations
@@ -460,7 +461,7 @@ class LearningRateExplorer(DescentExplorer):
             title="loss",
             steps="update",
             log_steps=self.log_steps,
-            future=self.future,
+            future=self.shows_future,
             on_click=self.handler(self._read_out),
         )
         self.loss_plot.margin["bottom"] = self.fits.margin["bottom"]
@@ -513,7 +514,7 @@ class LearningRateExplorer(DescentExplorer):
             widgets=lambda: self.form.row("theory", "lane", "mark_best"),
             tooltip="The theory of the present settings",
         )
-        return [made[0], reason, *made[1:]]
+        return [*made[:2], reason, *made[2:]]
 
     def comparisons(self) -> Sequence[Widget]:
         """The rule, to compare a pinned run with another one's."""
@@ -621,8 +622,8 @@ class LearningRateExplorer(DescentExplorer):
         self._check_lane(frozenset({"lane"}))
         if self.loss_plot.log_steps != self.log_steps:
             self.loss_plot.use_log_steps(self.log_steps)
-        if self.loss_plot.future != self.future:
-            self.loss_plot.show_future(self.future)
+        if self.loss_plot.future != self.shows_future:
+            self.loss_plot.show_future(self.shows_future)
         if self._ready and self._shown_theory != (self.theory, self.lane, self.log_steps):
             self.show_recording()
         self._shown_theory = (self.theory, self.lane, self.log_steps)
@@ -726,10 +727,38 @@ class LearningRateExplorer(DescentExplorer):
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""
         now = self.standing(k)
-        speeds = why.speeds(self.quadratic, self.present_rule, now.rates)
+        return words.sentence(now, self._speeds(now), batch_size=self.batch_size)
+
+    def _speeds(self, now: words.Standing) -> words.Speeds:
+        """What theory says of the learning rates of lanes."""
         if self.rate_schedule is not None:
-            speeds = words.Speeds(None, "", (), ())
-        return words.sentence(now, speeds, batch_size=self.batch_size)
+            return words.Speeds(None, "", (), ())
+        return why.speeds(self.quadratic, self.present_rule, now.rates)
+
+    def new_settings(self) -> dict[str, Any]:
+        """The settings of a new explorer with these learning rates."""
+        return super().new_settings() | {"lane": min(1, len(self.learning_rates) - 1)}
+
+    # -- predictions -------------------------------------------------------------------------
+
+    def lowest_loss(self) -> float:
+        """The loss of the closed form."""
+        return self.closed_form.loss
+
+    def predicted_losses(self) -> NDArray[Any]:
+        """The losses over all samples, (recorded + 1, L)."""
+        return self.losses()
+
+    def listed_names(self) -> Sequence[str]:
+        """Each lane's learning rate, bare."""
+        return [words.rate(rate) for rate in self.learning_rates]
+
+    def prediction_reason(self, kind: str, lane: int, k: int) -> str:
+        """Why the run, which was over at step ``k``, went as it did."""
+        now = self.standing(k)
+        if kind == STEP:
+            now = now.only(lane)
+        return words.reasons(now, self._speeds(now), self.batch_size)
 
     # -- runs, tables, code ------------------------------------------------------------------
 
@@ -855,7 +884,7 @@ class LearningRateExplorer(DescentExplorer):
             "last": lanes.last_step,
             "names": self.with_own([words.rate(rate) for rate in self.learning_rates]),
             "runs": self.lane_runs,
-            "future": self.future,
+            "future": self.shows_future,
         }
         return (
             FitsPanel(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,19 @@ class Standing:
     def best(self) -> int:
         """The lane with the smallest loss among those that have not diverged."""
         return min(self.lasting, key=lambda lane: float(self.loss[lane]))
+
+    def only(self, lane: int) -> Standing:
+        """One lane of them."""
+        one = slice(lane, lane + 1)
+        return replace(
+            self,
+            rates=self.rates[one],
+            outcomes=self.outcomes[one],
+            last=self.last[one],
+            params=self.params[one],
+            loss=self.loss[one],
+            distance=self.distance[one],
+        )
 
     @property
     def ended(self) -> bool:
@@ -169,7 +182,7 @@ def sentence(now: Standing, speeds: Speeds, *, batch_size: int | None) -> str:
     away = ""
     if now.ended and math.isfinite(now.distance[best]):
         away = f", {text.number(float(now.distance[best]), 3)} from the closed form"
-    return f"{where}: **{lead}**{away}. {_reasons(now, speeds, batch_size)}".strip()
+    return f"{where}: **{lead}**{away}. {reasons(now, speeds, batch_size)}".strip()
 
 
 def _first(now: Standing) -> str:
@@ -185,7 +198,7 @@ def _first(now: Standing) -> str:
     )
 
 
-def _reasons(now: Standing, speeds: Speeds, batch_size: int | None) -> str:
+def reasons(now: Standing, speeds: Speeds, batch_size: int | None) -> str:
     """What explains the picture: divergence, a rate beyond the limit, noise, a slow lane."""
     parts = []
     gone = [lane for lane in range(len(now.rates)) if lane not in now.lasting]

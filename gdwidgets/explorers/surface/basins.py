@@ -12,9 +12,9 @@ from ipywidgets import IntProgress, Layout
 
 from gdwidgets.core import BasinMap, BasinSearch, Surface
 from gdwidgets.core.analysis.endings import End
-from gdwidgets.explorers.surface.text import numbered
 from gdwidgets.ui.playback.main_loop import MainLoop
 from gdwidgets.ui.plots import palette
+from gdwidgets.ui.text import numbered
 
 GRID = 120
 """Starts a side: 14,400 lanes."""

@@ -54,6 +54,7 @@ from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
 from gdwidgets.ui.plots.shade import Shade
+from gdwidgets.ui.prediction_text import MINIMUM, ORDER
 from gdwidgets.ui.runs import Run, lane_outcome, lane_steps, step_table
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import Situations
@@ -306,6 +307,10 @@ class SurfaceExplorer(DescentExplorer):
             **own,
             "surface": surface,
         }
+
+    def new_settings(self) -> dict[str, Any]:
+        """The settings of a new explorer of this surface."""
+        return {**super().new_settings(), **defaults(self.surface), "surface": self.home}
 
     @property
     def home(self) -> Any:
@@ -603,7 +608,12 @@ class SurfaceExplorer(DescentExplorer):
                 self.map.put_starts()
 
     def click(self, point: Point) -> None:
-        """Do what a click on the map does: set the start, or read out a path that is there."""
+        """Do what a click on the map does: set the start, or read out a path that is there.
+
+        Where the minimum at which the run ends is to be predicted, it is a guess.
+        """
+        if self.guess_at(point):
+            return
         found = self.map.nearest(point, ON_PATH)
         if found is None:
             self.start = point
@@ -693,8 +703,8 @@ class SurfaceExplorer(DescentExplorer):
         if self.loss_plot.log != self.loss_log:
             self.loss_plot.use_log(self.loss_log)
         for plot in (self.map, self.loss_plot):
-            if plot.future != self.future:
-                plot.show_future(self.future)
+            if plot.future != self.shows_future:
+                plot.show_future(self.shows_future)
         self._show_chooser()
         arrows = self.velocity and self._has_velocity
         if (self._theory() is None, arrows) != (
@@ -812,10 +822,40 @@ class SurfaceExplorer(DescentExplorer):
             self._looking = None
         self._write_sentence()
 
+    # -- predictions -------------------------------------------------------------------------
+
+    @property
+    def prediction_minima(self) -> Sequence[Point]:
+        """The minima that the surface knows."""
+        return list(self.surface.minima)
+
+    @property
+    def prediction_reach(self) -> float:
+        """Within which distance of a minimum a run is said to be at it."""
+        return words.reach(self.surface)
+
+    def lowest_loss(self) -> float | None:
+        """The lowest value at a minimum that the surface knows."""
+        return least_value(self.surface)
+
+    def run_names(self) -> Sequence[str]:
+        """What the lanes are called in a sentence."""
+        return self.lane_names if self.race else [f"the run from {n}" for n in self.lane_names]
+
+    def prediction_reason(self, kind: str, lane: int, k: int) -> str:
+        """Why the run, which was over at step ``k``, went as it did."""
+        descent = self.descent
+        if kind == ORDER:
+            return words.last_in_order(descent, self.surface, self.lane_names)
+        end = self._end(k) if lane == self.lane else None
+        if kind == MINIMUM:
+            return words.why_there(descent, lane, self.surface, end, self.reached_minimum(lane))
+        return words.why_ended(descent, lane, self.surface, end)
+
     # -- basins ------------------------------------------------------------------------------
 
     def _refresh_basins(self) -> None:
-        if self.basins:
+        if self.basins and not self.open_question:
             self.basin_finder.want(
                 self.surface, self.learning_rate, self.rule, self.max_steps, self.loss_tol
             )
@@ -884,7 +924,7 @@ class SurfaceExplorer(DescentExplorer):
             "last": descent.last_step,
             "names": self.with_own(self.lane_names),
             "runs": self.lane_runs,
-            "future": self.future,
+            "future": self.shows_future,
         }
         return (
             MapPanel(

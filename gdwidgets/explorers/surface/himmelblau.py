@@ -37,3 +37,7 @@ class HimmelblauExplorer(SurfaceExplorer):
             loss_tol=loss_tol,
             **settings,
         )
+
+    def new_settings(self) -> dict[str, Any]:
+        """The settings of a new explorer: start and rate are the exercise's on any surface."""
+        return super().new_settings() | {"start": (1.0, 1.0), "learning_rate": 5e-4}

@@ -15,8 +15,7 @@ from gdwidgets.core.rules.schedules import ConstantRate
 from gdwidgets.core.rules.wrappers import PerLane
 from gdwidgets.ui import text
 from gdwidgets.ui.runs import lane_outcome, lane_steps
-
-CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
+from gdwidgets.ui.text import numbered
 
 OPPOSITE = -0.5
 """Cosine of the angle between two updates below which they point in nearly opposite directions."""
@@ -31,11 +30,6 @@ them; those of Adam and RMSprop may grow again there."""
 
 HERE = 0.02
 """How near a known minimum must be for a run to be at it, as a part of the map's diagonal."""
-
-
-def numbered(index: int) -> str:
-    """A minimum's number as it stands on the map: ``①`` for index 0."""
-    return CIRCLED[index] if index < len(CIRCLED) else f"({index + 1})"
 
 
 def at_point(u: float, v: float) -> str:
@@ -176,11 +170,16 @@ def _near(surface: Surface, descent: Descent, lane: int, at: int) -> str:
     return f" Minimum {numbered(index)} is {text.number(distance, 2)} away."
 
 
+def reach(surface: Surface) -> float:
+    """The distance from a known minimum up to which a run is at it."""
+    (u0, u1), (v0, v1) = surface.bounds
+    return HERE * float(np.hypot(u1 - u0, v1 - v0))
+
+
 def _at_minimum(surface: Surface, point: NDArray[np.float32]) -> str | None:
     """The minimum that a run has come to, with its distance; ``None`` if it is no known one."""
     found = nearest_minimum(surface.minima, point)
-    (u0, u1), (v0, v1) = surface.bounds
-    if found is None or found[1] > HERE * np.hypot(u1 - u0, v1 - v0):
+    if found is None or found[1] > reach(surface):
         return None
     away = "" if found[1] == 0 else f", {text.number(found[1], 2)} away"
     return f"minimum {numbered(found[0])}{away}"
@@ -287,6 +286,51 @@ def _beyond(surface: Surface, descent: Descent, lane: int, at: int) -> float:
         return float(surface.values(point[None])[0])
     except Exception:  # noqa: BLE001 - a user's function may raise anything
         return np.nan
+
+
+# -- why a run that was predicted went as it did ---------------------------------------------------
+
+
+def why_ended(descent: Descent, lane: int, surface: Surface, end: End | None) -> str:
+    """What became of a lane whose run is over, and why."""
+    at = int(descent.last_step[lane])
+    outcome = str(descent.outcomes[lane])
+    if outcome == "diverged":
+        return _diverged(surface, descent, lane, at)
+    if outcome == "converged":
+        change = abs(float(descent.loss[at, lane]) - float(descent.loss[at - 1, lane]))
+        return f"Its last update changed the loss by {text.number(change, 2)} only."
+    return motion(descent, lane, at) if end is None else ending(surface, descent, lane, at, end)
+
+
+def why_there(
+    descent: Descent, lane: int, surface: Surface, end: End | None, reached: int | None
+) -> str:
+    """Why a lane ends at the known minimum with the index ``reached``, or at none."""
+    if reached is None:
+        return why_ended(descent, lane, surface, end)
+    losses = descent.loss[: int(descent.last_step[lane]) + 1, lane]
+    rises = int((np.diff(losses) > 0).sum())
+    nearest = nearest_minimum(surface.minima, descent.params[0, lane])
+    near = reached if nearest is None else nearest[0]
+    if rises:
+        updates = text.counted(len(losses) - 1, "update")
+        went = f"{rises:,} of its {updates} raised the loss: it did not only go downhill"
+    else:
+        went = "No update raised the loss: it went downhill all the way"
+    if near == reached:
+        return f"{went}. That minimum is also the one nearest to the start."
+    return f"{went}. Minimum {numbered(near)} is nearer to the start, but lies another way."
+
+
+def last_in_order(descent: Descent, surface: Surface, names: Sequence[str]) -> str:
+    """What kept the lane with the largest last loss from a smaller one."""
+    lanes = np.arange(descent.lanes)
+    losses = descent.loss[descent.last_step, lanes].astype(np.float64)
+    losses[descent.outcomes == "diverged"] = np.inf
+    last = int(losses.argmax())
+    why = why_ended(descent, last, surface, None)
+    return f"Last comes {names[last]}: {why[:1].lower()}{why[1:]}"
 
 
 def short_name(rule: Rule) -> str:

@@ -17,7 +17,7 @@ from gdwidgets.core.analysis.sharpness import sharpness
 from gdwidgets.core.analysis.stopping import remaining_loss
 from gdwidgets.core.rules.adaptive import Adam, RMSprop
 from gdwidgets.core.rules.momentum import Momentum, Nesterov
-from gdwidgets.explorers.surface.text import is_plain, numbered, rule_of, undecayed
+from gdwidgets.explorers.surface.text import is_plain, rule_of, undecayed
 from gdwidgets.ui import text
 
 NEAR = 1e-3
@@ -171,7 +171,7 @@ def _minima(descent: Descent, lane: int, surface: Surface, rate: float) -> str:
             "**The minima.** Plain descent with this rate can converge to every numbered minimum: "
             f"the sharpest of them needs γ below {text.number(lowest, 3)}."
         )
-    names = text.listed([numbered(index) for index in lost])
+    names = text.listed([text.numbered(index) for index in lost])
     verb, most = ("is", "") if len(lost) == 1 else ("are", "at most ")
     return (
         f"**The minima.** At this rate {names} {verb} unstable: 2/λ there is {most}"

@@ -1,4 +1,4 @@
-// Keys, names for screen readers, visibility and downloads of one explorer.
+// Keys, names for screen readers, visibility, downloads and copies of one explorer.
 
 const KEYS = {
   ArrowRight: "forward", PageDown: "forward", ArrowLeft: "back", PageUp: "back",
@@ -103,6 +103,20 @@ function save(content, buffers) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
+async function copy(text, root) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // A page without https has no clipboard of its own; selected text can be copied everywhere.
+    const area = document.createElement("textarea");
+    area.value = text;
+    (root || document.body).append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+}
+
 // A page knows the explorers of the kernel that it does not show: those of a cell that was run
 // again before there was anything to see, those of an unsaved notebook that was reloaded.
 function counter() {
@@ -187,7 +201,10 @@ function render({ model, el }) {
   };
   // The widget's element is put into the page only after it was made.
   const waiting = setInterval(() => { if (begin()) clearInterval(waiting); }, 50);
-  const received = (content, buffers) => { if (content.save) save(content, buffers); };
+  const received = (content, buffers) => {
+    if (content.save) save(content, buffers);
+    if (content.copy) copy(content.copy, root);
+  };
   model.on("msg:custom", received);
   model.on("change:said", told);
   return () => {

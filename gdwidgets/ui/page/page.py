@@ -1,8 +1,8 @@
 """The explorer's own script in the page; an explorer is whole without it.
 
 It sends keys pressed anywhere in the explorer, says whether the page shows the explorer and
-whether it can be seen, gives names to what ipywidgets leaves nameless for screen readers, and saves
-a file. Where it cannot load, nothing else is missing.
+whether it can be seen, gives names to what ipywidgets leaves nameless for screen readers, saves a
+file and copies text. Where it cannot load, nothing else is missing.
 """
 
 from __future__ import annotations
@@ -55,6 +55,10 @@ class Page(anywidget.AnyWidget):
         key = content.get("key") if isinstance(content, dict) else None
         if key in KEYS:
             self._pressed(key)
+
+    def copy(self, text: str) -> None:
+        """Have the browser put a text on the clipboard."""
+        self.send({"copy": text})
 
     def save(self, name: str, content: bytes, kind: str) -> None:
         """Have the browser save a file; ``kind`` is its MIME type."""

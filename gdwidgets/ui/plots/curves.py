@@ -453,7 +453,8 @@ class Curves(Frame):
     def _send_names(self, gone: Sequence[int | None]) -> None:
         """Names at the ends of the curves, and at the upper edge those of lanes that leave."""
         tags = [f"{run.glyph} {name}" for run, name in zip(self._runs, self._names, strict=True)]
-        one = sum(left is not None for left in gone) == 1
+        # While the future is hidden a missing name would tell which lane leaves.
+        one = self.future and sum(left is not None for left in gone) == 1
         stay = [
             lane
             for lane, left in enumerate(gone)

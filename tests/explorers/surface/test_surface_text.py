@@ -13,7 +13,8 @@ from gdwidgets.core import RULES, SURFACES, Descent
 from gdwidgets.core.analysis.quadratic import quadratic
 from gdwidgets.core.rules.momentum import Momentum, Nesterov
 from gdwidgets.explorers.surface import why
-from gdwidgets.explorers.surface.text import CIRCLED, update_parts
+from gdwidgets.explorers.surface.text import update_parts
+from gdwidgets.ui.text import CIRCLED
 
 NUMBER = r"([−\d.,·⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+?)"
 RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
