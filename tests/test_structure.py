@@ -116,7 +116,10 @@ def test_each_setting_is_declared_once():
             if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
                 continue
             if getattr(node.value.func, "id", "") == "Setting" and len(node.value.args) > 1:
-                what = f"{ast.unparse(node.targets[0])}: {ast.unparse(node.value.args[1])}"
+                # What it takes and what it is said to do: its default may be each explorer's own.
+                words = [ast.unparse(k.value) for k in node.value.keywords if k.arg != "control"]
+                check = ast.unparse(node.value.args[1])
+                what = f"{ast.unparse(node.targets[0])}: {check} {words}"
                 declared.setdefault(what, []).append(f"{module}:{node.lineno}")
     assert len(declared) > 40
     assert [places for places in declared.values() if len(places) > 1] == []

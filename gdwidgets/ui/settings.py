@@ -88,16 +88,18 @@ class Setting(Checked):
         self.view = view
         self._order = next(_declared)
 
-    def starting_at(self, default: Any, help: str = "") -> Setting:  # noqa: A002 - as above
-        """The same setting with another default, for a subclass; its help where that differs."""
-        return Setting(
-            default,
-            self._check,
-            label=self.label,
-            help=help or str(self.help),
-            control=self.control,
-            view=self.view,
-        )
+    def starting_at(self, default: Any, **changed: Any) -> Setting:
+        """The same setting with another default for a subclass.
+
+        Parameters
+        ----------
+        default
+            The subclass's default.
+        **changed
+            What else differs: ``label``, ``help``, ``control``.
+        """
+        kept = {"label": self.label, "help": self.help, "control": self.control, "view": self.view}
+        return Setting(default, self._check, **{**kept, **changed})
 
     def class_init(self, cls: type[HasTraits], name: str | None) -> None:
         """Take the trait's name for a label where none was given."""

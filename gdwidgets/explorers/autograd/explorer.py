@@ -186,7 +186,7 @@ class AutogradExplorer(Explorer):
     selected = Setting("", checks.text, help="The node whose details are shown", view=True)
     """The node whose details are shown; empty (default) for that of the present step."""
 
-    speed = Explorer.speed.starting_at(2.0, "Steps per second while playing")
+    speed = Explorer.speed.starting_at(2.0, help="Steps per second while playing")
     """Steps per second: a number above 0, infinity, or ``"auto"``. Default 2."""
 
     max_steps = Int(0, read_only=True)

@@ -130,12 +130,8 @@ class LearningRateExplorer(DescentExplorer):
     init = Setting(None, given.data, help="Initial coefficients")
     """Initial coefficients, degree + 1 numbers; ``None`` for normal draws after seed 1."""
 
-    max_steps = Setting(
-        4000,
-        DescentExplorer.max_steps._check,  # noqa: SLF001 - the same setting with another default
-        label="iterations",
-        help="Updates until the run ends",
-        control=Whole(step=1000),
+    max_steps = DescentExplorer.max_steps.starting_at(
+        4000, label="iterations", control=Whole(step=1000)
     )
     """Where the run ends, in updates: 1 to 1,000,000. Default 4,000."""
 
