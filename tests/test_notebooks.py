@@ -39,7 +39,7 @@ def test_running_all_cells_of_the_lecture_changes_no_explorer_above():
     shown = []
     for kind, source in CELLS["lecture"]:
         if kind == "code":
-            touched = [name for name in shown if re.search(rf"\b{name}\b", source)]
+            touched = [name for name in shown if re.search(rf"\b{name}\.\w", source)]
             assert not touched or f"{touched[0]}.watch()" in source
             shown += re.findall(r"^(\w+) = \w+(?:Explorer|Comparer)\(", source, re.MULTILINE)
     assert len(shown) == 14

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.pages import PLAY, ExplorerPage
+from browser.test_accessibility import violations
 
 CELL = """
 from gdwidgets import HimmelblauExplorer, LearningRateExplorer
@@ -54,6 +55,7 @@ def test_a_step_is_typed_and_may_be_skipped(notebook, landscape):
     field.fill("20")
     field.press("Enter")
     expect(landscape.status).to_contain_text("Your guess: update 20")
+    assert violations(landscape.page) == []
     notebook.shot("predict-step")
     landscape.button("Compute and show").click()
     expect(landscape.status).to_contain_text("diverges at update 3. Your guess, 20, is 17 too high")
@@ -90,6 +92,7 @@ def test_an_order_is_given_by_keys_alone(notebook):
         expect(runs.nth(lane)).to_contain_text(f"{lane + 1}.")
     expect(shown.status).to_contain_text("Your guess: 1, 0.1, 0.01, 0.001")
     expect(runs.nth(3)).to_contain_text("4.")
+    assert violations(shown.page) == []
     notebook.shot("predict-order")
     press("End")
     expect(shown.status).to_contain_text("3 of 6 pairs right")
