@@ -61,12 +61,7 @@ class Starts(bq.Scatter):
 
     @validate("x", "y")
     def _on_the_map(self, proposal: Any) -> NDArray[Any]:
-        given, name = proposal["value"], proposal["trait"].name
-        clipped = np.clip(given, 0.0, SIDE)
-        if np.array_equal(clipped, getattr(self, name)) and not np.array_equal(clipped, given):
-            # No change here, so ipywidgets 7 would leave the browser with what it sent.
-            self.send_state(name)
-        return clipped
+        return np.clip(proposal["value"], 0.0, SIDE)
 
 
 class Plane(Frame):
