@@ -7,7 +7,11 @@ from typing import Any
 from ipywidgets.widgets import widget
 
 
+SILENT = not hasattr(widget, "_instances")
+"""Whether this is ipywidgets 7, which sends nothing of a changed trait where there is no kernel."""
+
+
 def living() -> dict[str, Any]:
     """All open widgets by their model's id."""
-    found = widget._instances if hasattr(widget, "_instances") else widget.Widget.widgets
+    found = widget._instances if not SILENT else widget.Widget.widgets
     return dict(found)

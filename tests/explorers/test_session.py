@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from ipywidgets.widgets.widget import _instances
 
 from gdwidgets import HimmelblauExplorer
+from living import living
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def test_code_runs_in_a_hostile_session(capsys):
 
 def test_close_in_mid_play_leaves_no_task_thread_or_widget():
     async def main():
-        before = set(_instances), len(asyncio.all_tasks()), threading.active_count()
+        before = set(living()), len(asyncio.all_tasks()), threading.active_count()
         explorer = HimmelblauExplorer(max_steps=10_000, basins=True)
         explorer.play()
         await asyncio.sleep(0.3)
@@ -105,7 +105,7 @@ def test_close_in_mid_play_leaves_no_task_thread_or_widget():
         assert explorer.step > 0
         explorer.close()
         await asyncio.sleep(0.05)
-        assert (set(_instances), len(asyncio.all_tasks()), threading.active_count()) == before
+        assert (set(living()), len(asyncio.all_tasks()), threading.active_count()) == before
 
     asyncio.run(main())
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from ipywidgets.widgets.widget import _instances
 
 from gdwidgets import AccumulationComparer
 from gestures import run_code
+from living import living
 from messages import recorded_messages
 
 
@@ -300,7 +300,7 @@ def test_play_without_an_event_loop_plays_to_the_end(explorer):
 
 
 def test_close_leaves_no_widget_behind():
-    before = set(_instances)
+    before = set(living())
     explorer = AccumulationComparer(momentum=True)
     explorer.run()
     explorer.pin()
@@ -309,7 +309,7 @@ def test_close_leaves_no_widget_behind():
     for title in explorer.fold.toggles:
         explorer.unfold(title)
     explorer.close()
-    assert set(_instances) == before
+    assert set(living()) == before
     explorer.close()
 
 

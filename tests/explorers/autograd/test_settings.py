@@ -7,12 +7,12 @@ import torch
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from ipywidgets.widgets.widget import _instances
 from traitlets import TraitError
 
 from explorers.autograd.screen import gradients, values
 from gdwidgets import AutogradExplorer
 from gdwidgets.core.autograd.presets import PRESET_NAMES
+from living import living
 from messages import recorded_messages
 
 # -- switches --------------------------------------------------------------------------------------
@@ -261,14 +261,14 @@ def test_a_step_that_is_drawn_again_sends_nothing(explorer):
 
 
 def test_close_leaves_nothing_behind():
-    before = len(_instances)
+    before = len(living())
     explorer = AutogradExplorer(preset="sigmoid chain")
     explorer.unfold("Why")
     explorer.preset = "regression sample"
     explorer.preset = "toy neuron"
     explorer.unfold("Settings")
     explorer.close()
-    assert len(_instances) == before
+    assert len(living()) == before
 
 
 def test_large_is_larger_in_numbers(explorer):

@@ -10,11 +10,11 @@ import torch
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from ipywidgets.widgets.widget import _instances
 
 from gdwidgets import LearningRateExplorer
 from gdwidgets.core import Momentum
 from gestures import run_code
+from living import living
 from messages import recorded_messages
 
 VARIANTS = [
@@ -144,7 +144,7 @@ def test_a_frame_stays_within_five_messages_and_6_kb_with_eight_lanes(make, log)
 
 
 def test_close_leaves_no_widget_behind():
-    before = set(_instances)
+    before = set(living())
     explorer = LearningRateExplorer(max_steps=50, on_change="continue")
     explorer.add_rate()
     explorer.step = 20
@@ -156,7 +156,7 @@ def test_close_leaves_no_widget_behind():
         explorer.unfold(title)
     explorer.remove_rate(0)
     explorer.close()
-    assert set(_instances) == before
+    assert set(living()) == before
 
 
 def test_controls_set_settings_and_settings_show_in_controls(explorer, cells):

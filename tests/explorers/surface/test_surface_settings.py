@@ -11,12 +11,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from ipywidgets import Layout
-from ipywidgets.widgets.widget import _instances
 from traitlets import TraitError
 
 from gdwidgets import HimmelblauExplorer, SurfaceExplorer
 from gdwidgets.core import RULES, SURFACES, Descent, Surface
 from gestures import click, drag, present, run_code
+from living import living
 
 # -- pins, the loss axis, the step table -----------------------------------------------------------
 
@@ -409,7 +409,7 @@ def test_settings_changed_together_go_back_together(explorer):
 
 
 def test_close_leaves_no_widget_behind():
-    before = set(_instances)
+    before = set(living())
     explorer = HimmelblauExplorer(basins=True)
     explorer.add_start()
     explorer.run()
@@ -419,7 +419,7 @@ def test_close_leaves_no_widget_behind():
     for fold in ("Why", "Settings", "Compare", "Code"):
         explorer.unfold(fold)
     explorer.close()
-    assert set(_instances) == before
+    assert set(living()) == before
     explorer.close()
 
 
