@@ -26,13 +26,13 @@ for _step in (lambda w: type(w).__module__.startswith("gdwidgets"), lambda w: Tr
 get_ipython().reset(new_session=False)
 """
 # In a page that is there already: JupyterLab itself takes longer to load than most tests take.
-OPEN = """async ([path, theme]) => {
+OPEN = """async path => {
     const app = window.jupyterapp;
-    await app.commands.execute("apputils:change-theme", {theme});
     const panel = await app.commands.execute("docmanager:open", {path, factory: "Notebook"});
     app.shell.activateById(panel.id);
     await panel.context.ready;
 }"""
+THEME = "document.body.dataset.jpThemeLight"
 CLOSE = """async () => {
     const panel = window.jupyterapp.shell.currentWidget;
     const kernel = panel.sessionContext.session && panel.sessionContext.session.kernel;
@@ -150,7 +150,8 @@ class Lab:
             page = self._new_page(name)
         else:
             page = self._page
-            page.evaluate(OPEN, [name, self.theme])
+            self.change_theme(self.theme)
+            page.evaluate(OPEN, name)
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_function(IS_OPEN)
         if run:
@@ -173,6 +174,20 @@ class Lab:
         """Load the page with the present notebook anew, as it was last saved."""
         self.page.reload()
         return self.page
+
+    def change_theme(self, theme: str) -> None:
+        """Change the theme of the page, and wait until it is in force.
+
+        JupyterLab's command ends before that, and a change amid another one is an error of its own.
+        """
+        light = str(theme == LIGHT).lower()
+        if self.page.evaluate(THEME) == light:
+            return
+        self.page.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+        )
+        self.page.wait_for_function(f"{THEME} === '{light}'")
+        self.page.wait_for_timeout(500)
 
     def run_cell(self, code: str) -> str:
         """Append a cell, run it as a user would, and return the text it shows.

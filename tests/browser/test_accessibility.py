@@ -38,8 +38,10 @@ def show(notebook, name, settings="", **window):
     return opened
 
 
-def violations(page, rules, patience=6):
+def violations(page, rules=None, patience=6):
     """What axe finds once the page has had time to draw and to name what is new in it."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
     found = []
     for _ in range(patience):
         page.wait_for_timeout(300)
@@ -51,7 +53,6 @@ def violations(page, rules, patience=6):
 
 def find_in_all_folds(notebook, opened, rules=None):
     """What axe finds at rest, with each fold open, in mid-run and after a problem."""
-    opened.page.evaluate(AXE)
     found = violations(opened.page, rules)
     for title in notebook.value("list(ex.fold.toggles)"):
         notebook.execute(f"ex.unfold({title!r})")
