@@ -6,7 +6,6 @@ from typing import Any
 
 from ipywidgets.widgets import widget
 
-
 SILENT = not hasattr(widget, "_instances")
 """Whether this is ipywidgets 7, which sends nothing of a changed trait where there is no kernel."""
 
