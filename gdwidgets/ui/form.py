@@ -545,25 +545,22 @@ class RateField(SliderField):
         numbers = [f"<b>{text.number(rate, 3)}</b>" for rate, _ in limits]
         best_is = "" if best is None else f"best <b>{text.number(best, 3)}</b>"
         best_at = 0.0 if best is None else 100 * self.position(best)
-        labels: list[tuple[str, str]] = []
         if len(limits) == 1 and best_is and at[0] > 60:  # both in one, as the right end is near
             labels = [(_before(at[0]), f"{best_is}, limit {numbers[0]}&nbsp;")]
+            best_is = ""
         elif len(limits) == 1:
             said = f"{escape(limits[0][1] or stable)} {numbers[0]}&nbsp;"
             before = at[0] > 45 and not best_is
             labels = [(_before(at[0]) if before else _behind(at[0], 6), said)]
-            if best_is:
-                labels.append((_before(best_at, 4), best_is))
         else:
-            for i, ((_, name), number) in enumerate(zip(limits, numbers, strict=True)):
-                side = _before(at[0], 4) if i == 0 else _behind(at[i], 4)
-                labels.append((side, f"{escape(name)} {number}"))
-            if best_is and limits:
-                labels.append(
-                    (f"right:calc({100 - at[0]:.2f}% + 6.5em);padding-right:4px", best_is)
-                )
-            elif best_is:
-                labels.append((_before(best_at, 4), best_is))
+            labels = [
+                (_before(at[0], 4) if i == 0 else _behind(at[i], 4), f"{escape(name)} {numbers[i]}")
+                for i, (_, name) in enumerate(limits)
+            ]
+        if best_is:
+            # To the left of what is written before the first of two limits.
+            two = f"right:calc({100 - at[0]:.2f}% + 6.5em);padding-right:4px" if at[1:] else ""
+            labels.append((two or _before(best_at, 4), best_is))
         return "".join(f"<span style='{side}'>{said}</span>" for side, said in labels)
 
 

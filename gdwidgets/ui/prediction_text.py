@@ -97,7 +97,7 @@ def ordered(asked: Asked, places: Sequence[int], pairs: tuple[int, int] | None) 
     asked
         The question.
     places
-        The place of each lane, 0 for the smallest last loss; equal ones share theirs.
+        The place of each lane, 0 for the smallest last loss; equal ones have the same.
     pairs
         Pairs that the guess has in the right order, and all of them; ``None`` without a guess.
     """

@@ -529,19 +529,16 @@ class Curves(Frame):
         """
         if left is None or lane.broken is not None:
             return left
-        places = self._values.place(lane.values)
-        inside = np.flatnonzero((places >= 0) & (places <= 1))
-        first = int(inside[-1]) + 1 if inside.size else 0
+        first = _last_inside(self._values.place(lane.values)) + 1
         return first if first < len(lane.values) else None
 
     def _exit(self, lane: int) -> tuple[float, float]:
         """Where a lane leaves the plot for good, as parts of its width and height."""
         x = self._steps.place(np.arange(len(self._lanes[lane].values)))
         y = self._values.place(self._lanes[lane].values)
-        inside = np.flatnonzero((y <= 1) & (y >= 0))
-        if not inside.size or inside[-1] + 1 >= len(y):
+        last = _last_inside(y)
+        if last < 0 or last + 1 >= len(y):
             return (float(x[-1]), 1.0) if len(x) else (0.0, 1.0)
-        last = int(inside[-1])
         edge = 1.0 if y[last + 1] > 1 else 0.0
         part = (edge - y[last]) / (y[last + 1] - y[last])
         return float(x[last] + part * (x[last + 1] - x[last])), edge
@@ -592,7 +589,7 @@ class Curves(Frame):
     def _draw_ghosts(self) -> None:
         lines = [self._placed(steps, values) for steps, values, _ in self._ghosts]
         _write_lines(self.ghosts, lines)
-        ends = [_last_inside(x, y) for x, y in lines]
+        ends = [_end_inside(x, y) for x, y in lines]
         self.put_texts(
             self.letters,
             [x for x, _ in ends],
@@ -649,7 +646,13 @@ def _write_lines(mark: bq.Lines, lines: Sequence[tuple[NDArray[Any], NDArray[Any
     write(mark, x=x, y=y, visible=True)
 
 
-def _last_inside(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
+def _end_inside(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
     """Where a line last is on the plot, or its middle."""
-    inside = np.flatnonzero((y >= 0) & (y <= 1) & (x <= 1))
-    return (float(x[inside[-1]]), float(y[inside[-1]])) if inside.size else (0.5, 0.5)
+    last = _last_inside(np.where(x <= 1, y, np.nan))
+    return (float(x[last]), float(y[last])) if last >= 0 else (0.5, 0.5)
+
+
+def _last_inside(places: NDArray[Any]) -> int:
+    """The last of a line's places that lies in the plot, as an index; −1 where none does."""
+    inside = np.flatnonzero((places >= 0) & (places <= 1))
+    return int(inside[-1]) if inside.size else -1
