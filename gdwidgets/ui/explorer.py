@@ -665,12 +665,17 @@ class Explorer(Cursor, VBox):
         full = not self.playing if full is None else full
         k = self.drawn
         self.draw(k, full=full)
-        self.transport.show(self.step, self.max_steps)
+        asked = full or self._gate.due
+        if asked:
+            self.transport.show(self.step, self.max_steps)
         now = time.monotonic()
         if full or now - self._said_at >= READING:
             self._said_at = now
             self.write_text(k)
-        self._gate.stamp(self.step)
+        if asked:
+            self._gate.stamp(self.step)
+        else:
+            self._gate.count()
 
     def write_text(self, k: int) -> None:
         """Write the counter, the sentence, tables and the open fold."""

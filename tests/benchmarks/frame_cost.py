@@ -18,9 +18,14 @@ RATE = 30
 
 
 def _frame(explorer: Any, step: int) -> None:
-    """What the clock does for a frame: it moves the cursor by one, and not all text is written."""
+    """What the clock does for a frame: it moves the cursor by one, and not all text is written.
+
+    A page that keeps up answers at once.
+    """
+    explorer.compute(min(step + 1, explorer.max_steps))
     explorer.place(step)
     explorer.redraw(full=False)
+    explorer._gate.seen_step.value = explorer.transport.scrubber.value
 
 
 def _milliseconds(explorer: Any, length: int) -> float:

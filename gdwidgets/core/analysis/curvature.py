@@ -167,7 +167,9 @@ def rate_limits(objective: Objective, point: Any) -> RateLimits:
     one_step = None
     if square > 0:
         one_step = 2 * square / along if along > 0 else math.inf
-    return RateLimits(_limit(_eigenvalues(objective, where)), one_step, kink=False)
+    regression = _regression(objective) is not None
+    values = _eigenvalues(objective, where) if regression else eigenvalues(matrix)
+    return RateLimits(_limit(values), one_step, kink=False)
 
 
 def condition_number(objective: Objective, point: Any) -> float:
@@ -202,17 +204,15 @@ def has_kink(objective: Objective, point: Any) -> bool:
     where = _point(objective, point)
     if _regression(objective) is not None:
         return False
-    jumps, largest = [], 0.0
-    for h in (_NEAR, _NEAR / 10):
-        sides = np.diag(h * _extent(objective, where))
-        with own_torch_state():
-            both = np.concatenate([where + sides, where - sides])
-            found = _gradients_in(objective, both, torch.float64)
-        if found is None or not np.isfinite(found).all():
-            return False
-        jumps.append(found[: len(where)] - found[len(where) :])
-        largest = float(np.abs(found).max())
-    far, near = (float(np.linalg.norm(jump)) for jump in jumps)
+    sides = np.stack([np.diag(h * _extent(objective, where)) for h in (_NEAR, _NEAR / 10)])
+    both = np.stack([where + sides, where - sides], axis=1)
+    with own_torch_state():
+        found = _gradients_in(objective, both.reshape(-1, len(where)), torch.float64)
+    if found is None or not np.isfinite(found).all():
+        return False
+    found = found.reshape(both.shape)
+    far, near = (float(np.linalg.norm(jump)) for jump in found[:, 0] - found[:, 1])
+    largest = float(np.abs(found[1]).max())
     return near > 0.5 * far and near > 1e-10 * largest
 
 

@@ -5,6 +5,9 @@ a slow page drawing for many seconds after *pause*. So every frame ends with a n
 the browser copies to a hidden widget, from where it comes back to the kernel once everything before
 it has been handled. While a run plays, the scrubber's own value is that number; a frame that leaves
 the step where it is ends with a number of its own. No JavaScript of our own is needed.
+
+An answer costs the kernel more than a mark that is drawn, so a page that keeps up is asked for one
+every third frame only, and the scrubber moves as often: ten times a second.
 """
 
 from __future__ import annotations
@@ -16,8 +19,15 @@ from dataclasses import dataclass
 from ipywidgets import IntText, Layout, Widget, jsdlink
 from traitlets import CInt
 
-MOST_IN_FLIGHT = 3
-"""Frames that may be on their way at once: measured, 29 frames/s with a page that keeps up."""
+WIDEST = 3
+"""The widest window: that many frames share an answer, and as many again, less one, may follow
+before it has come. Measured, 30 frames/s with a page that keeps up."""
+
+MOST_IN_FLIGHT = 2 * WIDEST - 1
+"""Frames that may be on their way at once, with the widest window."""
+
+STILLEST = 0.09
+"""Seconds after which the next frame asks for an answer, however few frames came meanwhile."""
 
 SILENCE = 10.0
 """Seconds without an acknowledgement after which the page is taken to be gone."""
@@ -31,10 +41,10 @@ class _Acknowledged(IntText):
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame on its way: by which number it will be known, and when it was sent."""
+    """A frame on its way: by which number it will be known, if by any, and when it was sent."""
 
     is_step: bool
-    number: int
+    number: int | None
     sent_at: float
 
 
@@ -63,13 +73,14 @@ class FrameGate:
         self.heard = False
         self._waiting: list[_Frame] = []
         self._step = 0
+        self._unasked = 0
+        self._asked_at = self._last_heard = clock()
         self.begin()
-        self._last_heard = clock()
         self.seen.observe(lambda change: self._came(is_step=False, number=change["new"]), "value")
         self.seen_step.observe(lambda c: self._came(is_step=True, number=c["new"]), "value")
 
     window: int
-    """Frames that may be in flight now, 1 to ``MOST_IN_FLIGHT``."""
+    """How many frames share an answer now, 1 to ``WIDEST``: 1 for a page that is slow."""
 
     @property
     def widgets(self) -> tuple[Widget, ...]:
@@ -87,9 +98,23 @@ class FrameGate:
         return len(self._waiting)
 
     @property
+    def _asked(self) -> bool:
+        """Whether an answer is still to come."""
+        return any(frame.number is not None for frame in self._waiting)
+
+    @property
     def open(self) -> bool:
         """Whether another frame may be sent now; always, where no browser has ever answered."""
-        return not self.heard or self.in_flight < self.window
+        return not self.heard or self.in_flight < 2 * self.window - 1 or not self._asked
+
+    @property
+    def due(self) -> bool:
+        """Whether the next frame is to ask for an answer; always, where none has ever come."""
+        return (
+            not self.heard
+            or self._unasked >= self.window - 1
+            or self._clock() - self._asked_at >= STILLEST
+        )
 
     @property
     def gone(self) -> bool:
@@ -102,11 +127,16 @@ class FrameGate:
     def begin(self) -> None:
         """Measure anew how long a frame takes, as at the start of playing."""
         self.window = 1
-        self._most = MOST_IN_FLIGHT
+        self._most = WIDEST
         self._quickest = float("inf")
 
+    def count(self) -> None:
+        """End a frame that asks for no answer of its own: one that comes later is for it too."""
+        self._unasked += 1
+        self._waiting.append(_Frame(is_step=False, number=None, sent_at=self._clock()))
+
     def stamp(self, step: int | None = None) -> None:
-        """End a frame, after all of its updates.
+        """End a frame, after all of its updates, and ask for an answer.
 
         Parameters
         ----------
@@ -123,8 +153,10 @@ class FrameGate:
             frame = _Frame(is_step=False, number=number, sent_at=self._clock())
             self.sent.value = number
         self._waiting.append(frame)
+        self._unasked = 0
+        self._asked_at = frame.sent_at
         if not self.heard:
-            del self._waiting[:-MOST_IN_FLIGHT]
+            del self._waiting[:-WIDEST]
 
     def _came(self, *, is_step: bool, number: int) -> None:
         self.heard = True

@@ -107,7 +107,8 @@ class Player:
         if not fastest:
             self._due = min(self._due + pace * elapsed, max(1.0, pace * MOST_DUE))
         wanted = host.end if fastest else min(host.end, host.step + int(self._due))
-        reached = host.compute(wanted, SLICE)
+        # One step more, for the arrow of the next update: computing has a cost of its own a call.
+        reached = min(wanted, host.compute(min(host.end, wanted + 1), SLICE))
         if self._clock() >= self._frame_at and self._gate.open:
             self._show(min(reached, wanted), fastest=fastest)
         if not host.playing:

@@ -36,6 +36,9 @@ NARROW = 160.0
 MOST_LEAVERS = 3
 """Lanes that are named where they leave the plot; of more the number is told."""
 
+PIXEL = 1 / 500
+"""Part of the plot that curves may end before the markers while a run grows: about a pixel."""
+
 LIVE_BYTES = 800
 """Of the lines in a frame of a run that grows as it is drawn."""
 
@@ -283,9 +286,12 @@ class Curves(Frame):
             Send what was recorded since at full resolution: on pause.
         """
         self._k = int(k)
-        recorded = len(self._read()) - 1
+        values = self._read()
+        recorded = len(values) - 1
         behind = recorded > self._sent
-        if (full and (behind or self._coarse)) or (behind and self._k > self._sent):
+        if (full and (behind or self._coarse)) or (
+            behind and self._k > self._sent and self._seen_behind(values)
+        ):
             # Seldom, and in big strides: other axes are many messages.
             if full or recorded > 1.25 * self._laid_out + 16:
                 self._layout()
@@ -299,9 +305,13 @@ class Curves(Frame):
         x, y = np.zeros(len(self._lanes)), np.zeros(len(self._lanes))
         for lane, of in enumerate(self._lanes):
             step = min(self._k, len(of.values) - 1)
+            value = of.values[step] if step >= 0 else np.nan
+            if self._k > step == self._sent and step < recorded:
+                # Recorded since, and less than a pixel from what was sent.
+                step, value = min(self._k, recorded), values[min(self._k, recorded), lane]
             if step >= 0:
                 x[lane] = self._steps.place(step)
-                y[lane] = self._values.place(of.values[step])
+                y[lane] = self._values.place(value)
             if self._gone[lane] is not None and not 0 <= y[lane] <= 1:
                 # A lane that has left the plot waits at the edge, where it left.
                 x[lane], y[lane] = self._exits[lane]
@@ -317,6 +327,14 @@ class Curves(Frame):
         )
         if leaves != self._leaving:
             self._show_leavers(leaves)
+
+    def _seen_behind(self, values: NDArray[Any]) -> bool:
+        """Whether the curves that were sent end more than a pixel before the cursor."""
+        steps = np.array([max(self._sent, 0), min(self._k, len(values) - 1)])
+        across, up = np.ptp(self._steps.place(steps)), np.ptp(
+            np.nan_to_num(self._values.place(values[steps])), axis=0
+        )
+        return bool(max(across, up.max(initial=0.0)) > PIXEL)
 
     def _clicked(self, data: dict[str, float]) -> None:
         found = self.nearest(float(data["click_x"]), float(data["click_y"]))
