@@ -36,6 +36,7 @@ from gdwidgets.ui.playback.cursor import Cursor
 from gdwidgets.ui.playback.frame_gate import FrameGate
 from gdwidgets.ui.playback.main_loop import MainLoop, reachable
 from gdwidgets.ui.playback.player import Player
+from gdwidgets.ui.playback.rest import Rest
 from gdwidgets.ui.playback.transport import Transport
 from gdwidgets.ui.plots.figures import replaced_images
 from gdwidgets.ui.plots.style import STYLE as FIGURES
@@ -184,6 +185,7 @@ class Explorer(Cursor, VBox):
         self._build()
         self._player = Player(self, self._gate)
         self._ahead = Ahead(self, self._loop)
+        self._rest = Rest(lambda: bool(self._ahead.busy or self._gate.in_flight), self._settled)
         self.begin()
         self._ready = True
         self.redraw(full=True)
@@ -260,6 +262,9 @@ class Explorer(Cursor, VBox):
             which must be small.
         """
         raise AssertionError("every explorer draws itself")
+
+    def settle(self) -> None:
+        """Show as at rest what was shown briefly while a hand moved a setting; `draw` follows."""
 
     def draw_text(self, k: int) -> None:
         """Write tables and other text on display, less often than ``draw``."""
@@ -424,11 +429,8 @@ class Explorer(Cursor, VBox):
         return handle
 
     def _do_by_hand(self, method: Callable[..., Any], *values: Any) -> None:
-        before, self._by_hand = self._by_hand, self._loop.running
-        try:
+        with self.doing_by_hand(on=self._loop.running):
             method(*values)
-        finally:
-            self._by_hand = before
 
     def bind_button(self, pressed: Button, method: Callable[[], Any]) -> None:
         """Have a button call a public method."""
@@ -561,6 +563,13 @@ class Explorer(Cursor, VBox):
         self.form.show(self.settings_held())
         self.redraw()
         self._ahead.want()
+        if self._by_hand:
+            self._rest.begin(self._loop)
+
+    def _settled(self) -> None:
+        """The hand rests: draw as finely as it can be done."""
+        self.settle()
+        self.redraw()
 
     def _changed(self) -> frozenset[str]:
         """The settings that differ from those in force."""
@@ -570,7 +579,12 @@ class Explorer(Cursor, VBox):
 
     def _recorded_anew(self, k: int) -> None:
         k = min(k, self.max_steps)
-        if not self._by_hand:
+        if self._by_hand:
+            self.compute(k, self.hand_budget)
+            # What goes wrong beyond the cursor is told when the rest is computed.
+            with contextlib.suppress(Exception):
+                self.compute(self.goal, self.hand_budget)
+        else:
             self.compute(k)
         self.show_recording()
         self.place(k)
@@ -831,6 +845,7 @@ class Explorer(Cursor, VBox):
         self.playing = False
         self._player.stop()
         self._ahead.stop()
+        self._rest.stop()
         self._loop.close()
         roots = (
             self,

@@ -423,12 +423,8 @@ class Watching(LoopExplorer):
     def _in_slices(self) -> Iterator[None]:
         """While a loop runs the reference is not waited for."""
         loop = self._watched
-        before = self._by_hand
-        self._by_hand = before or (loop is not None and loop.recording)
-        try:
+        with self.doing_by_hand(on=loop is not None and loop.recording):
             yield
-        finally:
-            self._by_hand = before
 
     def own_html(self) -> str:
         """The report, notes on the picture, and the loop's steps."""

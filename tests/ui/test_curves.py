@@ -394,3 +394,37 @@ def test_a_lane_is_said_to_leave_where_its_curve_leaves(growth, steps, log):
     else:
         assert inside[-1] == len(figure.past.y[1]) - 1
     figure.close()
+
+
+@given(st.lists(runs, min_size=2, max_size=4), st.booleans())
+@settings(max_examples=25)
+def test_while_a_hand_moves_a_setting_the_axis_only_grows_and_then_fits_again(moved, log):
+    first, *others = moved
+    figure = shown(first, log=log)
+    names = {len(values[0]): [f"lane {i}" for i in range(len(values[0]))] for values in moved}
+    before = figure._values
+    for values in others:
+        figure.show_run(values, names[values.shape[1]], end=max(1, len(values) - 1), brief=True)
+        figure.draw(0, full=True)
+        axis = figure._values
+        assert axis.low <= before.low
+        assert axis.high >= before.high
+        for value in values[0][np.isfinite(values[0])]:
+            assert float(axis.place(value)) <= 1
+        before = axis
+    figure.settle()
+    figure.draw(0, full=True)
+    anew = shown(others[-1], log=log)
+    assert figure._values == anew._values
+    assert np.array_equal(figure.past.y, anew.past.y)
+    for one in (figure, anew):
+        one.close()
+
+
+def test_what_is_on_the_axis_of_both_is_on_the_joined_one():
+    small = log_values([Lane(np.array([1.0, 1e-5, 0.0], np.float32))], [], (0.1, 0.1))
+    large = log_values([Lane(np.array([1e4, 2.0], np.float32))], [], (0.1, 0.1))
+    axis = small.joined(large)
+    assert (axis.low, axis.high, axis.below) == (small.low, large.high, "0")
+    tiny = log_values([Lane(np.array([1.0, 1e-30], np.float32))], [], (0.1, 0.1))
+    assert tiny.joined(small).below in ("0", "<" + tiny.below[1:])

@@ -15,6 +15,7 @@ from gdwidgets.ui.playback import frame_gate
 from gdwidgets.ui.playback.frame_gate import MOST_IN_FLIGHT, SILENCE, WIDEST, FrameGate
 from gdwidgets.ui.playback.main_loop import MainLoop
 from gdwidgets.ui.playback.player import FRAME, MOST_DUE, Player
+from gdwidgets.ui.playback.rest import LONGEST, REST, Rest
 
 
 class Time:
@@ -424,3 +425,40 @@ def test_the_gate_needs_no_javascript_of_our_own():
     assert gate.links[0].source == (gate.sent, "value")
     assert gate.links[0].target == (gate.seen, "value")
     assert frame_gate.MOST_IN_FLIGHT == 5
+
+
+def test_a_hand_rests_once_nothing_is_on_its_way_and_nothing_changes():
+    time, busy = Time(), [True]
+    rest = Rest(lambda: busy[0], lambda: None, time)
+    rest.begin(MainLoop(lambda error: None))
+    time.now += REST * 2
+    assert not rest.over
+    busy[0] = False
+    assert not rest.over
+    time.now += REST
+    assert rest.over
+    rest.begin(MainLoop(lambda error: None))
+    assert not rest.over
+    busy[0] = True
+    time.now += LONGEST
+    assert rest.over  # the page never answered
+
+
+def test_changes_by_hand_are_followed_by_one_rest():
+    rested = []
+
+    async def main():
+        loop = MainLoop(lambda error: None)
+        rest = Rest(lambda: False, lambda: rested.append(1))
+        for _ in range(5):
+            rest.begin(loop)
+            await asyncio.sleep(REST / 3)
+        assert rested == []
+        await asyncio.sleep(2 * REST)
+        assert rested == [1]
+        rest.begin(loop)
+        rest.stop()
+        await asyncio.sleep(2 * REST)
+        assert rested == [1]
+
+    asyncio.run(main())

@@ -494,6 +494,11 @@ class AccumulationComparer(DescentExplorer):
             plot.extend()
         super().progressed(done=done)
 
+    def settle(self) -> None:
+        """Show both curves as at rest."""
+        self.curve.settle()
+        self.loss_plot.settle()
+
     def draw_text(self, k: int) -> None:
         """Write the loops and the limits on the learning rate's track."""
         self._write_loops(k)

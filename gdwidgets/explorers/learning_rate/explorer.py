@@ -58,9 +58,6 @@ POINTS = 300
 FIRST = 0.3
 """Seconds of computing before the first picture, so that the whole of an ordinary run is in it."""
 
-AT_ONCE = 0.04
-"""Seconds of computing before the first picture of a run that a hand has changed."""
-
 ON_CHANGE = ("keep", "restart", "continue")
 THEORIES = ("none", "prediction", "noise")
 TABLES = ("steps", "gradients", "course", "training")
@@ -334,12 +331,6 @@ class LearningRateExplorer(DescentExplorer):
         """All settings of a situation; no line of theory or table stays from the one before."""
         plain = {name: self.declared()[name].default_value for name in SHOWN_ANEW}
         return super().situation_settings(plain | dict(own))
-
-    def _recorded_anew(self, k: int) -> None:
-        if self._by_hand:
-            # What a hand drags is to be seen at once, as far as it is computed by then.
-            self.compute(self.goal, AT_ONCE)
-        super()._recorded_anew(k)
 
     @property
     def present_rule(self) -> Rule:
@@ -667,6 +658,10 @@ class LearningRateExplorer(DescentExplorer):
         fits = f"{len(self.regression.x):,} samples, the closed form, and a fit for each lane."
         losses = words.losses_described(self.standing(k), self.max_steps, self.closed_form.loss)
         self.write_summaries((fits, losses))
+
+    def settle(self) -> None:
+        """Show the losses as at rest."""
+        self.loss_plot.settle()
 
     def draw_text(self, k: int) -> None:
         """Write the numbers beside the lanes."""

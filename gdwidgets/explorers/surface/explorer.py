@@ -746,6 +746,10 @@ class SurfaceExplorer(DescentExplorer):
         self.loss_plot.extend()
         super().progressed(done=done)
 
+    def settle(self) -> None:
+        """Show the loss as at rest."""
+        self.loss_plot.settle()
+
     def draw_text(self, k: int) -> None:
         """Write the limit on the learning rate's track."""
         field = self.form.field("learning_rate")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import time
+from collections.abc import Iterator
 from typing import Any
 
 from traitlets import observe, validate
 
 from gdwidgets.core import checks
-from gdwidgets.ui.playback.ahead import SLICE, Ahead
+from gdwidgets.ui.playback.ahead import Ahead
 from gdwidgets.ui.playback.main_loop import MainLoop
 from gdwidgets.ui.playback.player import Player
 from gdwidgets.ui.playback.transport import Transport
@@ -22,11 +25,9 @@ AUTO = "auto"
 _PATIENCE = 0.3
 """Seconds of computing after which the progress is shown."""
 
-_SHORT = 500
-"""Steps up to which a change by hand is computed at once: one picture instead of two."""
-
-_SHORT_SLICE = 0.04
-"""The longest that such a change is computed before the kernel answers others, in seconds."""
+AT_ONCE = 0.04
+"""The longest that what a hand asks for is computed before the kernel answers others, in seconds:
+most runs are whole by then, which makes one picture instead of two."""
 
 _RUN_SLICE = 0.05
 """Seconds of computing between two looks at the progress of ``run``."""
@@ -68,6 +69,7 @@ class Cursor(Settings):
     _ready = False
     _by_hand = False
     """Whether a control asked for what is being done: then nothing may take long."""
+    _hand_until = -math.inf
     _moving = False
 
     # -- what a subclass does ----------------------------------------------------------------
@@ -108,6 +110,22 @@ class Cursor(Settings):
         return min(self.step, self.computed)
 
     @property
+    def hand_budget(self) -> float:
+        """Seconds of computing that are left for what a control asked for."""
+        return max(0.0, self._hand_until - time.perf_counter())
+
+    @contextlib.contextmanager
+    def doing_by_hand(self, *, on: bool = True) -> Iterator[None]:
+        """While it does what a control asks for: what takes longer is computed in slices later."""
+        before = self._by_hand, self._hand_until
+        if on and not self._by_hand:
+            self._by_hand, self._hand_until = True, time.perf_counter() + AT_ONCE
+        try:
+            yield
+        finally:
+            self._by_hand, self._hand_until = before
+
+    @property
     def goal(self) -> int:
         """The step that is to be recorded for what is on the screen."""
         return min(self.step, self.end)
@@ -123,7 +141,7 @@ class Cursor(Settings):
         if not self._ready:
             return k
         if self._by_hand:
-            self.compute(k, SLICE if k - self.computed > _SHORT else _SHORT_SLICE)
+            self.compute(k, self.hand_budget)
             return min(k, self.end)
         return self.compute(k)
 

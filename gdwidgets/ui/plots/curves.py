@@ -162,7 +162,7 @@ class Curves(Frame):
         self._points: tuple[NDArray[Any], NDArray[Any], int] | None = None
         self._ghosts: list[tuple[NDArray[Any], NDArray[Any], str]] = []
         self._sent = -1
-        self._columns = COLUMNS
+        self._brief = False
         self._picked: list[NDArray[np.int64]] = []
         self._k = 0
         self._shown: tuple[Any, ...] = ()
@@ -215,7 +215,8 @@ class Curves(Frame):
         title
             Of the vertical axis, where it is another one now.
         brief
-            Send fewer points: for a run that the next movement of a hand will replace.
+            For a run that the next movement of a hand will replace: send fewer points, and keep
+            the axis of values, which at most grows, until `settle`.
         """
         self._read = values if callable(values) else lambda: values
         self._last, self._diverged = _reader(last), _reader(diverged)
@@ -227,7 +228,7 @@ class Curves(Frame):
         self._band = _arrays(band)
         self._points = None if points is None else (*_arrays(points[:2]), int(points[2]))
         self.title = self.title if title is None else title
-        self._columns = BRIEF_COLUMNS if brief else COLUMNS
+        self._brief = brief
         self._sent, self._leaving = -1, (-1,)
         self._layout()
 
@@ -237,6 +238,13 @@ class Curves(Frame):
             self._steps = Steps(max(1, int(end)), self.log_steps)
         self._leaving = (-1,)
         self._layout()
+
+    def settle(self) -> None:
+        """Show a run that was shown briefly as it is shown at rest; `draw` must follow."""
+        if self._brief:
+            self._brief = False
+            self._leaving = (-1,)
+            self._layout()
 
     def show_ghosts(self, ghosts: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> None:
         """Show kept runs as thin dashed curves: (steps (m,), values (m,), letter) of each."""
@@ -331,8 +339,9 @@ class Curves(Frame):
     def _seen_behind(self, values: NDArray[Any]) -> bool:
         """Whether the curves that were sent end more than a pixel before the cursor."""
         steps = np.array([max(self._sent, 0), min(self._k, len(values) - 1)])
-        across, up = np.ptp(self._steps.place(steps)), np.ptp(
-            np.nan_to_num(self._values.place(values[steps])), axis=0
+        across, up = (
+            np.ptp(self._steps.place(steps)),
+            np.ptp(np.nan_to_num(self._values.place(values[steps])), axis=0),
         )
         return bool(max(across, up.max(initial=0.0)) > PIXEL)
 
@@ -400,7 +409,10 @@ class Curves(Frame):
         span = log_values if self.log else linear_values
         theory = [] if self._band is None else [*self._band[1], *self._band[2]]
         levels = [value for value, _ in self._level_list] + [float(v) for v in theory]
-        self._values = span(self._lanes, levels, room)
+        found, before = span(self._lanes, levels, room), self._values
+        # While a hand moves a setting, the curves move and not the axis.
+        moved = self._brief and before.log == found.log and bool(self._shown)
+        self._values = found.joined(before) if moved else found
         gone = self._gone = [
             self._outside(lane, left)
             for lane, left in zip(self._lanes, leaving(self._lanes, log=self.log), strict=True)
@@ -418,7 +430,7 @@ class Curves(Frame):
         """Send the curves: all of them, or as many points as fit a frame of a growing run."""
         self._take()
         colours = [run.colour for run in self._runs]
-        columns = self._columns
+        columns = BRIEF_COLUMNS if self._brief else COLUMNS
         if brief:
             columns = max(8, LIVE_BYTES // (16 * max(1, len(self._lanes))))
         edges = self._steps.columns(columns)

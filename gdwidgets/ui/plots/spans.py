@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -104,6 +104,14 @@ class Values:
                 at = (exact - self.low) / (self.high - self.low)
         under, over = self.room
         return np.clip(under + (1 - under - over) * at, -FAR, FAR)
+
+    def joined(self, other: Values) -> Values:
+        """The shortest axis of this kind that shows all that this one and another one show."""
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        below = self.below or other.below
+        if below.startswith("<"):
+            below = "<" + number(low, 1)
+        return replace(self, low=low, high=high, below=below)
 
     def ticks(self, most: int) -> tuple[list[float], list[str]]:
         """Places of ticks and what is written at them; about ``most`` at most."""
