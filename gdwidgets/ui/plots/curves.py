@@ -331,8 +331,9 @@ class Curves(Frame):
     def _seen_behind(self, values: NDArray[Any]) -> bool:
         """Whether the curves that were sent end more than a pixel before the cursor."""
         steps = np.array([max(self._sent, 0), min(self._k, len(values) - 1)])
-        across, up = np.ptp(self._steps.place(steps)), np.ptp(
-            np.nan_to_num(self._values.place(values[steps])), axis=0
+        across, up = (
+            np.ptp(self._steps.place(steps)),
+            np.ptp(np.nan_to_num(self._values.place(values[steps])), axis=0),
         )
         return bool(max(across, up.max(initial=0.0)) > PIXEL)
 
