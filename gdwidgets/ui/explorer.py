@@ -7,27 +7,28 @@ browser.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import inspect
 import math
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
 import bqplot as bq
 import ipywidgets
-from ipywidgets import HTML, Button, HBox, Layout, ToggleButton, VBox, Widget
+from ipywidgets import HTML, Button, HBox, Layout, VBox, Widget
 from traitlets import observe, validate
 
 from gdwidgets.core import checks
 from gdwidgets.ui import exported, printed, text
+from gdwidgets.ui.cell_output import PAGES, framed, live
+from gdwidgets.ui.code_buttons import CodeButtons
 from gdwidgets.ui.colab import allow_widgets
 from gdwidgets.ui.fold import Fold, Part
-from gdwidgets.ui.form import Choice, Form, Switch, button, row
+from gdwidgets.ui.form import Choice, Form, Switch
+from gdwidgets.ui.head import Head
 from gdwidgets.ui.kept import rebuilding
 from gdwidgets.ui.page.page import Page
 from gdwidgets.ui.panels import Panel
@@ -41,8 +42,8 @@ from gdwidgets.ui.playback.transport import Transport
 from gdwidgets.ui.plots.figures import replaced_images
 from gdwidgets.ui.plots.style import STYLE as FIGURES
 from gdwidgets.ui.settings import Checked, Setting, SettingError, same
-from gdwidgets.ui.situations import SENTENCE, STEP, Chips, Situations, as_situations
-from gdwidgets.ui.still import WIDTH, still_png
+from gdwidgets.ui.situations import SENTENCE, STEP, Situations, as_situations
+from gdwidgets.ui.still import still_png
 from gdwidgets.ui.style import LARGE, STYLE
 
 allow_widgets()
@@ -53,10 +54,6 @@ ON_CHANGE = ("keep", "restart")
 
 KINDS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 """Endings of pictures and their MIME types."""
-
-PAGES = "GDWIDGETS_PAGES"
-"""An environment variable: a folder for pages that are shown instead of live explorers; see
-``gdwidgets.export``."""
 
 STILL = 0.03
 """Seconds for which a run's future is computed before a still picture is drawn."""
@@ -334,7 +331,7 @@ class Explorer(Cursor, VBox):
             *self._gate.hidden,
             self.page,
         )
-        self.page.name = self.TITLE or type(self).__name__
+        self.page.name = self._name
         self.show_recording()
         self._show_view(frozenset(self.declared()))
         self.form.show(self.settings_held())
@@ -344,26 +341,17 @@ class Explorer(Cursor, VBox):
         """Styles of this explorer's own."""
         return ""
 
-    def _build_head(self) -> HBox:
-        self.chips = Chips(self.handler(self.situate))
-        self.large = ToggleButton(
-            description="⤢ Large",
-            tooltip="Text and figures 1.4 times as large, for a projector",
-            layout=Layout(width="auto", flex="0 0 auto"),
-        )
-        enlarge = self.handler(lambda on: setattr(self, "size", SIZES[int(on)]))
-        self.large.observe(
-            lambda c: None if c["new"] == (self.size == "large") else enlarge(c["new"]), "value"
-        )
-        self.picture_button = button("⇩ Picture", "Save what is on the screen as a picture")
-        self.bind_button(self.picture_button, self.download)
-        tools = HBox([self.large, self.picture_button])
-        tools.add_class("gdw-tools")
+    def _build_head(self) -> Head:
         chooser = self.build_chooser()
         if chooser is None:
             chooser = HTML(f"<div class=gdw-title>{self.TITLE}</div>")
-        head = HBox([chooser, self.chips, tools], layout=Layout(width="100%"))
-        head.add_class("gdw-head")
+        head = Head(
+            chooser,
+            self.handler(self.situate),
+            self.handler(lambda on: setattr(self, "size", SIZES[int(on)])),
+            self.handler(self.download),
+        )
+        self.chips = head.chips
         return head
 
     def build_settings(self) -> Widget:
@@ -373,26 +361,7 @@ class Explorer(Cursor, VBox):
         return VBox(rows, layout=Layout(width="100%", grid_gap="8px"))
 
     def _build_code(self) -> Widget:
-        keep = button("Keep this situation", "Python that rebuilds what is on the screen")
-        copy = button("Copy it", "Copy these lines")
-        script = button("Copy the script", "Copy the plain PyTorch script below")
-        kept = HTML(layout=Layout(width="100%"))
-        lines: list[str] = []
-
-        def show() -> None:
-            lines[:] = [self.keep_situation()]
-            kept.value = text.html_code(lines[0])
-
-        def copy_lines() -> None:
-            if not lines:
-                show()
-            self.page.copy(lines[0])
-
-        self.bind_button(keep, show)
-        self.bind_button(copy, copy_lines)
-        self.bind_button(script, lambda: self.page.copy(self.code()))
-        buttons = row(keep, copy, script, align="center")
-        return VBox([buttons, kept], layout=Layout(width="100%", grid_gap="8px"))
+        return CodeButtons(self.keep_situation, self.code, self.page.copy, self.bind_button)
 
     def _widgets_made(self, _: Widget) -> None:
         self.form.show(self.settings_held())
@@ -593,7 +562,7 @@ class Explorer(Cursor, VBox):
         if "size" in changed:
             large = self.size == "large"
             (self.add_class if large else self.remove_class)("gdw-large")
-            self.large.value = large
+            self.head.show_large(on=large)
             self.resize(LARGE if large else 1.0)
         if "controls" in changed:
             for widget, shown in (
@@ -735,35 +704,17 @@ class Explorer(Cursor, VBox):
             return {"text/plain": f"<{type(self).__name__}, closed>"}, {}
         pages = os.environ.get(PAGES)
         if pages:
-            return self._page_shown(Path(pages)), {}
-        name = self.TITLE or type(self).__name__
-        data: dict[str, Any] = {"text/plain": f"{name}. {self.sentence_text}"}
-        metadata: dict[str, Any] = {}
+            return framed(Path(pages), self.save_html, self._name, self.sentence_text), {}
         png = self._still() if self.still else b""
-        if png:
-            data["image/png"] = base64.b64encode(png).decode("ascii")
-            metadata["image/png"] = {"width": WIDTH}
-        data["application/vnd.jupyter.widget-view+json"] = {
-            "version_major": 2,
-            "version_minor": 0,
-            "model_id": self.model_id,
-        }
-        return data, metadata
+        return live(self.model_id, f"{self._name}. {self.sentence_text}", png)
 
     # ipywidgets 7 shows a widget through this method instead.
     _ipython_display_ = None
 
-    def _page_shown(self, folder: Path) -> dict[str, str]:
-        """Write the page of the run into a folder; return what shows it in a notebook beside."""
-        folder.mkdir(parents=True, exist_ok=True)
-        number = 1 + sum(1 for _ in folder.glob("*.html"))
-        self.save_html(folder / f"{number}.html")
-        source, name = escape(f"{folder.name}/{number}.html"), self.TITLE or type(self).__name__
-        frame = f'<iframe src="{source}" title="{escape(name)}" loading="lazy"'
-        return {
-            "text/plain": self.sentence_text,
-            "text/html": f'{frame} style="width: 100%; height: 560px; border: 0"></iframe>',
-        }
+    @property
+    def _name(self) -> str:
+        """What it is called where there is nothing else to tell."""
+        return self.TITLE or type(self).__name__
 
     def _still(self) -> bytes:
         """The present state as a small PNG; empty where it cannot be drawn."""
@@ -812,9 +763,12 @@ class Explorer(Cursor, VBox):
     def html(self) -> str:
         """Return the page that `save_html` saves."""
         self.compute(self.max_steps)
-        title, end = self.TITLE or type(self).__name__, self.end
         return exported.page(
-            self.panels(fine=True), self.sentence, end=end, title=title, widths=self.WIDTHS
+            self.panels(fine=True),
+            self.sentence,
+            end=self.end,
+            title=self._name,
+            widths=self.WIDTHS,
         )
 
     def _target(self, path: Any, endings: Collection[str]) -> Path:
@@ -828,7 +782,7 @@ class Explorer(Cursor, VBox):
 
     def download(self) -> None:
         """Have the browser save the present picture as PNG."""
-        name = f"{(self.TITLE or type(self).__name__).replace(' ', '-').lower()}-{self.step}.png"
+        name = f"{self._name.replace(' ', '-').lower()}-{self.step}.png"
         self.page.save(name, self.picture("png"), KINDS["png"])
 
     # -- the end -----------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def test_a_click_sets_the_start(lab, opened):
     area = opened.plot_area()
     opened.page.mouse.click(area["x"] + 0.75 * area["width"], area["y"] + 0.75 * area["height"])
     lab.wait_value("ex.start != (0.5, 0.5)")
-    low, high = lab.value("ex.map._bounds.tolist()")[0]
+    low, high = lab.value("ex.map.view.bounds.tolist()")[0]
     assert lab.value("ex.start[0]") == pytest.approx(low + 0.75 * (high - low), abs=0.05)
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gdwidgets.core import SURFACES, Descent
 from gdwidgets.ui.plots import trail
-from gdwidgets.ui.plots.plane import SIDE, Plane
+from gdwidgets.ui.plots.plane import Plane
+from gdwidgets.ui.plots.view import SIDE
 from living import SILENT, living
 from messages import recorded_messages
 
@@ -221,7 +222,7 @@ def test_a_drag_is_told_while_it_lasts_and_when_it_ends_and_stays_on_the_map():
     plane = plane_of(on_drag=lambda *event: told.append(event))
     plane.show_run(descent_of(2).params)
     assert told == []
-    places = plane._put.astype(np.float32)
+    places = plane.circles.places.astype(np.float32)
     places[1] = [SIDE * 1.2, SIDE / 2]
     plane.start.set_state({"x": places[:, 0].tolist(), "y": places[:, 1].tolist()})
     assert len({event[0] for event in told}) == 1
@@ -274,10 +275,10 @@ def test_zooming_in_and_out_shows_the_same_points():
     plane.zoom((3, 2), 4)
     assert plane.zoomed
     assert plane.to_map((3, 2)) == pytest.approx((SIDE / 2, SIDE / 2))
-    assert np.ptp(plane._window, axis=1) == pytest.approx((3, 3))
+    assert np.ptp(plane.view.window, axis=1) == pytest.approx((3, 3))
     plane.zoom((5.9, -5.9), 4)
-    assert plane._window[:, 1].max() <= 6
-    assert plane._window[:, 0].min() >= -6
+    assert plane.view.window[:, 1].max() <= 6
+    assert plane.view.window[:, 0].min() >= -6
     plane.zoom_out()
     plane.zoom_out()
     assert not plane.zoomed
@@ -314,8 +315,8 @@ def test_every_surface_can_be_shown(name):
     start = np.array([surface.start], np.float32)
     plane.show_run(np.stack([start, start]))
     plane.draw(1)
-    assert plane.contours.visible
-    assert len(plane.minima.x) == len(surface.minima)
+    assert plane.ground.contours.visible
+    assert len(plane.ground.minima.x) == len(surface.minima)
     for axis in (plane.axis_x, plane.axis_y):
         assert 3 <= len(axis.tick_values) <= 8
         assert not any("-" in text for text in axis.tick_labels.values())
@@ -327,12 +328,12 @@ def test_a_surface_with_holes_can_be_shown():
     plane.show_surface(
         lambda p: np.where(p[:, 0] > 0, np.sqrt(np.abs(p[:, 0])), np.nan), ((-1, 3), (-1, 3))
     )
-    assert plane.contours.visible
+    assert plane.ground.contours.visible
 
 
 def test_basins_of_more_minima_than_tints_are_all_coloured():
     from gdwidgets.ui.plots import palette
-    from gdwidgets.ui.plots.plane import basin_picture
+    from gdwidgets.ui.plots.ground import basin_picture
 
     labels = np.arange(-2, 34).reshape(6, 6)
     picture = basin_picture(labels, (-1,), -2)
@@ -346,9 +347,9 @@ def test_basins_of_more_minima_than_tints_are_all_coloured():
 
 def test_minima_are_numbered_from_1_and_those_off_the_window_are_left_out():
     plane = plane_of()
-    assert list(plane.numbers.text) == ["1", "2", "3", "4"]
+    assert list(plane.ground.numbers.text) == ["1", "2", "3", "4"]
     plane.zoom((-2.8, 3.1), 6)
-    assert np.atleast_1d(plane.numbers.text).tolist() == ["2"]
+    assert np.atleast_1d(plane.ground.numbers.text).tolist() == ["2"]
 
 
 def test_the_summary_says_what_is_seen(plane):
@@ -366,7 +367,7 @@ def test_the_map_is_square_and_no_text_is_small(size):
     margin = plane.figure.fig_margin
     assert margin["left"] + margin["right"] == margin["top"] + margin["bottom"]
     assert plane.figure.min_aspect_ratio == plane.figure.max_aspect_ratio == 1
-    for text in (plane.numbers, plane.letters, plane.titles, plane.factor_note):
+    for text in (plane.ground.numbers, plane.letters, plane.titles, plane.factor_note):
         assert text.default_size >= 13 * size
 
 

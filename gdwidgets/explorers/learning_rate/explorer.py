@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -20,27 +19,29 @@ from gdwidgets.core import (
     as_rule,
     checks,
     initial_parameters,
-    tables,
     training_pairs,
 )
 from gdwidgets.core.analysis.noise import noise_floor
-from gdwidgets.core.analysis.quadratic import Quadratic, quadratic
+from gdwidgets.core.analysis.quadratic import Quadratic
 from gdwidgets.core.objectives.least_squares import ClosedForm
 from gdwidgets.core.scripts.descent import descent_script
-from gdwidgets.explorers.learning_rate import given, lanes, track, why
+from gdwidgets.explorers.learning_rate import given, lanes, pictures, track, why
 from gdwidgets.explorers.learning_rate import text as words
+from gdwidgets.explorers.learning_rate.data import Data
 from gdwidgets.explorers.learning_rate.fits import FitPlot
 from gdwidgets.explorers.learning_rate.lanes import LaneTable
 from gdwidgets.explorers.learning_rate.losses import Losses
+from gdwidgets.explorers.learning_rate.recording import new_descent, scheduled
 from gdwidgets.explorers.learning_rate.shape import ShapeField
 from gdwidgets.explorers.learning_rate.situations import SITUATIONS
-from gdwidgets.explorers.learning_rate.track import Mark, RateTrack
+from gdwidgets.explorers.learning_rate.track import RateTrack
+from gdwidgets.explorers.learning_rate.whole import WholeRun
 from gdwidgets.ui import text
 from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.described import RuleChoice, RuleField, rate_at
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Optional, Whole, best_marked, logarithmic_axis
-from gdwidgets.ui.panels import CurvesPanel, FitsPanel, Panel
+from gdwidgets.ui.panels import Panel
 from gdwidgets.ui.playback.cursor import AUTO
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
@@ -51,9 +52,6 @@ from gdwidgets.ui.situations import Situations
 
 HEIGHT = 218
 """Height of both figures, in pixels: with four lanes all of the explorer stands in 600."""
-
-POINTS = 300
-"""Losses of mini-batches that are drawn as points."""
 
 FIRST = 0.3
 """Seconds of computing before the first picture, so that the whole of an ordinary run is in it."""
@@ -242,10 +240,9 @@ class LearningRateExplorer(DescentExplorer):
         max_steps: int = 4000,
         **settings: Any,
     ) -> None:
-        self._known: _Data | None = None
+        self._known: Data | None = None
         self._losses: Losses | None = None
-        self._extended: tuple[Descent, Descent] | None = None
-        self._tabled: tuple[Descent, str, str] | None = None
+        self._whole_run: WholeRun | None = None
         self._pointed = -1
         lane = min(1, len(given.rates(learning_rates, "learning_rates")) - 1)
         super().__init__(
@@ -268,7 +265,8 @@ class LearningRateExplorer(DescentExplorer):
             before = self._applied or {}
             k = self.drawn
             self.schedule = given.continued(self.schedule, before["learning_rates"], k)
-            return self.descent.fork(k, learning_rate=self._scheduled(self.learning_rates))
+            rates = scheduled(self.learning_rates, self.rate_schedule)
+            return self.descent.fork(k, learning_rate=rates)
         if "learning_rates" in changed and "schedule" not in changed:
             # A schedule belongs to the rates it was made with.
             self.schedule = ()
@@ -286,23 +284,14 @@ class LearningRateExplorer(DescentExplorer):
                     f"init must be {count} numbers, one for each coefficient, got {len(self.init)}"
                 )
         init = initial_parameters(count) if self.init is None else self.init
-        descent = Descent(
+        return new_descent(
             objective,
             init,
-            self._scheduled(parts[0][1]),
+            parts,
+            self.rate_schedule,
             rule=self.present_rule,
             max_steps=self.max_steps,
         )
-        if not np.isfinite(descent.loss[0]).all() or not np.isfinite(descent.grad[0]).all():
-            raise ValueError(
-                "init must be coefficients at which the loss and its gradient are finite in "
-                f"float32, got {checks.shown(tuple(init))}"
-            )
-        for (until, _), (_, rates) in pairwise(parts):
-            if descent.advance_to(until) < until:
-                break  # every lane has ended: later rates change nothing
-            descent = descent.fork(until, learning_rate=self._scheduled(rates))
-        return descent
 
     def _check_lane(self, changed: frozenset[str]) -> None:
         most = len(self.learning_rates) - 1
@@ -356,9 +345,9 @@ class LearningRateExplorer(DescentExplorer):
         return self._data.quadratic
 
     @property
-    def _data(self) -> _Data:
+    def _data(self) -> Data:
         if self._known is None or self._known.regression is not self.regression:
-            self._known = _Data.of(self.regression)
+            self._known = Data.of(self.regression)
         return self._known
 
     @property
@@ -373,14 +362,8 @@ class LearningRateExplorer(DescentExplorer):
 
     def rates_at(self, k: int) -> given.Rates:
         """The learning rates of the update from record ``k`` on, (L,)."""
-        part = next((part for until, part in self.schedule if k < until), self.learning_rates)
-        return tuple(rate_at(rate, k) for rate in self._scheduled(part))
-
-    def _scheduled(self, rates: given.Rates) -> list[Any]:
-        """Learning rates as numbers, or as schedules that begin at them."""
-        if self.rate_schedule is None:
-            return list(rates)
-        return [dataclasses.replace(self.rate_schedule, start=rate) for rate in rates]
+        part = given.in_force(self.schedule, self.learning_rates, k)
+        return tuple(rate_at(rate, k) for rate in scheduled(part, self.rate_schedule))
 
     # -- lanes -------------------------------------------------------------------------------
 
@@ -561,7 +544,7 @@ class LearningRateExplorer(DescentExplorer):
             levels=[(closed.loss, "")],
             theory=self._theory_line(),
             band=why.noise_band(facts, self.lane) if self.theory == "noise" else None,
-            points=self._batch_losses(),
+            points=self._batch_points(),
             title=self._loss_title(),
             brief=self._by_hand,
         )
@@ -577,20 +560,10 @@ class LearningRateExplorer(DescentExplorer):
         over = " over all samples" if self.batch_size is not None else ""
         return f"loss{over} against update"
 
-    def _batch_losses(self) -> tuple[NDArray[Any], NDArray[Any], int] | None:
-        """Losses of the chosen lane's mini-batches at evenly spread places of the axis."""
+    def _batch_points(self) -> tuple[NDArray[Any], NDArray[Any], int] | None:
         if self.batch_size is None:
             return None
-        descent, lane = self.descent, self.lane
-        last = int(lane_steps(descent, descent.recorded)[lane])
-        if self.log_steps:
-            picked = np.geomspace(1, last + 1, POINTS) - 1
-        else:
-            picked = np.linspace(0, last, POINTS)
-        steps = np.unique(picked.round().astype(np.int64))
-        values = descent.loss[steps, lane].astype(np.float64)
-        fine = np.isfinite(values) & (values > 0)
-        return steps[fine], values[fine], lane
+        return pictures.batch_losses(self.descent, self.lane, log_steps=self.log_steps)
 
     def progressed(self, *, done: bool) -> None:
         """More of the run is recorded: draw it, in strides, for a drawing costs many updates."""
@@ -614,7 +587,8 @@ class LearningRateExplorer(DescentExplorer):
         if self._ready and self._shown_theory != (self.theory, self.lane, self.log_steps):
             self.show_recording()
         self._shown_theory = (self.theory, self.lane, self.log_steps)
-        self.track.show_marks(self.quadratic.limit, *self._marks())
+        marks = why.marks(self.quadratic, self.present_rule, best=self.mark_best)
+        self.track.show_marks(self.quadratic.limit, *marks)
         self.track.show_rates(self.learning_rates)
         self.lanes.show_rates(self.learning_rates)
 
@@ -629,19 +603,6 @@ class LearningRateExplorer(DescentExplorer):
         return box
 
     _shown_theory: tuple[Any, ...] = ()
-
-    def _marks(self) -> tuple[list[Mark], str]:
-        """What is written on the track: the rule's limit, plain descent's, the best rate."""
-        plain = self.quadratic.limit
-        limit, _ = why.rule_limit(self.present_rule, float(self.quadratic.curvatures[-1]))
-        if limit is None:
-            return [], f"no limit of this kind for {self.present_rule.label}"
-        marks = [Mark(limit, "limit")]
-        if limit != plain:
-            marks.append(Mark(plain, "plain descent's", limit=False))
-        elif self.mark_best:
-            marks.append(Mark(self.quadratic.best_rate, "best", limit=False))
-        return marks, ""
 
     def draw(self, k: int, *, full: bool) -> None:
         """Write every mark from the recording, with the cursor at ``k``."""
@@ -768,17 +729,7 @@ class LearningRateExplorer(DescentExplorer):
 
     def show_pins(self) -> None:
         """Draw the ghosts of all pins in both figures."""
-        fits, losses = [], []
-        for pin in self.pins:
-            objective = pin.descent.objective
-            regression = objective.regression if isinstance(objective, MiniBatches) else objective
-            values = Losses(regression, pin.descent)()
-            for lane in range(pin.descent.lanes):
-                at = int(lane_steps(pin.descent, pin.step)[lane])
-                if pin.descent.outcomes[lane] != "diverged" or at < pin.descent.last_step[lane]:
-                    fits.append(pin.descent.params[at, lane].astype(np.float64))
-                steps = np.unique(np.geomspace(1, at + 1, 200).round().astype(np.int64) - 1)
-                losses.append((steps, values[steps, lane], pin.label))
+        fits, losses = pictures.ghosts(self.pins)
         self.fits.show_ghosts(fits)
         self.loss_plot.show_ghosts(losses)
 
@@ -820,18 +771,7 @@ class LearningRateExplorer(DescentExplorer):
 
         Nothing is computed twice: the longer run takes over the records of the shorter.
         """
-        self.compute(self.max_steps)
-        if steps <= self.max_steps:
-            return self.descent
-        if (
-            self._extended is None
-            or self._extended[0] is not self.descent
-            or self._extended[1].max_steps < steps
-        ):
-            longer = self.descent.fork(self.descent.recorded, max_steps=steps)
-            self._extended = self.descent, longer
-        self._extended[1].advance_to(steps)
-        return self._extended[1]
+        return self._whole.extended(steps)
 
     def table(self) -> str:
         """Return the three tables of the course's Exercise 1 and its closed form, as text.
@@ -840,27 +780,20 @@ class LearningRateExplorer(DescentExplorer):
         that come lowest, up to twice ``max_steps``. All of it is read from one recorded run; the
         cursor stays where it is.
         """
-        steps = self.max_steps
-        counts = sorted({max(1, round(part * steps)) for part in COUNTED})
-        return self._written(
-            "course",
-            lambda: tables.exercise_1(self.extended(counts[-1]), steps, counts, self.closed_form),
-        )
+        return self._whole.course_tables(self.closed_form)
 
     def training_lines(self) -> str:
         """Return what the unit's worked examples print of the chosen lane, as text.
 
         Every thousandth loss, then the learned coefficients.
         """
-        self.compute(self.max_steps)
-        lane = self.lane
-        return self._written(f"training {lane}", lambda: tables.training_lines(self.descent, lane))
+        return self._whole.training_lines(self.lane)
 
-    def _written(self, name: str, write: Callable[[], str]) -> str:
-        """A text of the whole run, written once a run."""
-        if self._tabled is None or self._tabled[:2] != (self.descent, name):
-            self._tabled = self.descent, name, write()
-        return self._tabled[2]
+    @property
+    def _whole(self) -> WholeRun:
+        if self._whole_run is None or self._whole_run.descent is not self.descent:
+            self._whole_run = WholeRun(self.descent)
+        return self._whole_run
 
     def code(self) -> str:
         """Return a plain-PyTorch script of the present settings; it prints the final numbers."""
@@ -868,39 +801,21 @@ class LearningRateExplorer(DescentExplorer):
 
     def panels(self, *, fine: bool) -> Sequence[Panel]:
         """The fits and the losses, as data."""
-        lanes, closed = self.all_lanes, self.closed_form
-        x, y = self.regression.x.numpy(), self.regression.y.numpy()
-        grid = np.linspace(x.min(), x.max(), 200 if fine else 80)
-        common: dict[str, Any] = {
-            "last": lanes.last_step,
-            "names": self.with_own([words.rate(rate) for rate in self.learning_rates]),
-            "runs": self.lane_runs,
-            "future": self.shows_future,
-        }
-        return (
-            FitsPanel(
-                samples=(x, y),
-                grid=grid,
-                basis=np.vander(grid, lanes.params.shape[2], increasing=True),
-                params=lanes.params,
-                best=closed.values(grid),
-                diverged=[outcome == "diverged" for outcome in lanes.outcomes],
-                **common,
-            ),
-            CurvesPanel(
-                values=self.losses(),
-                log=True,
-                log_steps=self.log_steps,
-                levels=[(closed.loss, "least squares")],
-                title=self._loss_title(),
-                steps="update",
-                **common,
-            ),
+        return pictures.panels(
+            self.all_lanes,
+            self.losses,
+            self.regression,
+            self.closed_form,
+            {
+                "names": self.with_own([words.rate(rate) for rate in self.learning_rates]),
+                "runs": self.lane_runs,
+                "future": self.shows_future,
+            },
+            fine=fine,
+            log_steps=self.log_steps,
+            title=self._loss_title(),
         )
 
-
-COUNTED = (1 / 40, 1 / 2, 1, 3 / 2, 2)
-"""Iteration counts of the course's tables in units of ``max_steps``: 100 … 8,000 of 4,000."""
 
 _STYLE = """
 .gdwidgets .gdw-rate-figure text.axislabel { display: none; }
@@ -909,20 +824,3 @@ _STYLE = """
 .gdwidgets .gdw-chips .widget-toggle-button { padding: 0 8px; }
 .gdwidgets .gdw-chips { gap: 4px; }
 """
-
-
-@dataclasses.dataclass(frozen=True)
-class _Data:
-    """What follows from the data alone."""
-
-    regression: PolynomialRegression
-    closed: ClosedForm
-    quadratic: Quadratic
-
-    @classmethod
-    def of(cls, regression: PolynomialRegression) -> _Data:
-        """Of a regression."""
-        found = quadratic(regression)
-        if found is None:
-            raise AssertionError("a regression is a quadratic")
-        return cls(regression, regression.closed_form(), found)

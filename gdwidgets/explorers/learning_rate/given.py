@@ -177,11 +177,15 @@ def parts(earlier: Schedule, last: Rates, max_steps: int) -> Schedule:
     return (*earlier, (max_steps, last))
 
 
+def in_force(earlier: Schedule, last: Rates, k: int) -> Rates:
+    """The rates of the update from record ``k`` on."""
+    return next((part for until, part in earlier if k < until), last)
+
+
 def continued(earlier: Schedule, last: Rates, k: int) -> Schedule:
     """The earlier part of a schedule that is changed at step ``k``, whatever came after it."""
-    in_force = next((part for until, part in earlier if k < until), last)
     kept = tuple(part for part in earlier if part[0] <= k)
-    return kept if kept and kept[-1][0] == k else (*kept, (k, in_force))
+    return kept if kept and kept[-1][0] == k else (*kept, (k, in_force(earlier, last, k)))
 
 
 def suggested(present: Rates, limit: float) -> float:

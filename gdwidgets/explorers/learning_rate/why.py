@@ -25,6 +25,7 @@ from gdwidgets.core.analysis.momentum import (
 from gdwidgets.core.analysis.quadratic import Quadratic
 from gdwidgets.core.objectives.least_squares import ClosedForm
 from gdwidgets.explorers.learning_rate.text import Speeds, rate
+from gdwidgets.explorers.learning_rate.track import Mark
 from gdwidgets.ui import text
 
 NEAR = 0.001
@@ -63,6 +64,20 @@ def rule_limit(rule: Rule, curvature: float) -> tuple[float | None, str]:
     if isinstance(rule, Nesterov):
         return momentum_limit(steep, rule.beta, nesterov=True), "2(1 + β)/((1 + 2β)λ)"
     return None, ""
+
+
+def marks(quadratic: Quadratic, rule: Rule, *, best: bool) -> tuple[list[Mark], str]:
+    """What is written on the track: the rule's limit, plain descent's, the best rate; or a note."""
+    plain = quadratic.limit
+    limit, _ = rule_limit(rule, float(quadratic.curvatures[-1]))
+    if limit is None:
+        return [], f"no limit of this kind for {rule.label}"
+    found = [Mark(limit, "limit")]
+    if limit != plain:
+        found.append(Mark(plain, "plain descent's", limit=False))
+    elif best:
+        found.append(Mark(quadratic.best_rate, "best", limit=False))
+    return found, ""
 
 
 def decay_of(rule: Rule) -> float:

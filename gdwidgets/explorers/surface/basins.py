@@ -175,3 +175,12 @@ LOOKS = {
     ),
 }
 """How starts that reach no minimum look in the key, as on the map."""
+
+STYLES = """
+.gdw-basin-key { font-size: calc(13px * var(--gdw-size)); line-height: calc(18px * var(--gdw-size));
+  margin-top: calc(12px * var(--gdw-size)); color: var(--gdw-ink); }
+.gdw-basin-key div { display: flex; gap: 6px; margin: 0 0 calc(6px * var(--gdw-size)) 0; }
+.gdw-basin-key i { flex: 0 0 auto; width: 14px; height: 14px; margin-top: 2px;
+  outline: 1px solid var(--gdw-line); }
+"""
+"""Styles of the key of the basins."""

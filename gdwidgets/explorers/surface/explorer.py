@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from ipywidgets import HTML, Dropdown, HBox, Layout, VBox, Widget
+from ipywidgets import HTML, HBox, Layout, VBox, Widget
 
 from gdwidgets.core import RULES, SURFACES, BasinMap, Descent, Surface, as_rule, checks, tables
-from gdwidgets.core.analysis.endings import End, ending
 from gdwidgets.core.analysis.quadratic import Quadratic, quadratic
 from gdwidgets.core.rules.momentum import Momentum, Nesterov
 from gdwidgets.core.scripts.descent import descent_script
+from gdwidgets.explorers.surface import pictures, why
 from gdwidgets.explorers.surface import text as words
-from gdwidgets.explorers.surface import why
-from gdwidgets.explorers.surface.basins import Basins, key
+from gdwidgets.explorers.surface.basins import STYLES, Basins, key
+from gdwidgets.explorers.surface.beside import BESIDE, BesideMap
+from gdwidgets.explorers.surface.chooser import SurfaceChooser
+from gdwidgets.explorers.surface.ends import Ends
 from gdwidgets.explorers.surface.given import (
     Point,
     as_kept_starts,
@@ -27,9 +27,12 @@ from gdwidgets.explorers.surface.given import (
     as_update_rule,
     clamped,
     defaults,
+    known_name,
     least_value,
     loss_floor,
 )
+from gdwidgets.explorers.surface.sharpness import SharpnessPlot
+from gdwidgets.explorers.surface.situations import SITUATIONS
 from gdwidgets.ui import text
 from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.described import (
@@ -50,12 +53,11 @@ from gdwidgets.ui.form import (
     logarithmic_axis,
     row,
 )
-from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel
+from gdwidgets.ui.panels import Panel
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
-from gdwidgets.ui.plots.shade import Shade
 from gdwidgets.ui.prediction_text import MINIMUM, ORDER
-from gdwidgets.ui.runs import Run, lane_outcome, lane_steps, step_table
+from gdwidgets.ui.runs import Run, lane_steps, step_table
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import Situations
 from gdwidgets.ui.style import LARGE
@@ -67,34 +69,11 @@ ADAPTIVE = 0.01
 """Learning rate of RMSprop and Adam in a race, in widths of the map: these rules move by about the
 learning rate itself, whatever the gradient."""
 
-BESIDE = 104
-"""Width of the colour bar or the key of the basins beside the map, in pixels."""
-
-SHARPNESS_HEIGHT = 200
-"""Height of the figure of the sharpness, in pixels."""
-
-REST = 0.15
-"""Seconds for which nothing must change before it is looked into how a run ends."""
-
-SLICE = 0.010
-"""Seconds of computing between which cells and messages get their turn."""
-
 MOST_ZOOM = 1024.0
 """How many times as large as the whole a part of the map is shown at most: float32 ends there."""
 
 ON_PATH = 5.0
 """How near to a path a click reads it out instead of setting the start, in pixels."""
-
-OWN = "your own function"
-
-STYLES = """
-.gdw-basin-key { font-size: calc(13px * var(--gdw-size)); line-height: calc(18px * var(--gdw-size));
-  margin-top: calc(12px * var(--gdw-size)); color: var(--gdw-ink); }
-.gdw-basin-key div { display: flex; gap: 6px; margin: 0 0 calc(6px * var(--gdw-size)) 0; }
-.gdw-basin-key i { flex: 0 0 auto; width: 14px; height: 14px; margin-top: 2px;
-  outline: 1px solid var(--gdw-line); }
-"""
-"""Styles of the key of the basins."""
 
 
 class SurfaceExplorer(DescentExplorer):
@@ -126,47 +105,7 @@ class SurfaceExplorer(DescentExplorer):
     DIALS = ("learning_rate", "rule")
     MORE = (("start", "max_steps", "loss_tol", "loss_log"),)
 
-    SITUATIONS: ClassVar[Situations] = {
-        "the exercise": {
-            "sentence": "From (1, 1) the run goes downhill to minimum ①. Watch its updates get "
-            "shorter as the slope does, and the loss fall quickly at first, then slowly.",
-        },
-        "hilltop": {
-            "start": (-0.25, -0.9),
-            "learning_rate": 0.005,
-            "max_steps": 150,
-            "basins": True,
-            "sentence": "Almost the top of the hill between the four minima. Drag the start a "
-            "little: which valley it runs into depends on the side it starts on.",
-        },
-        "too fast": {
-            "start": (-1.0, -1.0),
-            "learning_rate": 0.02,
-            "sentence": "At this rate updates jump across the valley: the loss rises and falls. "
-            "Lower the rate until the path is one smooth curve.",
-        },
-        "saddle": {
-            "surface": "saddle",
-            "sentence": "Down one way, up the other. The run seems to come to rest at the centre "
-            "and then leaves it, faster and faster: the gradient was small, not the end.",
-        },
-        "ravine": {
-            "surface": "narrow valley",
-            "sentence": "Steep across, almost flat along. A rate that is stable across the valley "
-            "makes progress along it slow; try momentum as the update rule.",
-        },
-        "Nesterov": {
-            "surface": "narrow valley",
-            "rule": "nesterov",
-            "sentence": "The same ravine and rate: plain descent and momentum are stable here, "
-            "Nesterov's is not, as its limit is lower (see Why). Change the rule and compare.",
-        },
-        "trapped": {
-            "surface": "rastrigin",
-            "sentence": "Many minima, only one the lowest. Descent ends in the one it starts near, "
-            "and has no way to know of the others.",
-        },
-    }
+    SITUATIONS: ClassVar[Situations] = SITUATIONS
 
     surface = Setting(
         SURFACES["himmelblau"],
@@ -275,14 +214,9 @@ class SurfaceExplorer(DescentExplorer):
     ) -> None:
         chosen = as_surface(surface, bounds, minima, checks.text(name, "name"))
         self.reject_unknown({key: 0 for key in settings if key != "layout"})
-        self._own: Surface | None = None
-        self._choosing = False
         self._drawn_surface: Surface | None = None
         self._known_quadratic: tuple[Surface, Quadratic | None] | None = None
-        self._ends: tuple[Descent | None, dict[int, End | None]] = (None, {})
-        self._looking: asyncio.Task[None] | None = None
-        self.sharpness_plot: Curves | None = None
-        self._sharpness_of: tuple[Any, ...] | None = None
+        self.sharpness_plot: SharpnessPlot | None = None
         self._read: tuple[Descent, int, int] | None = None
         self._parts_drawn: int | None = None
         super().__init__(surface=chosen, **(defaults(chosen) | settings))
@@ -291,11 +225,7 @@ class SurfaceExplorer(DescentExplorer):
 
     def settings(self) -> dict[str, Any]:
         """Keyword arguments that build an equal explorer."""
-        return super().settings() | {"surface": self._known(self.surface)}
-
-    @staticmethod
-    def _known(surface: Surface) -> str | Surface:
-        return next((name for name, known in SURFACES.items() if known is surface), surface)
+        return super().settings() | {"surface": known_name(self.surface)}
 
     def situation_settings(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """All settings of a situation: what its surface brings along, and its ``own``."""
@@ -432,65 +362,33 @@ class SurfaceExplorer(DescentExplorer):
 
     def build_chooser(self) -> Widget:
         """Make the list of surfaces."""
-        self.chooser = Dropdown(
-            options=self._surfaces(),
-            tooltip="The function to be minimized",
-            layout=Layout(flex="0 0 auto"),
-        )
-        choose = self.handler(self._choose_surface)
-        self.chooser.observe(lambda c: None if self._choosing else choose(c["new"]), names="value")
+        self._chooser = SurfaceChooser(self.handler(self._choose_surface))
+        self.chooser = self._chooser.widget
         return self.chooser
 
-    def _surfaces(self) -> list[tuple[str, Any]]:
-        known = [(surface.name, name) for name, surface in SURFACES.items()]
-        return known if self._own is None else [*known, (self._own.name or OWN, OWN)]
-
-    def _choose_surface(self, name: str) -> None:
-        chosen = self._own if name == OWN else SURFACES[name]
+    def _choose_surface(self, chosen: Surface) -> None:
         if chosen is not self.surface:
             try:
                 self.surface = chosen
             finally:
-                self._show_chooser()
-
-    def _show_chooser(self) -> None:
-        known = self._known(self.surface)
-        self._choosing = True
-        try:
-            if not isinstance(known, str) and self._own is not self.surface:
-                self._own = self.surface
-                self.chooser.options = self._surfaces()
-            self.chooser.value = known if isinstance(known, str) else OWN
-        finally:
-            self._choosing = False
+                self._chooser.show(self.surface)
 
     def build_picture(self) -> Widget:
         """Make the map and the loss plot."""
         self.map = Plane(HEIGHT, self.handler(self.click), self.handler(self.drag), bar=True)
         self.loss_plot = Curves(HEIGHT, on_click=self.handler(self.read_out))
+        self.ends = Ends(self._loop, lambda: (self.descent, self.lane), self._write_sentence)
         self.basin_finder = Basins(self._loop, self._show_basins, self._no_basins)
-        self.basin_key = HTML(layout=Layout(display="none", width="100%"))
         self.summaries = [HTML(), HTML()]
         assert self.map.bar is not None  # noqa: S101 - it was asked for
-        self.zoom_buttons = HBox(
-            [
-                button("", "Zoom in on the present point", "search-plus"),
-                button("", "Zoom out", "search-minus"),
-                button("", "Show the whole map", "expand"),
-            ]
-        )
-        self.zoom_buttons.add_class("gdw-zoom")
+        self._beside = BesideMap(self.map.bar, self.basin_finder.progress)
+        self.basin_key = self._beside.key
         for made, method in zip(
-            self.zoom_buttons.children, (self.zoom_in, self.zoom_out, self.zoom_whole), strict=True
+            self._beside.zooms, (self.zoom_in, self.zoom_out, self.zoom_whole), strict=True
         ):
             self.bind_button(made, method)
-        self._beside = VBox(
-            [self.map.bar, self.basin_key, self.basin_finder.progress, self.zoom_buttons],
-            layout=Layout(flex=f"0 0 {BESIDE}px", overflow="hidden"),
-        )
-        self._beside.add_class("gdw-beside")
         left = HBox(
-            [self.map.figure, self._beside, self.summaries[0]],
+            [self.map.figure, self._beside.widget, self.summaries[0]],
             layout=Layout(flex=f"0 1 {HEIGHT + BESIDE}px", min_width="280px"),
         )
         right = HBox(
@@ -531,8 +429,7 @@ class SurfaceExplorer(DescentExplorer):
         ]
 
     def _build_why(self) -> Widget:
-        self.sharpness_plot = Curves(SHARPNESS_HEIGHT, title="sharpness λ along the path", log=True)
-        self.sharpness_plot.set_size(LARGE if self.size == "large" else 1.0)
+        self.sharpness_plot = SharpnessPlot(LARGE if self.size == "large" else 1.0)
         return VBox(
             [
                 row(
@@ -545,7 +442,10 @@ class SurfaceExplorer(DescentExplorer):
 
     def _why(self) -> str:
         k = int(lane_steps(self.descent, self.drawn)[self.lane])
-        self._draw_sharpness(k)
+        if self.sharpness_plot is not None:
+            self.sharpness_plot.draw_lane(
+                self.descent, self.lane, k, name=self.lane_names[self.lane], end=self.max_steps
+            )
         found = self.quadratic
         for name in ("theory", "mark_best"):
             self.form.field(name).enable(on=found is not None)
@@ -558,26 +458,6 @@ class SurfaceExplorer(DescentExplorer):
         if self._known_quadratic is None or self._known_quadratic[0] is not self.surface:
             self._known_quadratic = self.surface, quadratic(self.surface)
         return self._known_quadratic[1]
-
-    def _draw_sharpness(self, k: int) -> None:
-        """Draw the sharpness along the present lane's path against 2/γ, while *Why* is open."""
-        plot = self.sharpness_plot
-        if plot is None:
-            return
-        descent, lane = self.descent, self.lane
-        shown = (descent, lane, min(int(descent.last_step[lane]), descent.recorded), self.max_steps)
-        if shown != self._sharpness_of:
-            values = why.path_sharpness(descent, lane).astype(np.float32)
-            rate = float(descent.rate_at(k)[lane])
-            plot.show_run(
-                values[:, None],
-                [self.lane_names[lane]],
-                end=self.max_steps,
-                runs=[lane],
-                levels=[(2 / rate, "2/γ")],
-            )
-            self._sharpness_of = shown
-        plot.draw(k, full=True)
 
     def build_settings(self) -> Widget:
         """As all, with the schedule and the further constants of the update rule."""
@@ -594,7 +474,7 @@ class SurfaceExplorer(DescentExplorer):
         for plot in (self.map, self.loss_plot, self.sharpness_plot):
             if plot is not None:
                 plot.set_size(scale)
-        self._beside.layout.flex = f"0 0 {round(BESIDE * scale)}px"
+        self._beside.resize(scale)
         self._left.layout.flex = f"0 1 {round((HEIGHT + BESIDE) * scale)}px"
 
     def drag(self, lane: int, point: Point, released: bool = True) -> None:
@@ -705,7 +585,7 @@ class SurfaceExplorer(DescentExplorer):
         for plot in (self.map, self.loss_plot):
             if plot.future != self.shows_future:
                 plot.show_future(self.shows_future)
-        self._show_chooser()
+        self._chooser.show(self.surface)
         arrows = self.velocity and self._has_velocity
         if (self._theory() is None, arrows) != (
             self._drawn_theory is None,
@@ -782,49 +662,8 @@ class SurfaceExplorer(DescentExplorer):
             self.surface,
             name=self.lane_names[self.lane] if self.descent.lanes > 1 else "",
             arrow=self.map.factor,
-            end=None if self.playing else self._end(k),
+            end=None if self.playing else self.ends.at(k),
         )
-
-    # -- how a run ends ----------------------------------------------------------------------
-
-    def _end(self, k: int) -> End | None:
-        """What became of the present lane, where its run is over and that is known by now."""
-        descent, lane = self.descent, self.lane
-        if lane_outcome(descent, lane, k) != "max_steps":
-            return None
-        if self._ends[0] is not descent:
-            self._ends = descent, {}
-        found = self._ends[1]
-        if lane not in found:
-            if not self._loop.running:
-                for _ in (slices := _Slices(descent, lane)):
-                    pass
-                found[lane] = slices.end
-            elif self._looking is None:
-                self._looking = self._loop.start(self._look())
-        return found.get(lane)
-
-    async def _look(self) -> None:
-        """Find out, once nothing changes any more, what became of the present lane."""
-        try:
-            while True:
-                descent, lane = self.descent, self.lane
-                await asyncio.sleep(REST)
-                if self.descent is not descent or self.lane != lane:
-                    continue
-                if descent.outcomes[lane] != "max_steps":
-                    break  # the settings were changed: its run is not over, and is asked for then
-                slices = _Slices(descent, lane)
-                for _ in slices:
-                    await asyncio.sleep(0)
-                    if self.descent is not descent:
-                        break
-                else:
-                    self._ends = descent, {**self._ends[1], lane: slices.end}
-                    break
-        finally:
-            self._looking = None
-        self._write_sentence()
 
     # -- predictions -------------------------------------------------------------------------
 
@@ -851,7 +690,7 @@ class SurfaceExplorer(DescentExplorer):
         descent = self.descent
         if kind == ORDER:
             return words.last_in_order(descent, self.surface, self.lane_names)
-        end = self._end(k) if lane == self.lane else None
+        end = self.ends.at(k) if lane == self.lane else None
         if kind == MINIMUM:
             return words.why_there(descent, lane, self.surface, end, self.reached_minimum(lane))
         return words.why_ended(descent, lane, self.surface, end)
@@ -877,11 +716,7 @@ class SurfaceExplorer(DescentExplorer):
                 diverged=(basins.DIVERGED, basins.UNBOUNDED),
                 oscillating=basins.OSCILLATING,
             )
-            self.basin_key.value = key(basins)
-        # The key takes the place of the colour bar, whose colours are covered then.
-        self.basin_key.layout.display = "none" if basins is None else None
-        if self.map.bar is not None:
-            self.map.bar.layout.display = None if basins is None else "none"
+        self._beside.show_key(None if basins is None else key(basins))
         if self._ready:
             self._gate.stamp()
 
@@ -905,48 +740,24 @@ class SurfaceExplorer(DescentExplorer):
 
     def show_pins(self) -> None:
         """Draw the ghosts of the pins that were made on the present surface."""
-        here = [pin for pin in self.pins if pin.descent.objective is self.surface]
-        floor = loss_floor(self.surface)
-        paths, losses = [], []
-        for pin in here:
-            for lane in range(pin.descent.lanes):
-                at = int(lane_steps(pin.descent, pin.step)[lane]) + 1
-                paths.append((pin.descent.params[:at, lane], pin.label))
-                values = pin.descent.loss[:at, lane] - np.float32(floor)
-                losses.append((np.arange(at), values, pin.label))
+        paths, losses = pictures.ghosts(self.pins, self.surface)
         self.map.show_ghosts(paths)
         self.loss_plot.show_ghosts(losses)
 
     def panels(self, *, fine: bool) -> Sequence[Panel]:
         """The map and the loss, as data."""
-        descent, surface = self.all_lanes, self.surface
-        cells = 201 if fine else 101
-        u, v = (np.linspace(*ends, cells, dtype=np.float32) for ends in self.map.window)
-        grid = np.stack([np.tile(u, cells), np.repeat(v, cells)], axis=-1)
-        z = np.asarray(surface.values(grid)).reshape(cells, cells)
-        lanes: dict[str, Any] = {
-            "last": descent.last_step,
-            "names": self.with_own(self.lane_names),
-            "runs": self.lane_runs,
-            "future": self.shows_future,
-        }
-        return (
-            MapPanel(
-                across=u,
-                up=v,
-                heights=z,
-                shade=Shade(z, least_value(surface)),
-                params=descent.params,
-                minima=surface.minima,
-                axes=surface.parameter_names,
-                **lanes,
-            ),
-            CurvesPanel(
-                values=descent.loss - np.float32(loss_floor(surface)),
-                log=self.loss_log,
-                title=self.loss_plot.title,
-                **lanes,
-            ),
+        return pictures.panels(
+            self.all_lanes,
+            self.surface,
+            self.map.window,
+            {
+                "names": self.with_own(self.lane_names),
+                "runs": self.lane_runs,
+                "future": self.shows_future,
+            },
+            fine=fine,
+            log=self.loss_log,
+            title=self.loss_plot.title,
         )
 
     def table(self) -> str:
@@ -968,17 +779,3 @@ class SurfaceExplorer(DescentExplorer):
             When the source of a function of your own cannot be had.
         """
         return descent_script(self.descent)
-
-
-class _Slices:
-    """The search for what became of a lane, to be gone through; then it holds the ``end``."""
-
-    end: End | None = None
-    """``None`` where the function raised beyond the run: then only what was seen is said."""
-
-    def __init__(self, descent: Descent, lane: int) -> None:
-        self._slices = ending(descent, lane, seconds=SLICE)
-
-    def __iter__(self) -> Iterator[None]:
-        with suppress(Exception):
-            self.end = yield from self._slices

@@ -135,6 +135,11 @@ def defaults(surface: Surface) -> dict[str, Any]:
     return {"start": start, "learning_rate": rate, "loss_log": bool(surface.minima)}
 
 
+def known_name(surface: Surface) -> str | Surface:
+    """The name of a surface in ``SURFACES``; another one as it is."""
+    return next((name for name, known in SURFACES.items() if known is surface), surface)
+
+
 def least_value(surface: Surface) -> float | None:
     """The lowest value at a surface's known minima, where it has any."""
     return float(surface.values(surface.minima).min()) if surface.minima else None

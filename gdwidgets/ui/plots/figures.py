@@ -12,6 +12,8 @@ import numpy as np
 from ipywidgets import Image, Widget
 from numpy.typing import NDArray
 
+from gdwidgets.ui.plots import shade
+
 _replaced: WeakKeyDictionary[bq.Image, tuple[Image, ...]] = WeakKeyDictionary()
 
 
@@ -29,6 +31,11 @@ def show_image(mark: bq.Image, png: bytes) -> None:
         old.layout.close()
         old.close()
     _replaced[mark] = (before,)
+
+
+def clear_picture() -> Image:
+    """A picture through which everything is seen."""
+    return Image(value=shade.png(np.zeros((2, 2, 4), np.uint8)), format="png")
 
 
 def write(widget: Widget, **values: Any) -> None:

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import bqplot as bq
-import ipywidgets
 import numpy as np
 from ipywidgets import Layout, Widget
 from numpy.typing import NDArray
 
-from gdwidgets.ui.plots import shade
-from gdwidgets.ui.plots.figures import replaced_images, write
+from gdwidgets.ui.plots.figures import clear_picture, replaced_images, write
 
 NOTHING = np.zeros(1, np.float32)
 
@@ -102,9 +100,8 @@ class Frame:
 
     def click_layer(self) -> bq.Image:
         """A transparent picture over the plot area: it tells where it is clicked."""
-        clear = ipywidgets.Image(value=shade.png(np.zeros((2, 2, 4), np.uint8)), format="png")
         ends = np.array([0.0, self.x.max])
-        return bq.Image(image=clear, x=ends, y=ends, scales=self.scales)
+        return bq.Image(image=clear_picture(), x=ends, y=ends, scales=self.scales)
 
     def put_ticks(self, axis: bq.Axis, places: Sequence[float], texts: Sequence[str]) -> None:
         """Write texts at places of an axis, both of one length and not empty."""

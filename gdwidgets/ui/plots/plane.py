@@ -1,4 +1,4 @@
-"""A map of two parameters: heat map, contours, minima, basins, starts, and the lanes' paths.
+"""A map of two parameters: starts and the paths of lanes over a ground.
 
 Everything stands on a square from 0 to `SIDE`; values are put there by the window that is shown, so
 the browser's scales never change, whatever surface or part of it is seen.
@@ -6,29 +6,20 @@ the browser's scales never change, whatever surface or part of it is seen.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-import bqplot as bq
-import contourpy
-import ipywidgets
 import numpy as np
-from ipywidgets import HTML, Layout
 from numpy.typing import ArrayLike, NDArray
-from traitlets import validate
 
-from gdwidgets.ui.plots import labels, palette, shade, summary, ticks, trail
-from gdwidgets.ui.plots.figures import joined, show_image, write
+from gdwidgets.ui.plots import palette, summary, ticks, trail
+from gdwidgets.ui.plots.arrows import REACH, arrow, arrow_factor, beside_tips
+from gdwidgets.ui.plots.figures import joined, write
 from gdwidgets.ui.plots.frame import Frame
-from gdwidgets.ui.plots.shade import Shade
+from gdwidgets.ui.plots.ground import Ground
+from gdwidgets.ui.plots.starts import Starts
+from gdwidgets.ui.plots.view import SIDE, Point, View, on_map
 from gdwidgets.ui.text import number
-
-SIDE = 4000.0
-"""Side of the map in the browser's units: whole ones are a tenth of a pixel."""
-
-PIXELS = 200
-"""Side of the heat map's picture."""
 
 PATH_POINTS = 1200
 """Points of all paths together, at most; 400 a path."""
@@ -39,9 +30,6 @@ FRAME_BYTES = 860
 MOST_HALOS = 3
 """Lanes up to which paths have a white halo."""
 
-REACH = 7.0
-"""Sides of the map beyond which a path is drawn shorter than it is: 16-bit numbers end there."""
-
 MARKER = 7.0
 """Radius of a marker, in pixels."""
 
@@ -51,17 +39,8 @@ HEAD = 9.0
 PARTS = (("gradient", palette.GRADIENT), ("velocity", palette.VELOCITY))
 """What makes an update of momentum: names and colours of their arrows."""
 
-Point = tuple[float, float]
 Series = NDArray[Any] | Callable[[], NDArray[Any]]
 """Points (n, L, 2) of n records and L lanes, or what gives those recorded so far."""
-
-
-class Starts(bq.Scatter):
-    """Circles that stay on the map: one that is dragged out of it is sent back to its edge."""
-
-    @validate("x", "y")
-    def _on_the_map(self, proposal: Any) -> NDArray[Any]:
-        return np.clip(proposal["value"], 0.0, SIDE)
 
 
 class Plane(Frame):
@@ -92,8 +71,7 @@ class Plane(Frame):
     factor: float = 1.0
     """How many times longer than the next update its arrow is drawn."""
 
-    # Before anything is shown: no slope, no run.
-    _slope: float = 0.0
+    # Before anything is shown: no run.
     _sent: int = -1
     _k: int = 0
     _pieces: int = 1
@@ -114,24 +92,10 @@ class Plane(Frame):
     ) -> None:
         super().__init__(height, size, SIDE)
         self.names, self.future = names, future
-        self._on_click, self._on_drag = on_click, on_drag
-        ends = np.array([0.0, SIDE])
-        self.heat = bq.Image(image=_clear(), x=ends, y=ends, scales=self.scales, pixelated=False)
-        self.contours = self.lines(colors=[palette.INK], stroke_width=0.9, opacities=[0.28])
-        self.basins = bq.Image(image=_clear(), x=ends, y=ends, scales=self.scales, visible=False)
-        self.valley = self.lines(
-            colors=[palette.HALO, palette.INK], stroke_width=2, line_style="dashed"
-        )
-        self.minima = bq.Scatter(
-            x=np.zeros(0, np.float32),
-            y=np.zeros(0, np.float32),
-            scales=self.scales,
-            colors=["#FFFFFF"],
-            stroke=palette.INK,
-            stroke_width=1.4,
-            default_size=240,
-        )
-        self.numbers = self.texts(colors=[palette.INK], align="middle")
+        self._on_click = on_click
+        self.view = View()
+        self.ground = Ground(self, self.view, bar=bar)
+        self.bar = self.ground.bar
         self.ghosts = self.lines(line_style="dashed", stroke_width=1.8)
         self.coming = self.lines(
             line_style="dotted", stroke_width=2.6, opacities=[0.7] * (len(palette.RUNS) + 1)
@@ -144,26 +108,11 @@ class Plane(Frame):
         self.upright = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
         self.factor_note = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
         self.clicks = self.click_layer()
-        self.start = Starts(
-            x=np.zeros(1, np.float32),
-            y=np.zeros(1, np.float32),
-            scales=self.scales,
-            colors=["#FFFFFF"],
-            stroke=palette.INK,
-            stroke_width=3,
-            default_size=230,
-            enable_move=on_drag is not None,
-            update_on_move=True,
-            hovered_style={"cursor": "grab"} if on_drag is not None else {},
-        )
+        self.circles = Starts(self.scales, self.view, on_drag)
+        self.start = self.circles.mark
         self.build(
             [
-                self.heat,
-                self.basins,
-                self.contours,
-                self.valley,
-                self.minima,
-                self.numbers,
+                *self.ground.marks,
                 self.ghosts,
                 self.coming,
                 self.past,
@@ -180,19 +129,7 @@ class Plane(Frame):
             min_aspect_ratio=1.0,
             max_aspect_ratio=1.0,
         )
-        self.bar: HTML | None = HTML(layout=Layout(width="76px", flex="0 0 auto")) if bar else None
         self.clicks.on_element_click(lambda _, event: self._clicked(event["data"]))
-        self.start.observe(self._dragged, ["x", "y"])
-        self.start.on_drag_end(lambda _, event: self._released(event))
-        self._values: Callable[[NDArray[np.float32]], NDArray[Any]] | None = None
-        self._least: float | None = None
-        self._bounds = np.array([[0.0, 1.0], [0.0, 1.0]])
-        self._window = self._bounds.copy()
-        self._zooms: list[NDArray[np.float64]] = []
-        self.shade: Shade | None = None
-        self._minima: list[Point] = []
-        self._valley: tuple[NDArray[Any], NDArray[Any]] | None = None
-        self._basins: tuple[NDArray[Any], tuple[int, ...], int | None] | None = None
         self._ghosts: list[tuple[NDArray[Any], str]] = []
         self._read: Callable[[], NDArray[Any]] = lambda: np.zeros((1, 1, 2), np.float32)
         self._last: Callable[[], NDArray[Any]] | None = None
@@ -200,10 +137,8 @@ class Plane(Frame):
         self._lane_names: list[str] = []
         self._trails: list[trail.Trail] = []
         self._starts = np.zeros((1, 2))
-        self._start_lanes = [0]
         self._inside: list[NDArray[np.int32]] = []
         self._markers: list[NDArray[np.float64]] = []
-        self._put = self._starts
         self._parts: tuple[int, NDArray[np.float64]] = (-1, np.zeros((len(PARTS), 2)))
         self._resize()
 
@@ -233,19 +168,14 @@ class Plane(Frame):
         valley
             A line of minima, where they are no points: its u (m,) and v (m,).
         """
-        self._values, self._least = values, least
-        self._bounds = np.asarray(bounds, np.float64)
-        self._zooms.clear()
-        self._minima = [(float(u), float(v)) for u, v in minima]
-        self._valley = None if valley is None else (np.asarray(valley[0]), np.asarray(valley[1]))
-        self._basins = None
+        self.ground.show(values, least, minima, valley)
         self._ghosts = []
-        self._show_window(self._bounds)
+        self.view.show(bounds)
+        self._draw_ground()
 
     def show_minima(self, minima: Sequence[Point]) -> None:
         """Number other minima, from 1: those a search for basins found as well."""
-        self._minima = [(float(u), float(v)) for u, v in minima]
-        self._draw_minima()
+        self.ground.show_minima(minima)
 
     def show_basins(
         self,
@@ -266,46 +196,41 @@ class Plane(Frame):
         oscillating
             What stands for starts whose runs oscillate: they are dotted.
         """
-        grey = (diverged,) if isinstance(diverged, int) else tuple(diverged)
-        self._basins = None if labels is None else (np.asarray(labels), grey, oscillating)
-        self._draw_basins()
+        self.ground.show_basins(labels, diverged, oscillating)
 
     def zoom(self, point: Point, factor: float) -> None:
         """Show the part of the map around a point, ``factor`` times as large; `draw` is called."""
-        size = (self._window[:, 1] - self._window[:, 0]) / float(factor)
-        low = np.asarray(point, np.float64) - size / 2
-        low = np.clip(low, self._bounds[:, 0], self._bounds[:, 1] - size)
-        self._zooms.append(self._window)
-        self._show_window(np.stack([low, low + size], axis=1))
+        self.view.zoom(point, factor)
+        self._draw_ground()
         self.draw(self._k, full=True)
 
     def zoom_out(self) -> None:
         """Show what was seen before the last `zoom`; `draw` is called."""
-        if self._zooms:
-            self._show_window(self._zooms.pop())
+        if self.view.zoom_out():
+            self._draw_ground()
             self.draw(self._k, full=True)
 
     def zoom_whole(self) -> None:
         """Show the whole surface again; `draw` is called."""
-        del self._zooms[1:]
-        self.zoom_out()
+        if self.view.zoom_whole():
+            self._draw_ground()
+            self.draw(self._k, full=True)
 
     @property
     def window(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """(low, high) of either parameter, of the part of the map that is seen."""
-        (u0, u1), (v0, v1) = self._window.tolist()
+        (u0, u1), (v0, v1) = self.view.window.tolist()
         return (u0, u1), (v0, v1)
 
     @property
     def magnification(self) -> float:
         """How many times as large as the whole surface the part is that is seen."""
-        whole, part = (np.ptp(ends[0]) for ends in (self._bounds, self._window))
-        return float(whole / part)
+        return self.view.magnification
 
     @property
     def zoomed(self) -> bool:
         """Whether only a part of the map is seen."""
-        return bool(self._zooms)
+        return self.view.zoomed
 
     def set_size(self, size: float, height: float | None = None) -> None:
         """Make text, lines and markers ``size`` times the normal, and the height with them."""
@@ -314,7 +239,7 @@ class Plane(Frame):
         self._resize()
         if self._runs:
             self._style()
-        self._show_window(self._window)
+        self._draw_ground()
         self._note_factor()
         self.draw(self._k, full=True)
 
@@ -364,7 +289,7 @@ class Plane(Frame):
         self._runs = [palette.run(i) for i in (runs or range(lanes))]
         self._lane_names = [str(name) for name in names] or [""] * lanes
         self._starts = np.asarray(self._read()[0], np.float64)
-        self.factor = self._arrow_factor() if factor is None else float(factor)
+        self.factor = self._own_factor() if factor is None else float(factor)
         halos = lanes <= MOST_HALOS
         self._parts_of = parts
         self.part_names.visible = False
@@ -383,16 +308,7 @@ class Plane(Frame):
 
     def put_starts(self) -> None:
         """Put the start circles where the run's starts are, wherever they were dragged."""
-        _, first = np.unique(self._starts, axis=0, return_index=True)
-        self._start_lanes = sorted(int(lane) for lane in first)
-        self._put = self.to_map(self._starts[self._start_lanes])
-        x, y = self._put.T.astype(np.float32)
-        same = np.array_equal(self.start.x, x) and np.array_equal(self.start.y, y)
-        with self.start.hold_trait_notifications():
-            write(self.start, x=x, y=y)
-        if same:
-            # The browser may have moved a circle to where the kernel knows it already.
-            self.start.send_state(["x", "y"])
+        self.circles.put(self._starts)
 
     def show_ghosts(self, ghosts: Sequence[tuple[ArrayLike, str]]) -> None:
         """Show kept runs as thin dashed paths: (points (m, 2), letter) of each."""
@@ -479,25 +395,19 @@ class Plane(Frame):
         point = params[step, lane]
         known = vectors if at == step else np.zeros((len(PARTS), 2))
         arrows = [self._arrow(point, vector) for vector in known]
-        drawn = [i for i, arrow in enumerate(arrows) if len(arrow)] if full else []
         away = 11 * self.size * SIDE / self.plot_height
-        tips = [arrows[i][1] + away * _direction(arrows[i]) for i in drawn]
-        shown = [i for i, tip in zip(drawn, tips, strict=True) if on_map(tip)]
+        shown = beside_tips(arrows, away) if full else []
         if shown or self.part_names.visible:
-            tips = [tip for tip in tips if on_map(tip)]
-            if len(tips) > 1:
-                high = labels.spread([tip[1] for tip in tips], 1.5 * away, 0.0, SIDE)
-                tips = [np.array([tip[0], y]) for tip, y in zip(tips, high, strict=True)]
             self.put_texts(
                 self.part_names,
-                [tip[0] for tip in tips],
-                [tip[1] for tip in tips],
-                [PARTS[i][0] for i in shown],
-                colors=[PARTS[i][1] for i in shown] or [palette.INK],
+                [place[0] for _, place in shown],
+                [place[1] for _, place in shown],
+                [PARTS[i][0] for i, _ in shown],
+                colors=[PARTS[i][1] for i, _ in shown] or [palette.INK],
             )
         # Where there is no arrow, its row is the point itself.
         none = self.to_map(point[None])
-        return [arrow if len(arrow) else none for arrow in arrows]
+        return [one if len(one) else none for one in arrows]
 
     def nearest(self, point: Point, pixels: float) -> tuple[int, int] | None:
         """The lane and step of the path behind the cursor at a point, or none so near.
@@ -518,15 +428,9 @@ class Plane(Frame):
             path = self.to_map(params[: int(min(self._k, last[lane])) + 1, lane])
             if len(path) < 2:
                 continue
-            with np.errstate(invalid="ignore", over="ignore"):
-                ahead = path[1:] - path[:-1]
-                length = np.maximum((ahead**2).sum(1), 1e-12)
-                along = np.clip(((place - path[:-1]) * ahead).sum(1) / length, 0.0, 1.0)
-                away = np.hypot(*(path[:-1] + along[:, None] * ahead - place).T)
-            away = np.nan_to_num(away, nan=np.inf)
-            near = int(away.argmin())
-            if away[near] <= most and (best is None or away[near] < best[0]):
-                best = float(away[near]), lane, near + int(along[near] > 0.5)
+            away, near = trail.nearest(path, place)
+            if away <= most and (best is None or away < best[0]):
+                best = away, lane, near
         return None if best is None else best[1:]
 
     def _exit(self, params: NDArray[Any], lane: int, step: int) -> NDArray[np.float64]:
@@ -553,27 +457,20 @@ class Plane(Frame):
             u, v = params[min(k, int(last[lane])), lane]
             start = self._starts[lane]
             lanes.append((name, (float(u), float(v)), (float(start[0]), float(start[1]))))
-        (u0, u1), (v0, v1) = self._window.tolist()
-        return summary.plane(self.names, ((u0, u1), (v0, v1)), k, lanes, self._minima)
+        return summary.plane(self.names, self.window, k, lanes, self.ground.places)
 
     def to_map(self, points: ArrayLike) -> NDArray[np.float64]:
         """Points (n, 2) in the plane's units as places on the square of the browser's scales."""
-        low, high = self._window[:, 0], self._window[:, 1]
-        return (np.asarray(points, np.float64) - low) / (high - low) * SIDE
+        return self.view.to_map(points)
 
     def from_map(self, place: ArrayLike) -> Point:
         """A place on the square as a point in the plane's units, moved onto the map."""
-        part = np.clip(np.asarray(place, np.float64) / SIDE, 0.0, 1.0)
-        u, v = self._window[:, 0] + part * (self._window[:, 1] - self._window[:, 0])
-        return float(u), float(v)
+        return self.view.from_map(place)
 
     def close(self) -> None:
         """Close the figure with all its parts, and the colour bar."""
         super().close()
-        if self.bar is not None:
-            self.bar.layout.close()
-            self.bar.style.close()
-            self.bar.close()
+        self.ground.close()
 
     # -- events ------------------------------------------------------------------------------
 
@@ -581,34 +478,11 @@ class Plane(Frame):
         if self._on_click is not None:
             self._on_click(self.from_map((data["click_x"], data["click_y"])))
 
-    def _dragged(self, change: Any) -> None:
-        """One of x and y has come from the browser: tell which circle is where now."""
-        if self._on_drag is None or len(self.start.x) != len(self.start.y):
-            return
-        now = np.stack([self.start.x, self.start.y], axis=1).astype(np.float64)
-        if now.shape != self._put.shape:
-            return
-        # What arrives after the release is the point that was told then.
-        moved = np.abs(now - np.clip(self._put, 0.0, SIDE)).max(axis=1)
-        index = int(moved.argmax())
-        if moved[index] > 0.5:
-            self._put = now
-            self._on_drag(self._start_lanes[index], self.from_map(now[index]), False)
-
-    def _released(self, event: dict[str, Any]) -> None:
-        index = int(event["index"])
-        if self._on_drag is not None and index < len(self._start_lanes):
-            place = np.array([event["point"]["x"], event["point"]["y"]])
-            point = self.from_map(place)
-            self._put = self._put.copy()
-            self._put[index] = place
-            self._on_drag(self._start_lanes[index], point, True)
-
     # -- drawing -----------------------------------------------------------------------------
 
-    def _show_window(self, window: NDArray[np.float64]) -> None:
-        self._window = np.asarray(window, np.float64)
-        for axis, (low, high) in zip((self.axis_x, self.axis_y), self._window, strict=True):
+    def _draw_ground(self) -> None:
+        """Draw axes, surface and paths in the part that is seen."""
+        for axis, (low, high) in zip((self.axis_x, self.axis_y), self.view.window, strict=True):
             at = ticks.linear_ticks(low, high, 6)
             places = (np.array(at) - low) / (high - low) * SIDE
             self.put_ticks(axis, places.round().tolist(), ticks.linear_texts(at))
@@ -619,71 +493,11 @@ class Plane(Frame):
         nearest = min(int(np.abs(rows - SIDE / 2).argmin()), max(0, len(rows) - 2))
         beside = rows[nearest : nearest + 2]
         self.put_texts(self.upright, [-10 * pixel], [float(beside.mean())], [self.names[1]])
-        if self._values is not None:
-            self._draw_heat(self._values)
-        self._draw_minima()
-        self._draw_basins()
+        self.ground.draw()
         self._draw_ghosts()
         if self._trails:
             self.put_starts()
             self._send_paths()
-
-    def _draw_heat(self, values_at: Callable[[NDArray[np.float32]], NDArray[Any]]) -> None:
-        (u0, u1), (v0, v1) = self._window
-        at = (np.arange(PIXELS) + 0.5) / PIXELS
-        u, v = u0 + (u1 - u0) * at, v0 + (v1 - v0) * at
-        points = np.stack([np.tile(u, PIXELS), np.repeat(v, PIXELS)], axis=1).astype(np.float32)
-        values = np.asarray(values_at(points), np.float64).reshape(PIXELS, PIXELS)
-        if self.shade is None or not self._zooms:
-            self.shade = Shade(values, self._least)
-            # The typical slope of the whole surface over the map: see `_arrow_factor`.
-            slope = np.hypot(*np.gradient(values)) * PIXELS
-            finite = slope[np.isfinite(slope)]
-            self._slope = float(np.median(finite)) if finite.size else 0.0
-        show_image(self.heat, self.shade.picture(values))
-        part = values[::2, ::2] if _smooth(values) else values
-        place = at[::2] if _smooth(values) else at
-        masked = np.ma.masked_invalid(part)
-        tracer = contourpy.contour_generator(
-            place * SIDE, place * SIDE, masked, line_type=contourpy.LineType.Separate
-        )
-        found: list[Any] = [line for level in self.shade.levels() for line in tracer.lines(level)]
-        x, y = joined([(line[:, 0], line[:, 1]) for line in found])
-        write(self.contours, x=x, y=y, visible=bool(found))
-        if self.bar is not None:
-            height = round(self.size * self.height)
-            top, bottom = (round(self.size * self.margin[side]) for side in ("top", "bottom"))
-            self.bar.value = self.shade.bar(height, top, bottom)
-
-    def _draw_minima(self) -> None:
-        points = self.to_map(np.array(self._minima).reshape(-1, 2))
-        on = np.flatnonzero(((points >= 0) & (points <= SIDE)).all(axis=1))
-        write(
-            self.minima,
-            x=points[on, 0].astype(np.float32),
-            y=points[on, 1].astype(np.float32),
-            visible=bool(len(on)),
-        )
-        self.put_texts(self.numbers, points[on, 0], points[on, 1], [str(i + 1) for i in on])
-        if self._valley is None:
-            self.valley.visible = False
-            return
-        line = trail.inside(self.to_map(np.stack(self._valley, axis=1)), REACH, SIDE)
-        write(
-            self.valley,
-            x=np.stack([line[:, 0]] * 2).astype(np.float32),
-            y=np.stack([line[:, 1]] * 2).astype(np.float32),
-            visible=True,
-        )
-
-    def _draw_basins(self) -> None:
-        if self._basins is None:
-            self.basins.visible = False
-            return
-        labels, diverged, oscillating = self._basins
-        corners = self.to_map(self._bounds.T)
-        show_image(self.basins, shade.png(basin_picture(labels, diverged, oscillating)))
-        write(self.basins, x=corners[:, 0].copy(), y=corners[:, 1].copy(), visible=True)
 
     def _draw_ghosts(self) -> None:
         lines, ends = [], []
@@ -753,7 +567,7 @@ class Plane(Frame):
 
     def _last_inside(self, path: NDArray[Any]) -> NDArray[np.int32]:
         """For each record (n,) of a lane the last one up to it that lies on the map, or −1."""
-        low, high = self._window.T
+        low, high = self.view.window.T
         on = ((path >= low) & (path <= high)).all(axis=1)
         records = np.arange(len(path), dtype=np.int32)
         return np.maximum.accumulate(np.where(on, records, np.int32(-1)))
@@ -776,27 +590,9 @@ class Plane(Frame):
         pixel = SIDE / self.plot_height
         self._markers = [np.array(run.corners) * MARKER * self.size * pixel for run in self._runs]
 
-    def _arrow_factor(self) -> float:
-        """How many times longer than the update an arrow is drawn; never from the learning rate.
-
-        Of a learning rate at which the typical slope of the surface moves a point by a fiftieth of
-        the map, the first arrow is a tenth of the map long.
-        """
-        if self._values is None or not self._slope:
-            return 1.0
-        size = self._bounds[:, 1] - self._bounds[:, 0]
-        starts = np.unique(self._starts, axis=0)
-        steps = 0.005 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]]) * size
-        around = (starts[:, None] + steps).reshape(-1, 2).astype(np.float32)
-        values = np.asarray(self._values(around), np.float64).reshape(-1, 4)
-        slopes = np.hypot(values[:, 0] - values[:, 1], values[:, 2] - values[:, 3]) / 0.01
-        slopes = slopes[np.isfinite(slopes)]
-        slope = float(np.median(slopes)) if slopes.size else 0.0
-        if slope <= 0:
-            return 1.0
-        wanted = float(np.clip(5 * self._slope / slope, 1.0, 100.0))
-        exponent = math.floor(math.log10(wanted))
-        return max(d * 10.0**exponent for d in (1, 2, 5) if d * 10.0**exponent <= wanted * 1.001)
+    def _own_factor(self) -> float:
+        ground = self.ground
+        return arrow_factor(ground.values, self.view.bounds, ground.slope, self._starts)
 
     def _note_factor(self) -> None:
         text = f"arrow ×{number(self.factor)}" if self.factor != 1 else ""
@@ -804,27 +600,15 @@ class Plane(Frame):
         self.put_texts(self.factor_note, [SIDE], [-36 * away], [text] if text else [])
 
     def _arrow(self, point: NDArray[Any], update: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The arrow of an update from a point: its shaft and head (5, 2), or nothing (0, 2).
-
-        Nothing where it would be shorter than a pixel or begin outside of the map.
-        """
-        tail = self.to_map(point)
-        window = self._window[:, 1] - self._window[:, 0]
+        """The arrow of an update from a point (5, 2), or nothing (0, 2): see `arrow`."""
+        window = self.view.window[:, 1] - self.view.window[:, 0]
         shaft = self.factor * update / window * SIDE
-        length = float(np.linalg.norm(shaft))
         pixel = SIDE / self.plot_height
-        if not on_map(tail) or not math.isfinite(length) or length < pixel:
-            return np.empty((0, 2))
-        far = REACH * SIDE / max(length, REACH * SIDE)
-        tip = tail + shaft * far
-        along = shaft / length * min(HEAD * self.size * pixel, 0.6 * length)
-        across = 0.55 * np.array([-along[1], along[0]])
-        return np.stack([tail, tip, tip - along + across, tip, tip - along - across])
+        return arrow(self.to_map(point), shaft, pixel, HEAD * self.size * pixel)
 
     def _resize(self) -> None:
         size = self.size
         for mark, width in (
-            (self.valley, 2),
             (self.ghosts, 1.8),
             (self.coming, 2.6),
             (self.past, 3),
@@ -832,7 +616,6 @@ class Plane(Frame):
         ):
             mark.stroke_width = width * size
         for text, height in (
-            (self.numbers, 13),
             (self.part_names, 13),
             (self.letters, 13),
             (self.titles, 14),
@@ -840,55 +623,9 @@ class Plane(Frame):
             (self.factor_note, 13),
         ):
             text.default_size = height * size
-        self.minima.default_size = round(240 * size**2)
         self.start.default_size = round(230 * size**2)
         self.place_margins()
         wide = f"{round(size * self.height)}px"
         if self.figure.layout.max_width != wide:
             self.figure.layout.max_width = wide
-        if self.bar is not None:
-            self.bar.layout.width = f"{round(76 * size)}px"
-
-
-def basin_picture(
-    labels: NDArray[np.integer], diverged: Sequence[int] = (-1,), oscillating: int | None = None
-) -> NDArray[np.uint8]:
-    """A map of basins as RGBA, several pixels a start so that it can be hatched and dotted."""
-    fine = max(1, 400 // len(labels))
-    fine_labels = np.kron(labels, np.ones((fine, fine), np.int64))
-    rgba = np.zeros((*fine_labels.shape, 4), np.uint8)
-    rgba[fine_labels < 0] = [*palette.rgb(palette.UNSETTLED), 215]
-    for index in np.unique(labels[labels >= 0]):
-        rgba[fine_labels == index] = [*palette.rgb(palette.tint(int(index))), 205]
-    gone = np.isin(fine_labels, list(diverged))
-    rgba[gone] = [*palette.rgb("#FFFFFF"), 230]
-    rows, columns = np.indices(fine_labels.shape)
-    rgba[((rows + columns) // 4 % 2 == 0) & gone] = [*palette.rgb(palette.DIVERGED), 235]
-    if oscillating is not None:
-        dots = (rows % 6 < 3) & (columns % 6 < 3) & (fine_labels == oscillating)
-        rgba[dots] = [*palette.rgb(palette.DIVERGED), 235]
-    return rgba
-
-
-def _direction(arrow: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The direction (2,) of an arrow (5, 2), of length 1."""
-    shaft = arrow[1] - arrow[0]
-    unit: NDArray[np.float64] = shaft / np.linalg.norm(shaft)
-    return unit
-
-
-def on_map(place: NDArray[np.float64]) -> bool:
-    """Whether a place (2,) is finite and on the map."""
-    return bool(0 <= place[0] <= SIDE and 0 <= place[1] <= SIDE)
-
-
-def _smooth(values: NDArray[np.floating]) -> bool:
-    """Whether a grid of half as many points a side shows the same contours."""
-    inner = values[1:-1, 1:-1]
-    bend = np.abs(values[2:, 1:-1] + values[:-2, 1:-1] - 2 * inner)
-    spread = np.nanstd(values)
-    return bool(np.nanmean(bend) < 0.004 * spread) if spread > 0 else True
-
-
-def _clear() -> ipywidgets.Image:
-    return ipywidgets.Image(value=shade.png(np.zeros((2, 2, 4), np.uint8)), format="png")
+        self.ground.resize()

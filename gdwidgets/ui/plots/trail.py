@@ -105,3 +105,18 @@ def crossing(start: Path, end: Path, side: float) -> NDArray[np.float64]:
         parts = np.where(away > 0, (side - start) / away, -start / away)
     part = np.where(away == 0, 1.0, parts).min()
     return np.clip(start + away * np.clip(part, 0.0, 1.0), 0.0, side)
+
+
+def nearest(path: Path, place: NDArray[np.float64]) -> tuple[float, int]:
+    """How far a place (2,) is from a path (n, 2) of at least two points, and from which point.
+
+    The distance is that of the nearest segment; the point the nearer one of its ends.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        ahead = path[1:] - path[:-1]
+        length = np.maximum((ahead**2).sum(1), 1e-12)
+        along = np.clip(((place - path[:-1]) * ahead).sum(1) / length, 0.0, 1.0)
+        away = np.hypot(*(path[:-1] + along[:, None] * ahead - place).T)
+    away = np.nan_to_num(away, nan=np.inf)
+    near = int(away.argmin())
+    return float(away[near]), near + int(along[near] > 0.5)

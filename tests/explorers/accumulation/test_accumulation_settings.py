@@ -101,7 +101,7 @@ def test_clicks_drags_and_fields_set_the_start_and_keep_the_step(explorer):
 
 def test_a_start_far_away_widens_the_map(explorer):
     explorer.start = (30.0, 0.0)
-    assert explorer.map._bounds[0][1] >= 30
+    assert explorer.map.view.bounds[0][1] >= 30
 
 
 def test_controls_set_settings_and_settings_show_in_controls(explorer):

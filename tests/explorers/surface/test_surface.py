@@ -465,18 +465,18 @@ def test_a_race_runs_every_rule_from_one_start(explorer):
 
 def test_basins_colour_the_map_and_are_computed_again_for_other_settings(explorer):
     explorer.basins = True
-    assert explorer.map.basins.visible
+    assert explorer.map.ground.basins.visible
     assert explorer.map.bar.layout.display == "none"
     key = explorer.basin_key
     assert key.layout.display is None
     for number in "①②③④":
         assert number in key.value
-    before = explorer.map.basins.image.value
+    before = explorer.map.ground.basins.image.value
     explorer.learning_rate = 0.02
-    assert explorer.map.basins.image.value != before
+    assert explorer.map.ground.basins.image.value != before
     assert "diverges" in key.value
     explorer.basins = False
-    assert not explorer.map.basins.visible
+    assert not explorer.map.ground.basins.visible
     assert explorer.map.bar.layout.display is None
     assert key.layout.display == "none"
 
@@ -592,7 +592,7 @@ def test_a_function_that_fails_beyond_the_run_leaves_the_end_of_it_open():
     explorer = SurfaceExplorer(moody, bounds=(-2, 2), minima=((0, 0),), learning_rate=0.1)
     explorer.compute(300)
     run_is_over = True
-    assert explorer._end(300) is None
+    assert explorer.ends.at(300) is None
     assert explorer.problem == ""
     explorer.close()
 
@@ -603,12 +603,12 @@ def test_a_run_that_is_not_over_is_not_judged_by_the_end_of_the_one_before():
         explorer.run()
         explorer.reset()
         explorer.learning_rate = 5.01e-4  # while the first run's end is still looked into
-        assert explorer._looking is not None
+        assert explorer.ends.looking is not None
         await asyncio.sleep(0.5)
         explorer.run()
         for _ in range(300):
             await asyncio.sleep(0.01)
-            if explorer._looking is None and explorer._ends[1]:
+            if explorer.ends.looking is None and explorer.ends.known:
                 break
         assert "It converges to minimum ①" in explorer.sentence_text
         explorer.close()

@@ -1,0 +1,49 @@
+"""What stands beside the map: its colour bar or the key of the basins, and buttons to zoom."""
+
+from __future__ import annotations
+
+from ipywidgets import HTML, HBox, Layout, VBox, Widget
+
+from gdwidgets.ui.form import button
+
+BESIDE = 104
+"""Width of the colour bar or the key of the basins, in pixels."""
+
+
+class BesideMap:
+    """A column beside the map.
+
+    Parameters
+    ----------
+    bar
+        The map's colour bar.
+    progress
+        The progress bar of a search for basins.
+    """
+
+    def __init__(self, bar: HTML, progress: Widget) -> None:
+        self._bar = bar
+        self.key = HTML(layout=Layout(display="none", width="100%"))
+        self.zooms = (
+            button("", "Zoom in on the present point", "search-plus"),
+            button("", "Zoom out", "search-minus"),
+            button("", "Show the whole map", "expand"),
+        )
+        zooms = HBox(self.zooms)
+        zooms.add_class("gdw-zoom")
+        self.widget = VBox(
+            [bar, self.key, progress, zooms],
+            layout=Layout(flex=f"0 0 {BESIDE}px", overflow="hidden"),
+        )
+        self.widget.add_class("gdw-beside")
+
+    def show_key(self, html: str | None) -> None:
+        """Show a key of basins in the place of the colour bar, whose colours are covered then."""
+        if html is not None:
+            self.key.value = html
+        self.key.layout.display = "none" if html is None else None
+        self._bar.layout.display = None if html is None else "none"
+
+    def resize(self, scale: float) -> None:
+        """Make it ``scale`` times as wide as it normally is."""
+        self.widget.layout.flex = f"0 0 {round(BESIDE * scale)}px"
