@@ -16,6 +16,7 @@ import torch
 
 from gdwidgets.core.descent.descent import Descent
 from gdwidgets.core.objectives.micro_batches import MicroBatches
+from gdwidgets.core.objectives.protocol import SteppedObjective
 from gdwidgets.core.rules.protocol import rate_dtype
 from gdwidgets.core.rules.wrappers import PerLane
 from gdwidgets.core.scripts.literals import short
@@ -85,7 +86,6 @@ def _beyond(descent: Descent, lane: int, last: int, steps: int) -> list[tuple[An
     rule = descent.rule.rules[lane] if isinstance(descent.rule, PerLane) else descent.rule
     every = descent.clear_every[lane]
     first, _ = descent.rates_from[0]
-    begin_step = getattr(descent.objective, "begin_step", None)
     rows: list[tuple[Any, Any, Any]] = []
     with own_torch_state(), torch.autograd.set_detect_anomaly(False):
         # A rule is a pure function of what is recorded, so its state can be had again.
@@ -103,8 +103,8 @@ def _beyond(descent: Descent, lane: int, last: int, steps: int) -> list[tuple[An
                 continue
             cleared = every is not None and (k + 1) % every == 0
             left = torch.zeros_like(grad) if cleared else grad
-            if begin_step is not None:
-                begin_step(k + 1)
+            if isinstance(descent.objective, SteppedObjective):
+                descent.objective.begin_step(k + 1)
             loss, own = _evaluated(descent, lane, params)
             grad = own if cleared else left + own
             rows.append((params[0].numpy(), loss, grad[0].numpy()))

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from gdwidgets.core import Descent
+from gdwidgets.core.objectives.protocol import SteppedObjective
 from gdwidgets.core.session import own_torch_state
 from gdwidgets.core.watching.run import WatchedRun
 
@@ -139,7 +140,7 @@ def fits(descent: Descent, run: WatchedRun) -> bool:
         return True
     if one.parameter_names != other.parameter_names or type(one) is not type(other):
         return False
-    if hasattr(one, "begin_step"):
+    if isinstance(one, SteppedObjective):
         return repr(one) == repr(other)
     rows = np.unique(np.linspace(0, run.recorded, _LOOKED_AT).astype(int))
     with own_torch_state(), torch.no_grad():

@@ -19,7 +19,7 @@ HIMMELBLAU = SURFACES["himmelblau"]
 
 def plane_of(surface=HIMMELBLAU, **options):
     plane = Plane(360, **options)
-    plane.show_surface(surface.values, surface.bounds, least=0.0, minima=surface.minima)
+    plane.show_surface(surface.values, surface.bounds, lowest=0.0, minima=surface.minima)
     return plane
 
 

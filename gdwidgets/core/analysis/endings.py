@@ -21,7 +21,7 @@ from gdwidgets.core.analysis.curvature import gradients
 from gdwidgets.core.analysis.momentum import spectral_radius
 from gdwidgets.core.analysis.quadratic import quadratic
 from gdwidgets.core.descent.descent import Descent
-from gdwidgets.core.objectives.protocol import Objective
+from gdwidgets.core.objectives.protocol import Objective, SteppedObjective
 from gdwidgets.core.objectives.surface import Surface
 from gdwidgets.core.rules.momentum import GradientDescent, Momentum, Nesterov
 from gdwidgets.core.rules.protocol import Rule
@@ -376,7 +376,7 @@ def ending(
         descent.objective, records, outcomes, extent=extent, rule=rule, rates=rates
     )
     every = descent.clear_every[lane]
-    if not undecided[0] or every != 1 or hasattr(descent.objective, "begin_step"):
+    if not undecided[0] or every != 1 or isinstance(descent.objective, SteppedObjective):
         return End(names[0])
     ahead = Descent(
         descent.objective, path[-1], rates, rule=rule, max_steps=LOOK_AHEAD, record=True

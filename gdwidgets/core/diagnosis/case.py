@@ -14,6 +14,7 @@ from gdwidgets.core.diagnosis.losses import Relation, relation
 from gdwidgets.core.diagnosis.moves import Moves, holds, moves_of
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 from gdwidgets.core.diagnosis.updates import Update, identify
+from gdwidgets.core.objectives.protocol import SteppedObjective
 
 MEMORY_RULES = ("momentum", "nesterov", "rmsprop", "adam", "adagrad")
 """Rules that remember gradients, by the names of their findings."""
@@ -194,7 +195,8 @@ class Case:
     @property
     def stochastic(self) -> bool:
         """Whether the reference's loss changes from step to step."""
-        return self.reference is not None and hasattr(self.reference.objective, "begin_step")
+        reference = self.reference
+        return reference is not None and isinstance(reference.objective, SteppedObjective)
 
     @property
     def agrees_locally(self) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gdwidgets.core.diagnosis.records import FLOAT32_EPS, Array
-from gdwidgets.core.objectives.protocol import Objective
+from gdwidgets.core.objectives.protocol import Objective, SteppedObjective
 from gdwidgets.core.session import own_torch_state
 
 _MOST_ROWS = 4096
@@ -55,8 +55,7 @@ def evaluated(objective: Objective, params: Array, number: Array | None = None) 
         scale = _widest(np.abs(points), 8)
         moves = _moves(params.shape[1]).astype(np.float32) * np.float32(FLOAT32_EPS)
         tried = points[None] + moves[:, None, :] * scale[None]
-        begin_step = getattr(objective, "begin_step", None)
-        if begin_step is None:
+        if not isinstance(objective, SteppedObjective):
             loss, grad = _batched(objective, tried.astype(np.float32))
         else:
             loss, grad = (
@@ -64,7 +63,7 @@ def evaluated(objective: Objective, params: Array, number: Array | None = None) 
             )
             steps = range(len(points)) if number is None else number.tolist()
             for place, step in itertools.islice(enumerate(steps), _STEPWISE):
-                begin_step(int(step))
+                objective.begin_step(int(step))
                 loss[:, place], grad[:, place] = _pass(
                     objective, tried[:, place].astype(np.float32)
                 )

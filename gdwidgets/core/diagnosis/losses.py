@@ -9,7 +9,7 @@ import numpy as np
 
 from gdwidgets.core.diagnosis.evaluation import Evaluated, evaluated
 from gdwidgets.core.diagnosis.records import FLOAT32_EPS, Array, LoopRecord
-from gdwidgets.core.objectives.protocol import Objective
+from gdwidgets.core.objectives.protocol import Objective, SteppedObjective
 
 _NOISE = 64.0
 """How many times the estimated rounding error is let pass: formulas may be written in many ways."""
@@ -53,7 +53,7 @@ def relation(record: LoopRecord, objective: Objective, computed: Evaluated) -> R
     wrong = ~_close(loss, true, noise)
     if not wrong.any():
         return _of_gradients(record, computed, own)
-    if hasattr(objective, "begin_step"):
+    if isinstance(objective, SteppedObjective):
         return Relation("unknown")  # the loop may deal out its batches in another order
     first = int(wrong.argmax())
     seen = Relation(

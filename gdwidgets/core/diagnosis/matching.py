@@ -9,7 +9,7 @@ import numpy as np
 
 from gdwidgets.core.diagnosis.evaluation import evaluated
 from gdwidgets.core.diagnosis.records import LoopRecord
-from gdwidgets.core.objectives.protocol import Objective
+from gdwidgets.core.objectives.protocol import Objective, SteppedObjective
 
 _MOST_PERMUTED = 5
 _LOOKED_AT = 8
@@ -43,7 +43,7 @@ def _candidates(record: LoopRecord, count: int) -> Iterator[tuple[int, int]]:
 
 def _order(record: LoopRecord, objective: Objective, first: int, last: int) -> list[int]:
     places = list(range(first, last))
-    if len(places) > _MOST_PERMUTED or hasattr(objective, "begin_step"):
+    if len(places) > _MOST_PERMUTED or isinstance(objective, SteppedObjective):
         return places
     rows = np.unique(np.linspace(0, record.count - 1, _LOOKED_AT).astype(int))
     rows = rows[np.isfinite(record.params[rows]).all(axis=1) & np.isfinite(record.loss[rows])]

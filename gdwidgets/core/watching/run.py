@@ -10,7 +10,7 @@ import numpy as np
 from gdwidgets.core import checks
 from gdwidgets.core.diagnosis.evaluation import evaluated
 from gdwidgets.core.diagnosis.records import Array, LoopRecord, Reference
-from gdwidgets.core.objectives.protocol import Objective
+from gdwidgets.core.objectives.protocol import Objective, SteppedObjective
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ class WatchedRun:
         """Loss and gradient at the final point, where the objective is the loop's own."""
         unknown = np.nan, np.full(len(final), np.nan)
         loop, objective = self.loop, self.objective
-        if objective is None or hasattr(objective, "begin_step"):
+        if objective is None or isinstance(objective, SteppedObjective):
             return unknown
         both = evaluated(objective, np.stack([loop.params[-1], final]))
         if not abs(both.loss[0] - loop.loss[-1]) <= 1e-4 * abs(both.loss[0]) + both.loss_noise[0]:

@@ -418,7 +418,7 @@ class AccumulationComparer(DescentExplorer):
             self.map.show_surface(
                 subject.values,
                 bounds,
-                least=lowest,
+                lowest=lowest,
                 minima=[] if self.micro_batches is None else [subject.centre],
                 valley=subject.valley((bounds[0][1] - bounds[0][0]) / 2),
             )
@@ -574,10 +574,10 @@ class AccumulationComparer(DescentExplorer):
             clearing = "at once" if lane else f"{batch} parts"
         u, v = run.settings["start"]
         return {
-            "x": "–" if batch is not None else f"{run.settings['x']:g}",
-            "y": "–" if batch is not None else f"{run.settings['y']:g}",
+            "x": "–" if batch is not None else text.number(run.settings["x"], 6),
+            "y": "–" if batch is not None else text.number(run.settings["y"], 6),
             "start": f"({text.number(u)}, {text.number(v)})",
-            "learning rate": f"{run.settings['learning_rate']:g}",
+            "learning rate": text.number(run.settings["learning_rate"], 6),
             "clearing": clearing,
         }
 

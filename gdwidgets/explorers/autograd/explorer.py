@@ -582,8 +582,8 @@ class AutogradExplorer(Explorer):
         node = self.picture_graph.nodes[name]
         can = node.kind == "operation"
         self._detach_shown = (name, can and name in self.graph.detached)
-        sign, variable = self.words.sign(node), self.words.name(name)
-        called = f"{sign} ({variable})" if variable != name else sign
+        symbol, variable = self.words.symbol(node), self.words.name(name)
+        called = f"{symbol} ({variable})" if variable != name else symbol
         self.detach_button.description = f"detach at {called}" if can else "detach"
         self.detach_button.disabled = not can
         self.detach_button.value = self._detach_shown[1]

@@ -129,7 +129,7 @@ class Sizes:
     """Width and height of a box."""
 
     font: float
-    sign: float
+    symbol: float
     """Of what stands in a node, as far as it fits."""
 
     inside: bool
@@ -157,8 +157,8 @@ def sizes(columns: int, rows: float, scale: float) -> Sizes:
         font *= 1.2
     box = (min(1.42 * node, 0.82 * across), 0.92 * node if inside else 0.8 * node)
     room = int(0.94 * across / (CHARACTER * font / 13.0))
-    sign = min(max(0.34 * node, font), 26 * scale)
-    return Sizes(across, down, node, box, font, sign, inside, room)
+    symbol = min(max(0.34 * node, font), 26 * scale)
+    return Sizes(across, down, node, box, font, symbol, inside, room)
 
 
 class GraphPicture:
@@ -192,7 +192,7 @@ class GraphPicture:
             kind: self._nodes(box=look.box, stroke=look.outline, colors=[look.fill])
             for kind, look in LOOKS.items()
         }
-        self.signs = self._labels(colors=[DARK])
+        self.symbols = self._labels(colors=[DARK])
         self.tags = self._labels(colors=[QUIET], font_weight="normal")
         self.values = self._labels(colors=[INK], font_weight="normal")
         self.gradients = self._labels(colors=[GRADIENT])
@@ -209,7 +209,7 @@ class GraphPicture:
                 self.ring,
                 self.frame,
                 *self.nodes.values(),
-                self.signs,
+                self.symbols,
                 self.tags,
                 self.values,
                 self.gradients,
@@ -332,10 +332,10 @@ class GraphPicture:
         for kind, names in shown.items():
             x, y = self._at(names)
             self._write_scatter(self.nodes[kind], x, y, size, 0.0)
-        longest = max(len(self._words.sign(n)) for n in self._graph.nodes.values())
+        longest = max(len(self._words.symbol(n)) for n in self._graph.nodes.values())
         sizes_of_text = {
-            self.signs: max(
-                min(size.sign, 0.82 * size.node / (0.78 * longest)), 13.0 * self._scale
+            self.symbols: max(
+                min(size.symbol, 0.82 * size.node / (0.78 * longest)), 13.0 * self._scale
             ),
             self.tags: size.font,
             self.values: size.font,
@@ -404,7 +404,7 @@ class GraphPicture:
         boxed = np.array([n.kind in {"leaf", "constant"} for n in nodes])
         inside = boxed & size.inside
         lift = np.where(inside, -0.2 * size.box[1] / size.down, 0.0)
-        _write(self.signs, x=x, y=y + lift, text=[self._words.sign(n) for n in nodes])
+        _write(self.symbols, x=x, y=y + lift, text=[self._words.symbol(n) for n in nodes])
         names = [
             ", ".join(self._words.name(source) for source in tag)
             for tag in self._placed.tags.values()

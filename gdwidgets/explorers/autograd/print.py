@@ -120,7 +120,7 @@ def _nodes(words: Words, k: int, points: Mapping[str, tuple[float, float]]) -> l
         fill, outline = LOOKS[_look(node)]
         wide, high = (0.62, 0.46) if box else (0.46, 0.46 * ACROSS / DOWN)
         found.append(Blob(x, y, wide, high, fill, outline, box))
-        found.append(Label(x, y - (0.1 if box else 0), words.sign(node), size=10, bold=True))
+        found.append(Label(x, y - (0.1 if box else 0), words.symbol(node), size=10, bold=True))
         if box or node.name in computed:
             value, _ = fitting(node.value, 12)
             called = words.name(name)

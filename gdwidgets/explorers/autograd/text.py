@@ -14,7 +14,7 @@ from gdwidgets.core.scripts.graph import call_text
 from gdwidgets.explorers.autograd.numbers import brief, plainly, said, shape
 from gdwidgets.ui.text import MINUS, counted, fixed, listed, number, superscript
 
-SIGNS = {
+SYMBOLS = {
     "add": "+",
     "sub": MINUS,
     "rsub": MINUS,
@@ -161,17 +161,19 @@ class Words:
         """What a node computes, as a line of code."""
         return self.equation(self.graph.nodes[name])
 
-    def sign(self, node: Node) -> str:
+    def symbol(self, node: Node) -> str:
         """What stands inside a node in the picture."""
         if node.kind in {"leaf", "constant"}:
             return node.name if node.kind == "leaf" else "const"
         if node.kind == "group":
             return "…"
         if node.call is None:
-            return SIGNS.get(base := node.name.split(" ")[0], _cut(base))
+            return SYMBOLS.get(base := node.name.split(" ")[0], _cut(base))
         base = word(node.call[0])
         numbers = [float(v) for v in node.call[1] if isinstance(v, (int, float))]
-        return _with_number(base, numbers[0]) if len(numbers) == 1 else SIGNS.get(base, _cut(base))
+        return (
+            _with_number(base, numbers[0]) if len(numbers) == 1 else SYMBOLS.get(base, _cut(base))
+        )
 
     # -- the sentence ------------------------------------------------------------------------
 
@@ -404,14 +406,14 @@ def _cut(name: str) -> str:
 
 
 def _with_number(operation: str, operand: float) -> str:
-    """The sign of an operation with a number: ``x³``, ``×2``, ``1−``."""
-    sign = SIGNS.get(operation, _cut(operation))
+    """The symbol of an operation with a number: ``x³``, ``×2``, ``1−``."""
+    symbol = SYMBOLS.get(operation, _cut(operation))
     if operation == "pow":
         whole = operand.is_integer()
         return f"x{superscript(int(operand))}" if whole else f"x^{number(operand, 3)}"
     if operation in {"add", "sub", "mul", "div", "truediv"}:
-        return f"{sign}{number(operand, 3)}"
-    return f"{number(operand, 3)}{sign}" if operation in {"rsub", "rtruediv"} else sign
+        return f"{symbol}{number(operand, 3)}"
+    return f"{number(operand, 3)}{symbol}" if operation in {"rsub", "rtruediv"} else symbol
 
 
 def _nudged(check: Difference) -> str:

@@ -12,6 +12,7 @@ from ipywidgets import IntProgress, Layout
 
 from gdwidgets.core import BasinMap, BasinSearch, Surface
 from gdwidgets.core.analysis.endings import End
+from gdwidgets.ui.playback.ahead import SLICE
 from gdwidgets.ui.playback.main_loop import MainLoop
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.text import numbered
@@ -21,9 +22,6 @@ GRID = 120
 
 PATIENCE = 0.3
 """Seconds before a computation shows its progress bar."""
-
-SLICE = 0.010
-"""Seconds of computing between which cells and messages get their turn."""
 
 MOST_ROWS = 6
 """Minima that the key names one by one."""
@@ -168,10 +166,10 @@ def key(basins: BasinMap) -> str:
 
 
 LOOKS = {
-    "plain": f"background:{palette.UNSETTLED}",
+    "plain": f"background:{palette.NO_MINIMUM}",
     "hatch": f"background:repeating-linear-gradient(135deg,{palette.DIVERGED} 0 3px,#fff 3px 6px)",
     "dots": (
-        f"background:radial-gradient({palette.DIVERGED} 40%,{palette.UNSETTLED} 45%) 0 0/5px 5px"
+        f"background:radial-gradient({palette.DIVERGED} 40%,{palette.NO_MINIMUM} 45%) 0 0/5px 5px"
     ),
 }
 """How starts that reach no minimum look in the key, as on the map."""

@@ -8,14 +8,12 @@ from contextlib import suppress
 
 from gdwidgets.core import Descent
 from gdwidgets.core.analysis.endings import End, ending
+from gdwidgets.ui.playback.ahead import SLICE
 from gdwidgets.ui.playback.main_loop import MainLoop
 from gdwidgets.ui.runs import lane_outcome
 
 REST = 0.15
 """Seconds for which nothing must change before it is looked into how a run ends."""
-
-SLICE = 0.010
-"""Seconds of computing between which cells and messages get their turn."""
 
 
 class Ends:

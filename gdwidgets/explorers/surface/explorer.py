@@ -28,8 +28,8 @@ from gdwidgets.explorers.surface.given import (
     clamped,
     defaults,
     known_name,
-    least_value,
     loss_floor,
+    lowest_value,
 )
 from gdwidgets.explorers.surface.sharpness import SharpnessPlot
 from gdwidgets.explorers.surface.situations import SITUATIONS
@@ -542,7 +542,7 @@ class SurfaceExplorer(DescentExplorer):
             self.map.show_surface(
                 self.surface.values,
                 self.surface.bounds,
-                least=least_value(self.surface),
+                lowest=lowest_value(self.surface),
                 minima=self.surface.minima,
             )
             self._drawn_surface = self.surface
@@ -679,7 +679,7 @@ class SurfaceExplorer(DescentExplorer):
 
     def lowest_loss(self) -> float | None:
         """The lowest value at a minimum that the surface knows."""
-        return least_value(self.surface)
+        return lowest_value(self.surface)
 
     def run_names(self) -> Sequence[str]:
         """What the lanes are called in a sentence."""
@@ -734,7 +734,7 @@ class SurfaceExplorer(DescentExplorer):
         return {
             "surface": SURFACES[surface].name if isinstance(surface, str) else surface.name,
             "rule": text.short(words.rule_of(run.descent.rule, lane).label),
-            "learning rate": f"{run.descent.learning_rates[lane]:g}",
+            "learning rate": text.number(run.descent.learning_rates[lane], 6),
             "start": words.at_point(u, v),
         }
 

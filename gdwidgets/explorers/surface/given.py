@@ -140,14 +140,14 @@ def known_name(surface: Surface) -> str | Surface:
     return next((name for name, known in SURFACES.items() if known is surface), surface)
 
 
-def least_value(surface: Surface) -> float | None:
+def lowest_value(surface: Surface) -> float | None:
     """The lowest value at a surface's known minima, where it has any."""
     return float(surface.values(surface.minima).min()) if surface.minima else None
 
 
 def loss_floor(surface: Surface) -> float:
     """What is taken off a logarithmic loss axis: the lowest value, 0 where that is rounding."""
-    lowest = least_value(surface)
+    lowest = lowest_value(surface)
     return 0.0 if lowest is None or abs(lowest) <= 1e-5 else lowest
 
 

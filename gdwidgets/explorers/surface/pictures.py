@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdwidgets.core import Descent, Surface
-from gdwidgets.explorers.surface.given import least_value, loss_floor
+from gdwidgets.explorers.surface.given import loss_floor, lowest_value
 from gdwidgets.ui.panels import CurvesPanel, MapPanel
 from gdwidgets.ui.plots.shade import Shade
 from gdwidgets.ui.runs import Run, lane_steps
@@ -72,7 +72,7 @@ def panels(
             across=u,
             up=v,
             heights=z,
-            shade=Shade(z, least_value(surface)),
+            shade=Shade(z, lowest_value(surface)),
             params=descent.params,
             minima=surface.minima,
             axes=surface.parameter_names,

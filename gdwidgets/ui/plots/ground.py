@@ -73,19 +73,19 @@ class Ground:
         self.places: list[Point] = []
         """The minima, in the plane's units, in the order of their numbers."""
         self.shade: Shade | None = None
-        self._least: float | None = None
+        self._lowest: float | None = None
         self._valley: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._basins: tuple[NDArray[Any], tuple[int, ...], int | None] | None = None
 
     def show(
         self,
         values: Values,
-        least: float | None,
+        lowest: float | None,
         minima: Sequence[Point],
         valley: tuple[ArrayLike, ArrayLike] | None,
     ) -> None:
         """Another surface, without basins; `draw` must follow. For the rest see `Plane`."""
-        self.values, self._least = values, least
+        self.values, self._lowest = values, lowest
         self.places = [(float(u), float(v)) for u, v in minima]
         self._valley = None if valley is None else (np.asarray(valley[0]), np.asarray(valley[1]))
         self._basins = None
@@ -136,7 +136,7 @@ class Ground:
         points = np.stack([np.tile(u, PIXELS), np.repeat(v, PIXELS)], axis=1).astype(np.float32)
         values = np.asarray(values_at(points), np.float64).reshape(PIXELS, PIXELS)
         if self.shade is None or not self._view.zoomed:
-            self.shade = Shade(values, self._least)
+            self.shade = Shade(values, self._lowest)
             # Over the map: see `arrow_factor`.
             slope = np.hypot(*np.gradient(values)) * PIXELS
             finite = slope[np.isfinite(slope)]
@@ -195,7 +195,7 @@ def basin_picture(
     fine = max(1, 400 // len(labels))
     fine_labels = np.kron(labels, np.ones((fine, fine), np.int64))
     rgba = np.zeros((*fine_labels.shape, 4), np.uint8)
-    rgba[fine_labels < 0] = [*palette.rgb(palette.UNSETTLED), 215]
+    rgba[fine_labels < 0] = [*palette.rgb(palette.NO_MINIMUM), 215]
     for index in np.unique(labels[labels >= 0]):
         rgba[fine_labels == index] = [*palette.rgb(palette.tint(int(index))), 205]
     gone = np.isin(fine_labels, list(diverged))

@@ -134,7 +134,7 @@ TINTS = (
 )
 """Basins: pale, never the colour of a run; numbers in the plot name them, so they may repeat."""
 
-UNSETTLED = "#F2F2F0"
+NO_MINIMUM = "#F2F2F0"
 DIVERGED = "#8C8F94"
 
 

@@ -149,7 +149,7 @@ class Plane(Frame):
         values: Callable[[NDArray[np.float32]], NDArray[Any]],
         bounds: tuple[tuple[float, float], tuple[float, float]],
         *,
-        least: float | None = None,
+        lowest: float | None = None,
         minima: Sequence[Point] = (),
         valley: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> None:
@@ -161,14 +161,14 @@ class Plane(Frame):
             Gives the values (M,) at points (M, 2), float32; asked again when the map is zoomed.
         bounds
             (low, high) of either parameter.
-        least
+        lowest
             The lowest value anywhere, where it is known.
         minima
             Points to be numbered, from 1.
         valley
             A line of minima, where they are no points: its u (m,) and v (m,).
         """
-        self.ground.show(values, least, minima, valley)
+        self.ground.show(values, lowest, minima, valley)
         self._ghosts = []
         self.view.show(bounds)
         self._draw_ground()

@@ -31,19 +31,19 @@ class Shade:
     ----------
     values
         The surface on a grid; what is not finite gets the colour of the highest value.
-    least
+    lowest
         Its minimum, where that is known.
     """
 
-    def __init__(self, values: NDArray[np.floating], least: float | None) -> None:
+    def __init__(self, values: NDArray[np.floating], lowest: float | None) -> None:
         finite = values[np.isfinite(values)].astype(np.float64)
         finite = finite if finite.size else np.array([0.0, 1.0])
         self.low, self.high = float(finite.min()), float(finite.max())
         if self.high <= self.low:
             self.high = self.low + (abs(self.low) * 1e-6 or 1.0)
-        self.log = least is not None
-        if least is not None:
-            self.low = min(self.low, least)
+        self.log = lowest is not None
+        if lowest is not None:
+            self.low = min(self.low, lowest)
         span = self.high - self.low
         self._unit = 10.0 ** (math.floor(math.log10(span)) - 3)
         at = np.linspace(0.0, 1.0, QUANTILES)
