@@ -154,7 +154,7 @@ def test_two_nodes_fill_the_frame():
 def test_no_text_is_below_13_pixels_and_no_nodes_touch(columns, rows, scale):
     found = sizes(columns, rows, scale)
     assert found.font >= 13 * scale
-    assert found.sign >= 13 * scale
+    assert found.symbol >= 13 * scale
     assert found.node < found.down
     assert found.node < found.across or scale > 1
 
