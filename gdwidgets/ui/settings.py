@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from traitlets import HasTraits, TraitError, TraitType
@@ -136,13 +136,17 @@ class Settings(HasTraits):
     _holding = 0
     """How many blocks are open in which changes wait to be applied together."""
 
+    _declared: ClassVar[dict[str, Setting]]
+
     # -- what is declared --------------------------------------------------------------------
 
     @classmethod
     def declared(cls) -> dict[str, Setting]:
         """The settings by name, in the order in which they were declared."""
-        found = [trait for trait in cls.class_traits().values() if isinstance(trait, Setting)]
-        return {str(trait.name): trait for trait in sorted(found)}
+        if "_declared" not in cls.__dict__:  # each class has its own; asked for at every change
+            found = [trait for trait in cls.class_traits().values() if isinstance(trait, Setting)]
+            cls._declared = {str(trait.name): trait for trait in sorted(found)}
+        return dict(cls._declared)
 
     @classmethod
     def reject_unknown(cls, given: Mapping[str, Any]) -> None:

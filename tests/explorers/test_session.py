@@ -6,11 +6,13 @@ import asyncio
 import threading
 from contextlib import contextmanager
 
+import bqplot as bq
 import pytest
 import torch
 
 from gdwidgets import HimmelblauExplorer
 from living import living
+from messages import recorded_messages
 
 
 @contextmanager
@@ -103,8 +105,10 @@ def test_close_in_mid_play_leaves_no_task_thread_or_widget():
         await asyncio.sleep(0.3)
         assert explorer.playing
         assert explorer.step > 0
-        explorer.close()
-        await asyncio.sleep(0.05)
+        with recorded_messages() as sent:
+            explorer.close()
+            await asyncio.sleep(0.05)
+        assert not [widget for widget, _, _ in sent if isinstance(widget, bq.Mark)]
         assert (set(living()), len(asyncio.all_tasks()), threading.active_count()) == before
 
     asyncio.run(main())
