@@ -60,6 +60,7 @@ STYLE = """
 
 .gdw-sentence { font-size: calc(16px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));
   height: calc(48px * var(--gdw-size)); overflow: auto; color: var(--gdw-ink); margin: 0 0 8px 0; }
+.gdw-whole { white-space: nowrap; }
 .gdw-error { color: var(--jp-error-color0, #b00020); font-weight: 600; }
 .gdw-pictures { gap: 8px; width: 100%; align-items: stretch; margin: 0 0 8px 0; }
 .gdw-transport { gap: 8px; margin: 0 0 8px 0; }
@@ -111,7 +112,7 @@ STYLE = """
 
 .gdw-table { border-collapse: collapse; font-variant-numeric: tabular-nums;
   font-size: calc(14px * var(--gdw-size)); color: var(--gdw-ink); }
-.gdw-table th, .gdw-table td { padding: 2px 16px 2px 0; text-align: right; white-space: pre;
+.gdw-table th, .gdw-table td { padding: 2px 12px 2px 0; text-align: right; white-space: pre;
   line-height: calc(20px * var(--gdw-size)); }
 .gdw-table th { font-weight: 600; border-bottom: 1px solid var(--gdw-line);
   color: var(--gdw-quiet); }
@@ -137,7 +138,8 @@ STYLE = """
 .gdw-summary { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }
 
-@container (max-width: 760px) {
+/* Of 760 pixels at normal size: an em is the text of the explorer, and grows with it. */
+@container (max-width: 54.3em) {
   .gdw-pictures, .gdw-dials, .gdw-head, .gdw-transport { flex-wrap: wrap !important; }
   .gdw-sentence { height: auto; min-height: calc(72px * var(--gdw-size)); }
   .gdw-head > .gdw-chips { order: 3; flex: 1 0 100%; }
@@ -145,6 +147,8 @@ STYLE = """
   .gdw-transport > .widget-html { margin-left: auto; }
   .gdw-transport > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important; }
   .gdw-transport > .widget-dropdown { order: 4; }
+  .gdw-fold-row { gap: 0; }
+  .gdwidgets .gdw-fold-row .widget-toggle-button { padding: 0 6px; }
 }
 """
 """Everything but the figures, whose styles stand with them."""

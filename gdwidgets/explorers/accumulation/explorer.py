@@ -166,7 +166,7 @@ class AccumulationComparer(DescentExplorer):
         lambda value, name: checks.one_of(value, name, panel.NAMES),
         label="shown parameter",
         help="Whose curve and .grad buffer are shown",
-        control=Choice((("a", "a"), ("b", "b")), "112px"),
+        control=Choice((("a", "a"), ("b", "b")), "120px"),
         view=True,
     )
     """Whose curve and ``.grad`` buffer are shown: ``"a"`` (default) or ``"b"``."""

@@ -71,12 +71,9 @@ STYLE = "\n".join(
   stroke-linejoin: round; pointer-events: none; }}
 {PLOT} path.line, {PLOT} path.area {{ pointer-events: none; }}
 {CURVES} {{ container-type: inline-size; }}
-@container (max-width: 399px) {{
+@container (max-width: 28.5em) {{
   {PLOT}.gdw-even .axis[text-anchor="middle"] .tick:nth-of-type(even) {{ display: none; }}
   {PLOT}.gdw-last .axis[text-anchor="middle"] .tick:nth-last-of-type(2) {{ display: none; }}
-}}
-@container (max-width: 360px) {{
-  .gdw-large .gdw-plot .axis[text-anchor="middle"] .tick:nth-of-type(even) {{ display: none; }}
 }}
 {CURVES} path.line{_filled(palette.PAPER)} {{ fill: {PAPER} !important;
   stroke: none !important; }}
