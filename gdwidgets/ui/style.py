@@ -129,8 +129,10 @@ STYLE = """
 .gdwidgets .gdw-beside > .widget-hprogress { position: absolute; top: 0; left: 0; right: 0;
   width: auto; height: 12px; min-height: 0; }
 .gdw-zoom { position: absolute; right: 0; bottom: 0; gap: 4px; }
-.gdwidgets .gdw-zoom .widget-button { min-width: calc(32px * var(--gdw-size)); padding: 0;
-  height: calc(28px * var(--gdw-size)); line-height: calc(26px * var(--gdw-size)); }
+.gdw-zoom-beside { gap: 4px; flex: 0 0 auto; margin: calc(12px * var(--gdw-size)) 0 0 0; }
+.gdwidgets .gdw-zoom .widget-button, .gdwidgets .gdw-zoom-beside .widget-button { padding: 0;
+  min-width: calc(32px * var(--gdw-size)); height: calc(28px * var(--gdw-size));
+  line-height: calc(26px * var(--gdw-size)); }
 .gdwidgets .gdw-pictures { overflow: visible; }
 .gdwidgets .gdw-figure { position: relative; overflow: visible; }
 .gdwidgets .gdw-figure > .widget-html:has(.gdw-summary) { position: absolute; margin: 0;

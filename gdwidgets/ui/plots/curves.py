@@ -155,7 +155,7 @@ class Curves(Frame):
         self._diverged: Callable[[], NDArray[Any]] | None = None
         self._gone: list[int | None] = []
         self._exits: list[tuple[float, float]] = []
-        self._leaving: tuple[int, ...] = ()
+        self._leaving: tuple[tuple[int, int], ...] | None = None
         self._laid_out = 0
         self._coarse = False
         self._recorded = -1
@@ -237,21 +237,21 @@ class Curves(Frame):
         self._points = None if points is None else (*_arrays(points[:2]), int(points[2]))
         self.title = self.title if title is None else title
         self._brief = brief
-        self._sent, self._leaving = -1, (-1,)
+        self._sent, self._leaving = -1, None
         self._layout()
 
     def extend(self, *, end: int | None = None) -> None:
         """Show what has been recorded since, perhaps on a longer axis; `draw` must follow."""
         if end is not None:
             self._steps = Steps(max(1, int(end)), self.log_steps)
-        self._leaving = (-1,)
+        self._leaving = None
         self._layout()
 
     def settle(self) -> None:
         """Show a run that was shown briefly as it is shown at rest; `draw` must follow."""
         if self._brief:
             self._brief = False
-            self._leaving = (-1,)
+            self._leaving = None
             self._layout()
 
     def show_ghosts(self, ghosts: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> None:
@@ -285,7 +285,7 @@ class Curves(Frame):
         for name, value in settings.items():
             setattr(self, name, value)
         if self._runs:
-            self._leaving = (-1,)
+            self._leaving = None
             self._layout()
             self.draw(self._k, full=True)
 
@@ -337,7 +337,7 @@ class Curves(Frame):
             x=np.clip(x, 0, 1).astype(np.float32),
             y=np.clip(y, 0, 1).astype(np.float32),
         )
-        leaves = tuple(lane for lane, left in enumerate(self._gone) if left is not None)
+        leaves = tuple((lane, left) for lane, left in enumerate(self._gone) if left is not None)
         if leaves != self._leaving:
             self._show_leavers(leaves)
 
@@ -554,15 +554,19 @@ class Curves(Frame):
             colors=[run.colour for run in self._runs],
         )
 
-    def _show_leavers(self, lanes: tuple[int, ...]) -> None:
+    def _show_leavers(self, leaves: tuple[tuple[int, int], ...]) -> None:
         """Say beside the title which lanes leave the plot, and when: no curve comes there."""
-        self._leaving = lanes
+        self._leaving = leaves
+        lanes = [lane for lane, _ in leaves]
+        # One that diverges may have left before, which is all that is told till then.
+        broken = [self._lanes[lane].broken == left for lane, left in leaves]
         unit, one = self.axis_x.label or "step", len(lanes) == 1
         text, colour = "", palette.INK
         if one:
-            diverges = self._lanes[lanes[0]].broken is not None
             tag = f"{self._runs[lanes[0]].glyph} {self._names[lanes[0]]}"
-            text = f"{labels.shortened(tag, 110)} {'diverges' if diverges else 'leaves'} at {unit} "
+            text = (
+                f"{labels.shortened(tag, 110)} {'diverges' if broken[0] else 'leaves'} at {unit} "
+            )
             text += f"{self._gone[lanes[0]]:,}"
             colour = self._runs[lanes[0]].text
         elif lanes:
@@ -573,7 +577,6 @@ class Curves(Frame):
             more = len(lanes) - len(when)
             # Beside a long title there is no room for what is counted.
             at = f"at {unit}" if len(self.title) < LONG else "at"
-            broken = [self._lanes[lane].broken is not None for lane in lanes]
             they = "diverge" if all(broken) else "leave or diverge" if any(broken) else "leave"
             text = f"{they} {at}: {', '.join(when)}{f' and {more} more' if more else ''}"
         self.put_texts(

@@ -133,7 +133,8 @@ def beside(
         if min(near, default=math.inf) < 2 * font:
             continue
         half = width(text, font) / 2
-        directions = [*first[index : index + 1], *AROUND]
+        best_first = [(float(one[0]), float(one[1])) for one in first[index : index + 1]]
+        directions = [*best_first, *AROUND]
         best: tuple[float, float, float] | None = None
         for distance, (across, up) in itertools.product(DISTANCES, directions):
             middle = (

@@ -26,8 +26,8 @@ DECADES = 16
 LEAVES = 1e3
 """A lane that ends this many times above the first value leaves a logarithmic plot."""
 
-FAR_OF_SEVERAL = 30.0
-"""While the future is hidden, times the first value at which one of several lanes leaves."""
+LEAVES_LINEAR = 30.0
+"""The same on a linear axis."""
 
 ZERO_ROOM = 0.09
 """Part of a logarithmic axis between its lowest power and zero."""
@@ -153,7 +153,7 @@ def leaving(lanes: Sequence[Lane], *, log: bool) -> list[int | None]:
     """
     first = [abs(float(lane.values[0])) for lane in lanes if len(lane.values)]
     # Of 64 bits: a multiple of a float32 need not be one.
-    limit = np.float64((LEAVES if log else 30.0) * (max(first, default=1.0) or 1.0))
+    limit = np.float64((LEAVES if log else LEAVES_LINEAR) * (max(first, default=1.0) or 1.0))
     found: list[int | None] = []
     for lane in lanes:
         inside = np.flatnonzero(np.abs(lane.values) <= limit)
@@ -273,14 +273,20 @@ def values_so_far(
     exact = np.asarray(values, np.float64)
     first = np.abs(exact[0][np.isfinite(exact[0])]).max(initial=0.0) or 1.0
     seen = exact[np.isfinite(exact)]
-    # Further out a lane leaves the plot; of several, those that stay are to be seen.
-    far = (LEAVES if exact.shape[1] == 1 else FAR_OF_SEVERAL) * first
-    seen = np.clip(seen, -far, far)
-    return (_log_so_far if log else _linear_so_far)(seen, first, levels, room)
+    if log:
+        # Of several lanes those that stay are to be seen, however far one goes.
+        rise = 4 if exact.shape[1] == 1 else 2
+        return _log_so_far(seen, first, rise, levels, room)
+    far = LEAVES_LINEAR * first
+    return _linear_so_far(np.clip(seen, -far, far), first, levels, room)
 
 
 def _log_so_far(
-    seen: NDArray[np.float64], first: float, levels: Sequence[float], room: tuple[float, float]
+    seen: NDArray[np.float64],
+    first: float,
+    rise: int,
+    levels: Sequence[float],
+    room: tuple[float, float],
 ) -> Values:
     least = first * 10.0**-DECADES
     marks = [level for level in levels if level > 0]
@@ -289,7 +295,7 @@ def _log_so_far(
     # From the first value upwards by one decade, then two at a time; downwards by two.
     top = math.ceil(math.log10(first) - 1e-9)
     above = math.log10(highest) - top
-    top += 2 * math.ceil(above / 2 - 1e-9) if above > 1e-9 else 0
+    top += min(rise, 2 * math.ceil(above / 2 - 1e-9)) if above > 1e-9 else 0
     bottom = 2 * math.floor((math.log10(lowest) - 1) / 2 + 1e-9)
     if marks:
         bottom = min(bottom, 2 * math.floor(math.log10(min(marks)) / 2 + 1e-9))

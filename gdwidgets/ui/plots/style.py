@@ -85,6 +85,7 @@ STYLE = "\n".join(
 {PLANE} {_stroked(palette.HALO)} {{ stroke-width: calc(6px * var(--gdw-size, 1)) !important;
   stroke-dasharray: none !important; stroke-linecap: butt; }}
 {PLANE} {_stroked(palette.OUTLINE)} {{ stroke-width: 1.5px !important; }}
+.gdw-large .gdw-plane .axis[text-anchor="middle"] .tick text {{ transform: translateY(5px); }}
 {PLANE} text.label {{ stroke: none; }}
 {PLANE} text.label{_filled(palette.GHOST)} {{ fill: #374151 !important; stroke: #fff; }}
 {PLANE} text.label{_filled(palette.GRADIENT)}, {PLANE} text.label{_filled(palette.VELOCITY)} {{
