@@ -555,8 +555,11 @@ class RateField(SliderField):
             labels = [(_before(at[0]), f"{best_is}, limit {numbers[0]}&nbsp;")]
             best_is = ""
         elif len(limits) == 1:
-            said = f"{escape(limits[0][1] or stable)} {numbers[0]}&nbsp;"
-            before = at[0] > 45 and not best_is
+            # On a narrow track only the last word, else it would cover the caption.
+            *more, last = escape(limits[0][1] or stable).split(" ")
+            first = f"<i class=gdw-more>{' '.join(more)} </i>" if more else ""
+            said = f"{first}{last} {numbers[0]}&nbsp;"
+            before = at[0] > 60 and not best_is
             labels = [(_before(at[0]) if before else _behind(at[0], 6), said)]
         else:
             labels = [

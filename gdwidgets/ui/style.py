@@ -79,6 +79,9 @@ STYLE = """
 .gdw-limits { position: relative; height: calc(20px * var(--gdw-size)); white-space: nowrap;
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   color: var(--gdw-quiet); }
+.gdw-limits { container-type: inline-size; }
+.gdw-limits .gdw-more { font-style: normal; }
+@container (max-width: 33em) { .gdw-limits .gdw-more { display: none; } }
 .gdw-limits em { font-style: normal; position: absolute; left: 0; }
 .gdw-limits .gdw-note { right: 0; max-width: calc(100% - 8em); overflow: hidden;
   text-overflow: ellipsis; }
@@ -143,6 +146,8 @@ STYLE = """
 /* Of 760 pixels at normal size: an em is the text of the explorer, and grows with it. */
 @container (max-width: 54.3em) {
   .gdw-pictures, .gdw-dials, .gdw-head, .gdw-transport { flex-wrap: wrap !important; }
+  .gdw-pictures > .gdw-figure:not(:has(.gdw-plane)) {
+    min-width: min(calc(360px * var(--gdw-size)), 100%) !important; }
   .gdw-sentence { height: auto; min-height: calc(72px * var(--gdw-size)); }
   .gdw-head > .gdw-chips { order: 3; flex: 1 0 100%; }
   .gdw-head > .gdw-tools { margin-left: auto; }

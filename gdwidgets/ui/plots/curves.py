@@ -564,10 +564,8 @@ class Curves(Frame):
         text, colour = "", palette.INK
         if one:
             tag = f"{self._runs[lanes[0]].glyph} {self._names[lanes[0]]}"
-            text = (
-                f"{labels.shortened(tag, 110)} {'diverges' if broken[0] else 'leaves'} at {unit} "
-            )
-            text += f"{self._gone[lanes[0]]:,}"
+            verb = "diverges" if broken[0] else "leaves"
+            text = f"{labels.shortened(tag, 110)} {verb} at {unit} {self._gone[lanes[0]]:,}"
             colour = self._runs[lanes[0]].text
         elif lanes:
             # Their names are at the right.
@@ -655,12 +653,23 @@ class Curves(Frame):
     def _draw_ghosts(self) -> None:
         lines = [self._placed(steps, values) for steps, values, _ in self._ghosts]
         _write_lines(self.ghosts, lines)
-        ends = [_end_inside(x, y) for x, y in lines]
+        near = (0.05, self.pixels(26))
+        ends: list[tuple[float, float, str]] = []
+        for (x, y), (_, _, letter) in zip(lines, self._ghosts, strict=True):
+            at, high = _end_inside(x, y)
+            # Lanes of one run that end side by side have one letter.
+            said = (
+                abs(at - a) < near[0] and abs(high - h) < near[1]
+                for a, h, one in ends
+                if one == letter
+            )
+            if not any(said):
+                ends.append((at, high, letter))
         self.put_texts(
             self.letters,
-            [x for x, _ in ends],
-            labels.spread([y for _, y in ends], self.pixels(15), self.pixels(8), 1.0),
-            [letter for _, _, letter in self._ghosts],
+            [x for x, _, _ in ends],
+            labels.spread([y for _, y, _ in ends], self.pixels(15), self.pixels(8), 1.0),
+            [letter for _, _, letter in ends],
         )
 
     def _resize(self) -> None:
