@@ -58,6 +58,7 @@ STYLE = """
   font-size: calc(13px * var(--gdw-size)); }
 .gdw-tools { gap: 8px; flex: 0 0 auto; }
 
+.gdwidgets > .lm-Widget { flex-shrink: 0; }
 .gdw-sentence { font-size: calc(16px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));
   height: calc(48px * var(--gdw-size)); overflow: auto; color: var(--gdw-ink); margin: 0 0 8px 0; }
 .gdw-whole { white-space: nowrap; }
@@ -148,7 +149,7 @@ STYLE = """
   .gdw-pictures, .gdw-dials, .gdw-head, .gdw-transport { flex-wrap: wrap !important; }
   .gdw-pictures > .gdw-figure:not(:has(.gdw-plane)) {
     min-width: min(calc(360px * var(--gdw-size)), 100%) !important; }
-  .gdw-sentence { height: auto; min-height: calc(72px * var(--gdw-size)); }
+  .gdw-sentence { height: auto; overflow: visible; min-height: calc(72px * var(--gdw-size)); }
   .gdw-head > .gdw-chips { order: 3; flex: 1 0 100%; }
   .gdw-head > .gdw-tools { margin-left: auto; }
   .gdw-transport > .widget-html { margin-left: auto; }
