@@ -53,6 +53,7 @@ class ConstantControls:
         self.first = HBox([], layout=Layout(flex="0 0 auto", width="auto"))
         """Where the control of the first constant is."""
         self.others = row()
+        self.others.layout.display = "none"
         """Where the others are."""
         self.inputs: dict[str, Widget] = {}
         self._constants: tuple[Constant, ...] = ()
@@ -67,6 +68,8 @@ class ConstantControls:
             self._constants, self.inputs, self._shown = constants, {}, {}
             boxes = [self._control(constant) for constant in constants]
             self.first.children, self.others.children = boxes[:1], boxes[1:]
+            # An empty row would still take a line.
+            self.others.layout.display = None if boxes[1:] else "none"
             for box in before:
                 _close(box)
         for constant in constants:
@@ -245,7 +248,7 @@ class ScheduleField(DescribedField):
 
     def __init__(self, setting: Setting, steps: Callable[[], int]) -> None:
         self._steps = steps
-        self.curve = HTML(layout=Layout(width="auto"))
+        self.curve = HTML(layout=Layout(width="auto", display="none"))
         super().__init__(setting, SCHEDULES, "144px", "schedule γ(t)")
         self.widget.children = (*self.widget.children, self.constants.others, self.curve)
 
@@ -264,6 +267,7 @@ class ScheduleField(DescribedField):
         html = sparkline(self.described(value), self._steps()) if callable(value) else ""
         if self.curve.value != html:
             self.curve.value = html
+            self.curve.layout.display = None if html else "none"
 
 
 @dataclass(frozen=True)

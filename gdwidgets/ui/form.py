@@ -40,7 +40,7 @@ Choose = Callable[[Callable[[], Any]], None]
 
 
 def captioned(control: Widget, caption: str, width: str, tooltip: str = "") -> VBox:
-    """A control of some width (CSS) under its name."""
+    """A control under its name; a ``width`` (CSS) in pixels is that of normal text."""
     control.layout.width = "auto"
     # The front end cannot show a box that has a tooltip.
     if tooltip and control.has_trait("tooltip") and not isinstance(control, Box):
@@ -48,7 +48,13 @@ def captioned(control: Widget, caption: str, width: str, tooltip: str = "") -> V
     title = HTML(
         f"<div class=gdw-caption title='{escape(tooltip, quote=True)}'>{escape(caption)}</div>"
     )
+    width = sized(width)
     return VBox([title, control], layout=Layout(width=width, flex="0 0 auto", min_width="0"))
+
+
+def sized(width: str) -> str:
+    """A CSS length in pixels that grows with the explorer's text; any other as it is."""
+    return f"calc({width} * var(--gdw-size, 1))" if width.endswith("px") else width
 
 
 def button(description: str, tooltip: str, icon: str = "") -> Button:
@@ -339,7 +345,7 @@ class Slide:
             slider.add_class("gdw-log")
         else:
             slider = FloatSlider(value=low, min=low, max=high, step=self.step, **common)
-        number = Text(continuous_update=False, layout=Layout(width="72px", flex="0 0 auto"))
+        number = Text(continuous_update=False, layout=Layout(width=sized("72px"), flex="0 0 auto"))
         number.tooltip = setting.help
         control = HBox([slider, number], layout=Layout(width="100%"))
         shown = captioned(control, setting.label, self.width, setting.help)
@@ -472,7 +478,7 @@ class RateField(SliderField):
             layout=Layout(width="100%", margin="0"),
         )
         slider.add_class("gdw-log")
-        number = Text(continuous_update=False, layout=Layout(width="96px", flex="0 0 auto"))
+        number = Text(continuous_update=False, layout=Layout(width=sized("96px"), flex="0 0 auto"))
         number.tooltip = setting.help
         number.add_class("gdw-rate-number")
         self._caption = escape(setting.label)
@@ -549,8 +555,11 @@ class RateField(SliderField):
             labels = [(_before(at[0]), f"{best_is}, limit {numbers[0]}&nbsp;")]
             best_is = ""
         elif len(limits) == 1:
-            said = f"{escape(limits[0][1] or stable)} {numbers[0]}&nbsp;"
-            before = at[0] > 45 and not best_is
+            # On a narrow track only the last word, else it would cover the caption.
+            *more, last = escape(limits[0][1] or stable).split(" ")
+            first = f"<i class=gdw-more>{' '.join(more)} </i>" if more else ""
+            said = f"{first}{last} {numbers[0]}&nbsp;"
+            before = at[0] > 60 and not best_is
             labels = [(_before(at[0]) if before else _behind(at[0], 6), said)]
         else:
             labels = [

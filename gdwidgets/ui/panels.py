@@ -88,8 +88,15 @@ class CurvesPanel(_Lanes):
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The lowest and highest value drawn; a lane that diverges leaves the picture."""
-        tracks = [self.track(lane)[1] for lane in range(len(self.names))]
+        """The lowest and highest value of the run; a lane that diverges leaves the picture."""
+        return self._limits(self.records)
+
+    def limits_at(self, k: int) -> tuple[float, float]:
+        """The same with the cursor at ``k``: while the future is hidden, of what is shown."""
+        return self._limits(self.records if self.future else k + 1)
+
+    def _limits(self, records: int) -> tuple[float, float]:
+        tracks = [self.track(lane)[1][:records] for lane in range(len(self.names))]
         finite = [part for y in tracks if (part := y[np.isfinite(y)]).size]
         if not finite:
             return (1.0, 10.0) if self.log else (0.0, 1.0)

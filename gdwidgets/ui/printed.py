@@ -173,7 +173,7 @@ def _curves(axes: Axes, panel: CurvesPanel, k: int) -> None:
         )
     if panel.log:
         axes.set_yscale("log")
-    axes.set_ylim(*panel.limits)
+    axes.set_ylim(*panel.limits_at(k))
     if panel.log_steps:
         steps = step_ticks(panel.end, log=True)
         axes.set_xticks([math.log1p(t) for t in steps], [f"{t:,}" for t in steps])

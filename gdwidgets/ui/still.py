@@ -286,7 +286,7 @@ def _blank(pen: _Pen, box: Box, width: float) -> None:
 
 
 def _curves(pen: _Pen, panel: CurvesPanel, k: int, box: Box) -> None:
-    low, high = panel.limits
+    low, high = panel.limits_at(k)
     end = math.log1p(panel.end) if panel.log_steps else float(panel.end)
     scales = _Scales(box, (0.0, end), (low, high), log=panel.log)
     values = (log_ticks if panel.log else linear_ticks)(low, high, 5)

@@ -58,8 +58,10 @@ STYLE = """
   font-size: calc(13px * var(--gdw-size)); }
 .gdw-tools { gap: 8px; flex: 0 0 auto; }
 
+.gdwidgets > .lm-Widget { flex-shrink: 0; }
 .gdw-sentence { font-size: calc(16px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));
   height: calc(48px * var(--gdw-size)); overflow: auto; color: var(--gdw-ink); margin: 0 0 8px 0; }
+.gdw-whole { white-space: nowrap; }
 .gdw-error { color: var(--jp-error-color0, #b00020); font-weight: 600; }
 .gdw-pictures { gap: 8px; width: 100%; align-items: stretch; margin: 0 0 8px 0; }
 .gdw-transport { gap: 8px; margin: 0 0 8px 0; }
@@ -78,6 +80,9 @@ STYLE = """
 .gdw-limits { position: relative; height: calc(20px * var(--gdw-size)); white-space: nowrap;
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   color: var(--gdw-quiet); }
+.gdw-limits { container-type: inline-size; }
+.gdw-limits .gdw-more { font-style: normal; }
+@container (max-width: 33em) { .gdw-limits .gdw-more { display: none; } }
 .gdw-limits em { font-style: normal; position: absolute; left: 0; }
 .gdw-limits .gdw-note { right: 0; max-width: calc(100% - 8em); overflow: hidden;
   text-overflow: ellipsis; }
@@ -111,7 +116,7 @@ STYLE = """
 
 .gdw-table { border-collapse: collapse; font-variant-numeric: tabular-nums;
   font-size: calc(14px * var(--gdw-size)); color: var(--gdw-ink); }
-.gdw-table th, .gdw-table td { padding: 2px 16px 2px 0; text-align: right; white-space: pre;
+.gdw-table th, .gdw-table td { padding: 2px 12px 2px 0; text-align: right; white-space: pre;
   line-height: calc(20px * var(--gdw-size)); }
 .gdw-table th { font-weight: 600; border-bottom: 1px solid var(--gdw-line);
   color: var(--gdw-quiet); }
@@ -128,8 +133,10 @@ STYLE = """
 .gdwidgets .gdw-beside > .widget-hprogress { position: absolute; top: 0; left: 0; right: 0;
   width: auto; height: 12px; min-height: 0; }
 .gdw-zoom { position: absolute; right: 0; bottom: 0; gap: 4px; }
-.gdwidgets .gdw-zoom .widget-button { min-width: calc(32px * var(--gdw-size)); padding: 0;
-  height: calc(28px * var(--gdw-size)); line-height: calc(26px * var(--gdw-size)); }
+.gdw-zoom-beside { gap: 4px; flex: 0 0 auto; margin: calc(12px * var(--gdw-size)) 0 0 0; }
+.gdwidgets .gdw-zoom .widget-button, .gdwidgets .gdw-zoom-beside .widget-button { padding: 0;
+  min-width: calc(32px * var(--gdw-size)); height: calc(28px * var(--gdw-size));
+  line-height: calc(26px * var(--gdw-size)); }
 .gdwidgets .gdw-pictures { overflow: visible; }
 .gdwidgets .gdw-figure { position: relative; overflow: visible; }
 .gdwidgets .gdw-figure > .widget-html:has(.gdw-summary) { position: absolute; margin: 0;
@@ -137,14 +144,19 @@ STYLE = """
 .gdw-summary { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }
 
-@container (max-width: 760px) {
+/* Of 760 pixels at normal size: an em is the text of the explorer, and grows with it. */
+@container (max-width: 54.3em) {
   .gdw-pictures, .gdw-dials, .gdw-head, .gdw-transport { flex-wrap: wrap !important; }
-  .gdw-sentence { height: auto; min-height: calc(72px * var(--gdw-size)); }
+  .gdw-pictures > .gdw-figure:not(:has(.gdw-plane)) {
+    min-width: min(calc(360px * var(--gdw-size)), 100%) !important; }
+  .gdw-sentence { height: auto; overflow: visible; min-height: calc(72px * var(--gdw-size)); }
   .gdw-head > .gdw-chips { order: 3; flex: 1 0 100%; }
   .gdw-head > .gdw-tools { margin-left: auto; }
   .gdw-transport > .widget-html { margin-left: auto; }
   .gdw-transport > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important; }
   .gdw-transport > .widget-dropdown { order: 4; }
+  .gdw-fold-row { gap: 0; }
+  .gdwidgets .gdw-fold-row .widget-toggle-button { padding: 0 6px; }
 }
 """
 """Everything but the figures, whose styles stand with them."""

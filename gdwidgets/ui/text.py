@@ -132,6 +132,8 @@ def html_sentence(sentence: str, *, error: bool = False, live: bool = True) -> s
     # A number and its unit, or a formula, stay on one line.
     for sign in "=×":
         body = body.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
+    # Nor is a fraction such as 2/λ broken behind its line.
+    body = re.sub(r"\d/\w", r"<span class=gdw-whole>\g<0></span>", body)
     kind = " gdw-error" if error else ""
     said = "assertive" if error else "polite" if live else "off"
     return f"<div class='gdw-sentence{kind}' role=status aria-live={said}>{body}</div>"

@@ -37,6 +37,58 @@ TEXTS = """root => [...root.querySelectorAll("*")]
     .map(e => [parseFloat(getComputedStyle(e).fontSize), e.textContent.trim().slice(0, 40)])"""
 
 
+UNREADABLE = r"""root => {
+    const found = [], seen = e => e.checkVisibility(
+        {visibilityProperty: true, opacityProperty: true});
+    const share = (a, b) => [Math.min(a.right, b.right) - Math.max(a.left, b.left),
+        Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)];
+    for (const svg of root.querySelectorAll("svg.svg-figure, .bqplot > svg")) {
+        const frame = svg.getBoundingClientRect();
+        if (!seen(svg) || frame.width < 5) continue;
+        // Markers are texts too, and may cover each other.
+        const texts = [...svg.querySelectorAll("text")]
+            .map(e => ({e, said: e.textContent.trim(), box: e.getBoundingClientRect()}))
+            .filter(t => t.box.width > 1 && /[^●▲■◆▼★✚◐\s]/u.test(t.said) && seen(t.e));
+        texts.forEach((text, i) => {
+            const {left, right, top, bottom} = text.box;
+            if (left < frame.left - 1 || right > frame.right + 1
+                    || top < frame.top - 2 || bottom > frame.bottom + 2)
+                found.push(`"${text.said}" stands beyond its figure`);
+            for (const other of texts.slice(0, i)) {
+                const [wide, high] = share(text.box, other.box);
+                if (wide > 1.5 && high > 4)
+                    found.push(`"${other.said}" and "${text.said}" overlap`);
+            }
+        });
+    }
+    for (const e of root.querySelectorAll("*")) {
+        if (e.closest("svg, .gdw-summary, .gdw-fold-body, .gdw-note") || !seen(e)) continue;
+        const style = getComputedStyle(e), said = e.textContent.trim().slice(0, 30);
+        if (style.overflowX !== "visible" && e.clientWidth > 2 && e.scrollWidth > e.clientWidth + 1)
+            found.push(`${e.className} "${said}" is clipped to ${e.clientWidth} pixels of width`);
+        if (style.overflowY !== "visible" && e.clientHeight > 2
+                && e.scrollHeight > e.clientHeight + 2)
+            found.push(`${e.className} "${said}" is clipped to ${e.clientHeight} pixels of height`);
+    }
+    for (const row of root.querySelectorAll(".gdw-head, .gdw-transport, .gdw-fold-row")) {
+        const lines = [];
+        for (const child of row.children) {
+            const box = child.getBoundingClientRect(), middle = (box.top + box.bottom) / 2;
+            if (box.width < 2) continue;
+            const line = lines.find(l => l.top < middle && middle < l.bottom);
+            if (line) line.push(child);
+            else lines.push(Object.assign([child], {top: box.top, bottom: box.bottom}));
+        }
+        const last = lines.at(-1);
+        if (lines.length > 1 && last.length === 1
+                && last[0].getBoundingClientRect().width < row.clientWidth / 2)
+            found.push(`"${last[0].textContent.trim().slice(0, 30)}" stands in a line alone`);
+    }
+    return found;
+}"""
+"""Texts that cover each other or stand beyond their figure, what is clipped, what wraps alone."""
+
+
 def problems(opened: ExplorerPage) -> list[str]:
     """Rows, and things in a row, that overlap each other or stand beyond the cell."""
     rows = [box for row in ROWS for box in opened.root.evaluate(BOXES, row)]
@@ -82,6 +134,9 @@ def test_nothing_overlaps(notebook, opened, size, width):
     notebook.shot(f"{notebook.value('type(ex).__name__')}-{size}-{width}")
     assert opened.root.bounding_box()["width"] == pytest.approx(width, abs=16)
     assert problems(opened) == []
+    # Large text in 600 pixels is normal text in 430, where words must be cut and rows wrap.
+    if size == "normal" or width >= 900:
+        assert opened.root.evaluate(UNREADABLE) == []
 
 
 def test_large_text_is_larger_in_numbers(notebook, opened):

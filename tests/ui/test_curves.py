@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from gdwidgets.ui.plots import labels
 from gdwidgets.ui.plots.curves import Curves
-from gdwidgets.ui.plots.spans import Lane, Steps, linear_values, log_values
+from gdwidgets.ui.plots.spans import Lane, Steps, linear_values, log_values, values_so_far
 from gdwidgets.ui.plots.thinning import column_extremes
 from living import living
 from messages import recorded_messages
@@ -225,6 +226,64 @@ def test_divergence_is_not_told_before_it_happens_while_the_future_is_hidden():
     assert not figure.coming.visible
     figure.draw(30)
     assert figure.leavers.visible
+
+
+def ticks_of(figure):
+    """The numbers on the axis of values, and where they stand."""
+    at = figure.axis_y.tick_values.tolist()
+    return at, [figure.axis_y.tick_labels[f"{place:.10g}"] for place in at]
+
+
+@given(runs, st.booleans(), st.data())
+@settings(max_examples=15)
+def test_the_axis_of_a_hidden_run_depends_on_what_is_shown_alone(values, log, data):
+    k = data.draw(st.integers(0, len(values) - 1))
+    end = len(values)
+    whole = shown(values, k, future=False, log=log, end=end)
+    cut = shown(values[: k + 1], k, future=False, log=log, end=end)
+    assert ticks_of(whole) == ticks_of(cut)
+    whole.draw(len(values) - 1)
+    whole.draw(k)  # and not on where the cursor has been
+    assert ticks_of(whole) == ticks_of(cut)
+
+
+@given(runs, st.booleans())
+@settings(max_examples=15)
+def test_the_axis_of_a_hidden_run_grows_in_few_steps_and_never_shrinks(values, log):
+    spans = [
+        values_so_far(values[: k + 1], [], (0.0, 0.0), log=log)
+        for k in range(min(len(values), 300))
+    ]
+    for before, after in itertools.pairwise(spans):
+        assert after.low <= before.low
+        assert after.high >= before.high
+    assert len({(span.low, span.high) for span in spans}) <= 14
+
+
+def test_a_hidden_run_that_diverges_leaves_first_and_then_diverges():
+    values = np.where(np.arange(60) < 40, 2.0 ** np.arange(60.0), np.inf)[:, None]
+    figure = shown(values, 5, future=False, end=60)
+    said = {}
+    for k in range(60):
+        figure.draw(k)
+        text = str(np.atleast_1d(figure.leavers.text)[0]) if figure.leavers.visible else ""
+        said.setdefault(text, k)
+    nothing, leaves, diverges = said.items()
+    assert nothing == ("", 0)
+    assert leaves[0] == f"● lane 0 leaves at step {leaves[1]:.0f}"
+    # The last finite value; the update that makes inf is said with it.
+    assert diverges == ("● lane 0 diverges at step 40", 39)
+
+
+def test_a_lane_that_has_left_for_good_does_not_cross_the_plot_any_more():
+    values = np.stack([(-1.6) ** np.arange(40.0), np.ones(40)], axis=1)
+    figure = shown(values, log=False)
+    y = np.asarray(figure.past.y, float)[0]
+    x = np.asarray(figure.past.x, float)[0]
+    inside = (y >= 0) & (y <= 1)
+    last = np.flatnonzero(inside)[-1]
+    # One corner is outside, and there the line ends.
+    assert len(set(x[last + 1 :].tolist())) == 1
 
 
 def test_names_tell_nothing_of_the_end_while_the_future_is_hidden():

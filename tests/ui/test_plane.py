@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.core import SURFACES, Descent
-from gdwidgets.ui.plots import trail
+from gdwidgets.ui.plots import labels, trail
 from gdwidgets.ui.plots.plane import Plane
 from gdwidgets.ui.plots.view import SIDE
 from living import SILENT, living
@@ -378,3 +380,54 @@ def test_nothing_is_left_when_a_figure_is_closed():
     plane.draw(3)
     plane.close()
     assert set(living()) - before == set()
+
+
+places = st.lists(st.tuples(st.floats(0, 256), st.floats(0, 256)), min_size=1, max_size=8)
+
+
+@given(places, st.lists(st.sampled_from("ABC"), min_size=8, max_size=8), st.sampled_from([1, 1.4]))
+def test_letters_beside_points_never_cover_each_other(points, letters, size):
+    font, side = 13 * size, 400 * size
+    found = labels.beside(points, letters[: len(points)], gap=6, side=side, font=font)
+    assert found
+    for _, x, y in found:
+        assert 0 <= x <= side
+        assert 0 <= y <= side
+    for (_, x, y), (_, other_x, other_y) in itertools.combinations(found, 2):
+        # No letter is wider than it is high.
+        assert max(abs(x - other_x) / 0.66, abs(y - other_y) / 1.29) >= font * 0.99
+
+
+def test_two_runs_that_end_at_one_place_have_two_letters_and_lanes_of_one_run_one():
+    figure = plane_of()
+    path = np.array([[1.0, 1.0], [3.0, 2.0]])
+    figure.show_ghosts([(path, "A"), (path, "B"), (path + 0.01, "B")])
+    assert figure.letters.text.tolist() == ["A", "B"]
+    a, b = np.stack([figure.letters.x, figure.letters.y], axis=1)
+    pixel = SIDE / figure.plot_height
+    assert np.abs(a - b).max() > 8 * pixel
+    # Nor do they stand on the number of the minimum where the runs end.
+    for letter in (a, b):
+        assert np.abs(letter - figure.to_map(path[-1])).max() > 12 * pixel
+
+
+def test_the_name_of_an_arrow_keeps_off_the_letter_of_a_kept_run():
+    figure = plane_of()
+    paths = np.array([[[1.0, 1.0]], [[2.0, 1.0]]], np.float32)
+    parts = np.array([[0.4, 0.0], [0.0, 0.4]])
+
+    def name():
+        figure.show_run(paths, parts=0, factor=1.0)
+        figure.draw(0, full=True, parts=parts)
+        return np.array([figure.part_names.x[0], figure.part_names.y[0]])
+
+    free = name()
+    u, v = figure.from_map(free)
+    figure.show_ghosts([(np.array([[0.0, 0.0], [u, v - 0.4]]), "A")])
+    moved = name()
+    letter = np.array([figure.letters.x[0], figure.letters.y[0]])
+    pixel = SIDE / figure.plot_height
+    assert np.abs(letter - free).max() < 20 * pixel, "else nothing is tried"
+    wide, high = labels.width("gradient") / 2, 13 * 0.65
+    apart = np.abs(moved - letter) / pixel
+    assert apart[0] >= wide or apart[1] >= high

@@ -31,6 +31,17 @@ def test_log_ticks_lie_on_the_axis_and_are_few(exponent, decades, most):
     assert found == sorted(set(found))
 
 
+@given(st.integers(-16, 16), st.integers(1, 20), st.integers(3, 8))
+def test_a_logarithmic_axis_from_power_to_power_has_two_numbers_at_least(low, decades, most):
+    found = ticks.log_ticks(float(f"1e{low}"), float(f"1e{low + decades}"), most)
+    assert len(found) >= 2
+
+
+@given(st.integers(-20, 20), st.integers(3, 12), st.sampled_from([0.1, 0.2, 1, 2.5]))
+def test_a_linear_axis_between_round_ends_has_two_numbers_at_least(low, steps, step):
+    assert len(ticks.linear_ticks(low * step, (low + steps) * step, 3)) >= 2
+
+
 @given(exponents, st.floats(0.2, 30))
 def test_texts_differ_where_ticks_do(exponent, decades):
     found = ticks.log_ticks(10**exponent, 10 ** (exponent + decades))

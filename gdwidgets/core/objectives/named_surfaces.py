@@ -41,8 +41,8 @@ SURFACES: Mapping[str, Surface] = MappingProxyType(
             ((-2, 2), (-1, 3)),
             ((1, 1),),
             "Rosenbrock",
-            start=(-1.5, 2),
-            learning_rate=5e-4,
+            start=(-1.2, 1),
+            learning_rate=1e-3,
         ),
         "beale": Surface(
             f.beale,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from ipywidgets import HTML, HBox, Layout, Widget
+from ipywidgets import HTML, HBox, Layout, VBox, Widget
 from traitlets import Unicode, observe
 
 from gdwidgets.core import Descent, checks
@@ -18,7 +18,6 @@ from gdwidgets.explorers.accumulation import text as words
 from gdwidgets.explorers.accumulation.given import SAMPLES, BatchLosses, Point, Problem
 from gdwidgets.explorers.accumulation.loop import LINES, Moment, lines_at, moment
 from gdwidgets.ui import text
-from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import (
     Choice,
@@ -32,6 +31,7 @@ from gdwidgets.ui.form import (
     button,
     logarithmic_axis,
 )
+from gdwidgets.ui.map_explorer import MapExplorer
 from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel
 from gdwidgets.ui.playback.cursor import MOST_STEPS
 from gdwidgets.ui.plots.curves import Curves
@@ -44,6 +44,9 @@ from gdwidgets.ui.situations import Situations
 HEIGHT = 184
 """Height of the figures, in pixels."""
 
+ZOOM = 36
+"""Width of the buttons that zoom the map, in pixels."""
+
 SPEED = 2.0
 """Updates per second at first: there are few, and each is to be seen."""
 
@@ -51,7 +54,7 @@ MOMENTUM_STEPS = 2000
 """Steps of the β = 1 run that are drawn at most."""
 
 
-class AccumulationComparer(DescentExplorer):
+class AccumulationComparer(MapExplorer):
     """Gradient descent without and with clearing of the gradients, in lock step.
 
     The course's Exercise 2. Lane 0, on the left, does not clear its ``.grad`` buffer, or clears it
@@ -166,7 +169,7 @@ class AccumulationComparer(DescentExplorer):
         lambda value, name: checks.one_of(value, name, panel.NAMES),
         label="shown parameter",
         help="Whose curve and .grad buffer are shown",
-        control=Choice((("a", "a"), ("b", "b")), "112px"),
+        control=Choice((("a", "a"), ("b", "b")), "120px"),
         view=True,
     )
     """Whose curve and ``.grad`` buffer are shown: ``"a"`` (default) or ``"b"``."""
@@ -312,12 +315,15 @@ class AccumulationComparer(DescentExplorer):
         self.curve = Curves(HEIGHT, title="a", log=False, on_click=read_out)
         self.loss_plot = Curves(HEIGHT, on_click=read_out)
         self.summaries = [HTML() for _ in self._plots]
+        zooms = VBox(self.zoom_buttons("the points of both loops"))
+        zooms.add_class("gdw-zoom-beside")
         self.boxes = [
-            HBox([plot.figure, said], layout=Layout(flex=flex, min_width="200px"))
-            for plot, said, flex in zip(
+            HBox([plot.figure, said, *more], layout=Layout(flex=flex, min_width="200px"))
+            for plot, said, more, flex in zip(
                 self._plots,
                 self.summaries,
-                (f"0 1 {HEIGHT}px", "1 1 280px", "1 1 280px"),
+                ([zooms], [], []),
+                (f"0 1 {HEIGHT + ZOOM}px", "1 1 280px", "1 1 280px"),
                 strict=True,
             )
         ]
@@ -377,7 +383,15 @@ class AccumulationComparer(DescentExplorer):
         """Make the figures ``scale`` times as large as they normally are."""
         for plot in self._plots:
             plot.set_size(scale)
-        self.boxes[0].layout.flex = f"0 1 {round(HEIGHT * scale)}px"
+        self.boxes[0].layout.flex = f"0 1 {round((HEIGHT + ZOOM) * scale)}px"
+
+    def zoom_point(self) -> Point:
+        """The middle between the present points of both loops, or the map's point next to it."""
+        steps = lane_steps(self.descent, self.drawn)
+        points = self.descent.params[steps, np.arange(self.descent.lanes)].astype(np.float64)
+        low, high = self.map.view.bounds.T
+        a, b = np.clip(points, low, high).mean(axis=0)
+        return float(a), float(b)
 
     def drag(self, lane: int, point: Point, released: bool = True) -> None:
         """Move the start while it is dragged; one that does not fit stays where it was."""

@@ -188,11 +188,17 @@ def _rows(loop: Loop, at: Moment, shown: int, scale: float) -> str:
     whole = None if at.grad is None else float(at.grad[shown])
     known = at.line in {"forward", "backward"} or (not at.line and at.step_grad is not None)
     waits = loop.parts is not None and loop.lane == 1 and not at.line and at.loss is None
+    paler, pale = _pale(colour, 47), _pale(colour, 73)
     return (
-        _row("accumulated", before, "None" if known else "", (0.0, f"{colour}77", scale))
-        + _row("+ this step", own, "waits" if waits else "", (before or 0.0, f"{colour}bb", scale))
+        _row("accumulated", before, "None" if known else "", (0.0, paler, scale))
+        + _row("+ this step", own, "waits" if waits else "", (before or 0.0, pale, scale))
         + _row(f"<b>= {name}.grad</b>", whole, "None", (0.0, colour, scale))
     )
+
+
+def _pale(colour: str, percent: int) -> str:
+    """CSS of a colour with white in it: to be seen on a dark ground as well."""
+    return f"color-mix(in srgb, {colour} {percent}%, white)"
 
 
 def _row(label: str, value: float | None, absent: str, bar: tuple[float, str, float]) -> str:

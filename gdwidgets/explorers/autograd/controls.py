@@ -26,7 +26,7 @@ STYLE = """
 .gdwidgets.gdw-autograd .gdw-chips { gap: 6px; }
 .gdwidgets.gdw-autograd .gdw-chips .widget-toggle-button { padding: 0 10px;
   font-size: calc(13px * var(--gdw-size)); }
-@container (max-width: 890px) {
+@container (max-width: 63.6em) {
   .gdwidgets.gdw-autograd .gdw-chips { gap: 4px; }
   .gdwidgets.gdw-autograd .gdw-chips .widget-toggle-button { padding: 0 6px; } }
 .gdw-switches { gap: 8px; align-items: center; flex-wrap: wrap; }

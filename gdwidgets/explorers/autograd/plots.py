@@ -95,7 +95,7 @@ DARK .gdwidgets .gdw-graph path.line[style*="rgb(27, 31, 37)"] { stroke: #c9ced6
 .gdw-graph-key { display: flex; flex-wrap: wrap; gap: 0 16px; justify-content: flex-end;
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   color: var(--gdw-quiet); }
-@container (max-width: 890px) { .gdw-graph-key { display: none; } }
+@container (max-width: 63.6em) { .gdw-graph-key { display: none; } }
 .gdw-graph-key i { display: inline-block; width: 12px; height: 12px; border: 2px solid;
   margin-right: 6px; vertical-align: -2px; box-sizing: border-box; }
 .gdw-graph-key .gdw-op { border-radius: 50%; }

@@ -37,9 +37,9 @@ SYMBOLS = {
 
 PANEL_STYLE = """
 .gdw-panel { border-right: 1px solid var(--jp-border-color2, #e0e0e0); padding-right: 8px; }
-@container (max-width: 760px) {
+@container (max-width: 54.3em) {
   .gdw-autograd .gdw-panel { flex: 1 1 100% !important; width: 100% !important; border: none;
-    height: auto !important; max-height: calc(220px * var(--gdw-size)); } }
+    height: auto !important; max-height: calc(296px * var(--gdw-size)); } }
 .gdw-lines { font-family: var(--jp-code-font-family, monospace); white-space: pre;
   font-size: calc(13px * var(--gdw-size)); line-height: calc(22px * var(--gdw-size));
   color: var(--gdw-ink); border-bottom: 1px solid var(--jp-border-color2, #e0e0e0);

@@ -44,7 +44,7 @@ STYLE = """
   border-bottom: 1px solid var(--jp-border-color3, #eee); }
 .gdw-numbers th { font-weight: 600; color: var(--gdw-quiet); border-bottom-color: var(--gdw-line); }
 .gdw-numbers .gdw-text { text-align: left; padding: 0 0 0 8px; }
-@container (max-width: 760px) {
+@container (max-width: 54.3em) {
   .gdw-numbers .gdw-wide { display: none; }
   .gdw-numbers col:not(:last-child) { width: calc(74px * var(--gdw-size)) !important; }
   .gdw-numbers table { min-width: calc((74px * var(--gdw-columns) + 90px) * var(--gdw-size)); }

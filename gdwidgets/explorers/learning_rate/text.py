@@ -311,10 +311,17 @@ def numbers(
             rows.append([*["∞"] * (len(names) + 2), note(now, lane)])
             continue
         cells = [*now.params[lane], now.loss[lane], now.distance[lane]]
-        rows.append([*(text.fixed(value) for value in cells), note(now, lane)])
+        rows.append([*(_cell(float(value)) for value in cells), note(now, lane)])
     coefficients, loss = closed
     best = [text.fixed(value) for value in (*coefficients, loss)]
     return head, [*rows, [*best, "0", "least squares"]]
+
+
+def _cell(value: float) -> str:
+    """Four decimals, as the course prints; of a large number fewer: its column is narrow."""
+    if not 10 <= abs(value) < 99_999.5:
+        return text.number(value, 3) if abs(value) >= 99_999.5 else text.fixed(value)
+    return text.fixed(value, 4 - math.floor(math.log10(abs(value))))
 
 
 def note(now: Standing, lane: int) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ipywidgets import HTML, HBox, Layout, VBox, Widget
+from collections.abc import Sequence
 
-from gdwidgets.ui.form import button
+from ipywidgets import HTML, HBox, Layout, VBox, Widget
 
 BESIDE = 104
 """Width of the colour bar or the key of the basins, in pixels."""
@@ -19,20 +19,17 @@ class BesideMap:
         The map's colour bar.
     progress
         The progress bar of a search for basins.
+    zooms
+        Buttons that zoom the map.
     """
 
-    def __init__(self, bar: HTML, progress: Widget) -> None:
+    def __init__(self, bar: HTML, progress: Widget, zooms: Sequence[Widget]) -> None:
         self._bar = bar
         self.key = HTML(layout=Layout(display="none", width="100%"))
-        self.zooms = (
-            button("", "Zoom in on the present point", "search-plus"),
-            button("", "Zoom out", "search-minus"),
-            button("", "Show the whole map", "expand"),
-        )
-        zooms = HBox(self.zooms)
-        zooms.add_class("gdw-zoom")
+        row = HBox(zooms)
+        row.add_class("gdw-zoom")
         self.widget = VBox(
-            [bar, self.key, progress, zooms],
+            [bar, self.key, progress, row],
             layout=Layout(flex=f"0 0 {BESIDE}px", overflow="hidden"),
         )
         self.widget.add_class("gdw-beside")

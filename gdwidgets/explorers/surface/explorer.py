@@ -34,7 +34,6 @@ from gdwidgets.explorers.surface.given import (
 from gdwidgets.explorers.surface.sharpness import SharpnessPlot
 from gdwidgets.explorers.surface.situations import SITUATIONS
 from gdwidgets.ui import text
-from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.described import (
     RuleChoice,
     RuleField,
@@ -53,6 +52,7 @@ from gdwidgets.ui.form import (
     logarithmic_axis,
     row,
 )
+from gdwidgets.ui.map_explorer import MapExplorer
 from gdwidgets.ui.panels import Panel
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
@@ -69,14 +69,11 @@ ADAPTIVE = 0.01
 """Learning rate of RMSprop and Adam in a race, in widths of the map: these rules move by about the
 learning rate itself, whatever the gradient."""
 
-MOST_ZOOM = 1024.0
-"""How many times as large as the whole a part of the map is shown at most: float32 ends there."""
-
 ON_PATH = 5.0
 """How near to a path a click reads it out instead of setting the start, in pixels."""
 
 
-class SurfaceExplorer(DescentExplorer):
+class SurfaceExplorer(MapExplorer):
     """Gradient descent on any function of two variables.
 
     Parameters
@@ -381,12 +378,9 @@ class SurfaceExplorer(DescentExplorer):
         self.basin_finder = Basins(self._loop, self._show_basins, self._no_basins)
         self.summaries = [HTML(), HTML()]
         assert self.map.bar is not None  # noqa: S101 - it was asked for
-        self._beside = BesideMap(self.map.bar, self.basin_finder.progress)
+        zooms = self.zoom_buttons("the present point")
+        self._beside = BesideMap(self.map.bar, self.basin_finder.progress, zooms)
         self.basin_key = self._beside.key
-        for made, method in zip(
-            self._beside.zooms, (self.zoom_in, self.zoom_out, self.zoom_whole), strict=True
-        ):
-            self.bind_button(made, method)
         left = HBox(
             [self.map.figure, self._beside.widget, self.summaries[0]],
             layout=Layout(flex=f"0 1 {HEIGHT + BESIDE}px", min_width="280px"),
@@ -510,27 +504,11 @@ class SurfaceExplorer(DescentExplorer):
 
     # -- zoom --------------------------------------------------------------------------------
 
-    def zoom_in(self) -> None:
-        """Show the part of the map around the present point twice as large."""
+    def zoom_point(self) -> Point:
+        """The present point, or where on the map's edge it is nearest to."""
         k = int(lane_steps(self.descent, self.drawn)[self.lane])
-        if self.map.magnification < MOST_ZOOM:
-            u, v = self.descent.params[k, self.lane]
-            self.map.zoom(clamped(self.surface, (float(u), float(v))), 2.0)
-            self._zoomed()
-
-    def zoom_out(self) -> None:
-        """Show the part of the map that was seen before."""
-        self.map.zoom_out()
-        self._zoomed()
-
-    def zoom_whole(self) -> None:
-        """Show the whole map."""
-        self.map.zoom_whole()
-        self._zoomed()
-
-    def _zoomed(self) -> None:
-        self.redraw(full=True)
-        self._gate.stamp()
+        u, v = self.descent.params[k, self.lane]
+        return clamped(self.surface, (float(u), float(v)))
 
     # -- drawing -----------------------------------------------------------------------------
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gdwidgets.ui.plots import labels
 from gdwidgets.ui.plots.view import SIDE, on_map
 
 REACH = 7.0
@@ -81,28 +80,7 @@ def arrow(
     return np.stack([tail, tip, tip - along + across, tip, tip - along - across])
 
 
-def beside_tips(
-    arrows: Sequence[NDArray[np.float64]], away: float
-) -> list[tuple[int, NDArray[np.float64]]]:
-    """Where the names of arrows stand, beyond their tips, none on another: (which, place (2,)).
-
-    Parameters
-    ----------
-    arrows
-        As `arrow` makes them; one that is not drawn, or whose name would be off the map, has none.
-    away
-        How far beyond the tip, in the map's units.
-    """
-    drawn = [i for i, one in enumerate(arrows) if len(one)]
-    places = [arrows[i][1] + away * _direction(arrows[i]) for i in drawn]
-    shown = [(i, place) for i, place in zip(drawn, places, strict=True) if on_map(place)]
-    if len(shown) > 1:
-        high = labels.spread([place[1] for _, place in shown], 1.5 * away, 0.0, SIDE)
-        shown = [(i, np.array([at[0], y])) for (i, at), y in zip(shown, high, strict=True)]
-    return shown
-
-
-def _direction(arrow: NDArray[np.float64]) -> NDArray[np.float64]:
+def direction(arrow: NDArray[np.float64]) -> NDArray[np.float64]:
     """The direction (2,) of an arrow (5, 2), of length 1."""
     shaft = arrow[1] - arrow[0]
     unit: NDArray[np.float64] = shaft / np.linalg.norm(shaft)

@@ -18,7 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 from gdwidgets.ui.plots import labels, palette, summary
 from gdwidgets.ui.plots.figures import joined, ragged, write
 from gdwidgets.ui.plots.frame import Frame
-from gdwidgets.ui.plots.spans import Lane, Steps, Values, leaving, linear_values, log_values
+from gdwidgets.ui.plots.spans import (
+    Lane,
+    Steps,
+    Values,
+    leaving,
+    linear_values,
+    log_values,
+    values_so_far,
+)
 from gdwidgets.ui.plots.thinning import column_extremes
 
 COLUMNS = 300
@@ -147,7 +155,7 @@ class Curves(Frame):
         self._diverged: Callable[[], NDArray[Any]] | None = None
         self._gone: list[int | None] = []
         self._exits: list[tuple[float, float]] = []
-        self._leaving: tuple[int, ...] = ()
+        self._leaving: tuple[tuple[int, int], ...] | None = None
         self._laid_out = 0
         self._coarse = False
         self._recorded = -1
@@ -229,21 +237,21 @@ class Curves(Frame):
         self._points = None if points is None else (*_arrays(points[:2]), int(points[2]))
         self.title = self.title if title is None else title
         self._brief = brief
-        self._sent, self._leaving = -1, (-1,)
+        self._sent, self._leaving = -1, None
         self._layout()
 
     def extend(self, *, end: int | None = None) -> None:
         """Show what has been recorded since, perhaps on a longer axis; `draw` must follow."""
         if end is not None:
             self._steps = Steps(max(1, int(end)), self.log_steps)
-        self._leaving = (-1,)
+        self._leaving = None
         self._layout()
 
     def settle(self) -> None:
         """Show a run that was shown briefly as it is shown at rest; `draw` must follow."""
         if self._brief:
             self._brief = False
-            self._leaving = (-1,)
+            self._leaving = None
             self._layout()
 
     def show_ghosts(self, ghosts: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> None:
@@ -277,7 +285,7 @@ class Curves(Frame):
         for name, value in settings.items():
             setattr(self, name, value)
         if self._runs:
-            self._leaving = (-1,)
+            self._leaving = None
             self._layout()
             self.draw(self._k, full=True)
 
@@ -305,6 +313,7 @@ class Curves(Frame):
                 self._layout()
             else:
                 self._send_lines(brief=True)
+        self._follow()
         # Nothing lies beyond the cursor of a run that is drawn as it grows: the sheet stays away.
         edge = 1.0 if self._k >= self._sent else float(self._steps.place(self._k))
         edge = min(edge, 1.0)
@@ -328,13 +337,16 @@ class Curves(Frame):
             x=np.clip(x, 0, 1).astype(np.float32),
             y=np.clip(y, 0, 1).astype(np.float32),
         )
-        leaves = tuple(
-            lane
-            for lane, left in enumerate(self._gone)
-            if left is not None and (self.future or self._k >= left)
-        )
+        leaves = tuple((lane, left) for lane, left in enumerate(self._gone) if left is not None)
         if leaves != self._leaving:
             self._show_leavers(leaves)
+
+    def _follow(self) -> None:
+        """While the future is hidden, let the axis and what has left follow the cursor."""
+        if not self.future:
+            if self._axis() != self._values:
+                self._layout()
+            self._gone, self._exits = self._leaving_lanes()
 
     def _seen_behind(self, values: NDArray[Any]) -> bool:
         """Whether the curves that were sent end more than a pixel before the cursor."""
@@ -405,26 +417,44 @@ class Curves(Frame):
         """Choose the axes for all that is recorded, and send everything that stands still."""
         self._take()
         self._laid_out = max(len(lane.values) for lane in self._lanes)
-        room = (self.pixels(9), self.pixels(10))
-        span = log_values if self.log else linear_values
-        theory = [] if self._band is None else [*self._band[1], *self._band[2]]
-        levels = [value for value, _ in self._level_list] + [float(v) for v in theory]
-        found, before = span(self._lanes, levels, room), self._values
-        # While a hand moves a setting, the curves move and not the axis.
-        moved = self._brief and before.log == found.log and bool(self._shown)
-        self._values = found.joined(before) if moved else found
-        gone = self._gone = [
-            self._outside(lane, left)
-            for lane, left in zip(self._lanes, leaving(self._lanes, log=self.log), strict=True)
-        ]
-        self._exits = [
-            (0.0, 1.0) if left is None else self._exit(lane) for lane, left in enumerate(gone)
-        ]
+        self._values = self._axis()
+        self._gone, self._exits = self._leaving_lanes()
         self._send_lines(brief=False)
         self._send_axes()
-        self._send_names(gone)
+        self._send_names(self._gone)
         self._draw_static()
         self._draw_ghosts()
+
+    def _axis(self) -> Values:
+        """The axis of values: of the whole run, or while its future is hidden of what is shown."""
+        room = (self.pixels(9), self.pixels(10))
+        band = [] if self._band is None else [*self._band[1], *self._band[2]]
+        levels = [value for value, _ in self._level_list] + [float(value) for value in band]
+        if self.future:
+            found = (log_values if self.log else linear_values)(self._lanes, levels, room)
+        else:
+            found = values_so_far(self._read()[: self._k + 1], levels, room, log=self.log)
+        # While a hand moves a setting, the curves move and not the axis.
+        moved = self._brief and self._values.log == found.log and bool(self._shown)
+        return found.joined(self._values) if moved else found
+
+    def _leaving_lanes(self) -> tuple[list[int | None], list[tuple[float, float]]]:
+        """For each lane from which step on it stands outside, if it does, and where it left."""
+        lanes = self._lanes if self.future else [self._shown_of(lane) for lane in self._lanes]
+        gone = [
+            self._outside(lane, left)
+            for lane, left in zip(lanes, leaving(lanes, log=self.log), strict=True)
+        ]
+        exits = [
+            (0.0, 1.0) if left is None else self._exit(lane)
+            for lane, left in zip(lanes, gone, strict=True)
+        ]
+        return gone, exits
+
+    def _shown_of(self, lane: Lane) -> Lane:
+        """A lane as far as the cursor: what comes then is hidden."""
+        ended = lane.broken is not None and self._k >= lane.broken - 1
+        return Lane(lane.values[: self._k + 1], lane.broken if ended else None)
 
     def _send_lines(self, *, brief: bool) -> None:
         """Send the curves: all of them, or as many points as fit a frame of a growing run."""
@@ -435,12 +465,15 @@ class Curves(Frame):
             columns = max(8, LIVE_BYTES // (16 * max(1, len(self._lanes))))
         edges = self._steps.columns(columns)
         lines, self._picked = [], []
-        for lane in self._lanes:
+        for lane, left in zip(self._lanes, leaving(self._lanes, log=self.log), strict=True):
             count = len(lane.values)
+            if left is not None:
+                # Where it has left for good, its swings from side to side would fill the plot.
+                count = min(count, _last_inside(self._values.place(lane.values)) + 2)
             picked = column_extremes(lane.values, edges, count) if count else np.zeros(0, np.int64)
             self._picked.append(picked)
             x, y = self._steps.place(picked), self._values.place(lane.values[picked])
-            if lane.broken is not None and count:
+            if lane.broken is not None and count == len(lane.values) > 0:
                 # An infinite value lies above the plot: the curve leaves it on the way there.
                 x = np.append(x, self._steps.place(lane.broken))
                 y = np.append(y, max(2.0, 1.5 * y[-1]) if y[-1] > 0 else y[-1])
@@ -453,7 +486,7 @@ class Curves(Frame):
             write(self.coming, x=x, y=y, colors=colours, visible=self.future)
 
     def _send_axes(self) -> None:
-        most = max(2, int(self.plot_height / (42 * self.size)))
+        most = max(3, int(self.plot_height / (42 * self.size)))
         places, texts = self._values.ticks(most)
         shown = (self._steps, tuple(places), tuple(texts))
         if shown == self._shown:
@@ -521,16 +554,18 @@ class Curves(Frame):
             colors=[run.colour for run in self._runs],
         )
 
-    def _show_leavers(self, lanes: tuple[int, ...]) -> None:
+    def _show_leavers(self, leaves: tuple[tuple[int, int], ...]) -> None:
         """Say beside the title which lanes leave the plot, and when: no curve comes there."""
-        self._leaving = lanes
+        self._leaving = leaves
+        lanes = [lane for lane, _ in leaves]
+        # One that diverges may have left before, which is all that is told till then.
+        broken = [self._lanes[lane].broken == left for lane, left in leaves]
         unit, one = self.axis_x.label or "step", len(lanes) == 1
         text, colour = "", palette.INK
         if one:
-            diverges = self._lanes[lanes[0]].broken is not None
             tag = f"{self._runs[lanes[0]].glyph} {self._names[lanes[0]]}"
-            text = f"{labels.shortened(tag, 110)} {'diverges' if diverges else 'leaves'} at {unit} "
-            text += f"{self._gone[lanes[0]]:,}"
+            verb = "diverges" if broken[0] else "leaves"
+            text = f"{labels.shortened(tag, 110)} {verb} at {unit} {self._gone[lanes[0]]:,}"
             colour = self._runs[lanes[0]].text
         elif lanes:
             # Their names are at the right.
@@ -540,7 +575,6 @@ class Curves(Frame):
             more = len(lanes) - len(when)
             # Beside a long title there is no room for what is counted.
             at = f"at {unit}" if len(self.title) < LONG else "at"
-            broken = [self._lanes[lane].broken is not None for lane in lanes]
             they = "diverge" if all(broken) else "leave or diverge" if any(broken) else "leave"
             text = f"{they} {at}: {', '.join(when)}{f' and {more} more' if more else ''}"
         self.put_texts(
@@ -562,10 +596,10 @@ class Curves(Frame):
         first = _last_inside(self._values.place(lane.values)) + 1
         return first if first < len(lane.values) else None
 
-    def _exit(self, lane: int) -> tuple[float, float]:
+    def _exit(self, lane: Lane) -> tuple[float, float]:
         """Where a lane leaves the plot for good, as parts of its width and height."""
-        x = self._steps.place(np.arange(len(self._lanes[lane].values)))
-        y = self._values.place(self._lanes[lane].values)
+        x = self._steps.place(np.arange(len(lane.values)))
+        y = self._values.place(lane.values)
         last = _last_inside(y)
         if last < 0 or last + 1 >= len(y):
             return (float(x[-1]), 1.0) if len(x) else (0.0, 1.0)
@@ -619,12 +653,23 @@ class Curves(Frame):
     def _draw_ghosts(self) -> None:
         lines = [self._placed(steps, values) for steps, values, _ in self._ghosts]
         _write_lines(self.ghosts, lines)
-        ends = [_end_inside(x, y) for x, y in lines]
+        near = (0.05, self.pixels(26))
+        ends: list[tuple[float, float, str]] = []
+        for (x, y), (_, _, letter) in zip(lines, self._ghosts, strict=True):
+            at, high = _end_inside(x, y)
+            # Lanes of one run that end side by side have one letter.
+            said = (
+                abs(at - a) < near[0] and abs(high - h) < near[1]
+                for a, h, one in ends
+                if one == letter
+            )
+            if not any(said):
+                ends.append((at, high, letter))
         self.put_texts(
             self.letters,
-            [x for x, _ in ends],
-            labels.spread([y for _, y in ends], self.pixels(15), self.pixels(8), 1.0),
-            [letter for _, _, letter in self._ghosts],
+            [x for x, _, _ in ends],
+            labels.spread([y for _, y, _ in ends], self.pixels(15), self.pixels(8), 1.0),
+            [letter for _, _, letter in ends],
         )
 
     def _resize(self) -> None:

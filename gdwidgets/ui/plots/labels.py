@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +13,18 @@ FONT = 13.0
 """Height of the smallest text, in pixels at size 1."""
 
 NARROW, WIDE = set("il.,:;'|!1tfrjI() ⁻−·"), set("mwMWGOQ@%●▲■◆▼★✚◐×")
+
+Box = tuple[float, float, float, float]
+"""Left, right, lower and upper end."""
+
+DISTANCES = (1.0, 1.8, 2.6, 3.4)
+"""How many times further away than beside its point a text is put."""
+
+AROUND = [
+    (math.cos(math.radians(angle)), math.sin(math.radians(angle)))
+    for angle in (90, 0, 180, 270, 45, 135, 315, 225)
+]
+"""Directions in which a text is put beside a point, the best first."""
 
 
 def width(text: str, font: float = FONT) -> float:
@@ -70,3 +84,83 @@ def spread(
     result = np.empty(count)
     result[order] = places
     return result
+
+
+def beside(
+    points: NDArray[np.floating],
+    texts: Sequence[str],
+    *,
+    gap: float,
+    side: float,
+    font: float,
+    taken: Sequence[Box] = (),
+    first: Sequence[NDArray[np.floating]] = (),
+) -> list[tuple[int, float, float]]:
+    """Places beside points for short texts, so that none covers another or what is there already.
+
+    A text like one beside a point nearer than two heights of it is left out: it would say twice
+    what one says. Where nothing is free the place that is covered least is taken.
+
+    Parameters
+    ----------
+    points
+        Places (m, 2) on a square.
+    texts
+        m texts.
+    gap
+        Between a point and its text.
+    side
+        Of the square, on which all texts are to stand.
+    font
+        Height of the texts. All lengths are in one unit.
+    taken
+        What else must not be covered.
+    first
+        For each text the direction (2,), of length 1, in which it stands best; without it, above.
+
+    Returns
+    -------
+    Of each text that is put: its index, and where its middle stands.
+    """
+    boxes, high = list(taken), font * 0.65
+    found: list[tuple[int, float, float]] = []
+    for index, (text, (x, y)) in enumerate(zip(texts, points, strict=True)):
+        near = (
+            math.hypot(x - points[other][0], y - points[other][1])
+            for other, _, _ in found
+            if texts[other] == text
+        )
+        if min(near, default=math.inf) < 2 * font:
+            continue
+        half = width(text, font) / 2
+        best_first = [(float(one[0]), float(one[1])) for one in first[index : index + 1]]
+        directions = [*best_first, *AROUND]
+        best: tuple[float, float, float] | None = None
+        for distance, (across, up) in itertools.product(DISTANCES, directions):
+            middle = (
+                min(max(x + distance * (half + gap) * across, half), side - half),
+                min(max(y + distance * (high + gap) * up, high), side - high),
+            )
+            box = around(middle, half, high)
+            covered = sum(_shared(box, other) for other in boxes)
+            if best is None or covered < best[0]:
+                best = (covered, *middle)
+            if covered == 0:
+                break
+        assert best is not None  # noqa: S101 - there are directions
+        boxes.append(around(best[1:], half, high))
+        found.append((index, *best[1:]))
+    return found
+
+
+def around(middle: Sequence[float], half: float, high: float) -> Box:
+    """The box around a middle (2,) that reaches ``half`` to either side, ``high`` up and down."""
+    x, y = middle
+    return x - half, x + half, y - high, y + high
+
+
+def _shared(one: Box, other: Box) -> float:
+    """The area that two boxes share."""
+    wide = min(one[1], other[1]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[2], other[2])
+    return max(wide, 0.0) * max(high, 0.0)

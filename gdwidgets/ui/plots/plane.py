@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gdwidgets.ui.plots import palette, summary, ticks, trail
-from gdwidgets.ui.plots.arrows import REACH, arrow, arrow_factor, beside_tips
+from gdwidgets.ui.plots import labels, palette, summary, ticks, trail
+from gdwidgets.ui.plots.arrows import REACH, arrow, arrow_factor, direction
 from gdwidgets.ui.plots.figures import joined, write
 from gdwidgets.ui.plots.frame import Frame
 from gdwidgets.ui.plots.ground import Ground
@@ -35,6 +35,9 @@ MARKER = 7.0
 
 HEAD = 9.0
 """Length of an arrow's head, in pixels."""
+
+CIRCLE = 9.0
+"""Radius of a start's or a minimum's circle, in pixels."""
 
 PARTS = (("gradient", palette.GRADIENT), ("velocity", palette.VELOCITY))
 """What makes an update of momentum: names and colours of their arrows."""
@@ -137,6 +140,8 @@ class Plane(Frame):
         self._lane_names: list[str] = []
         self._trails: list[trail.Trail] = []
         self._starts = np.zeros((1, 2))
+        self._ends = np.zeros((0, 2))
+        self._lettered: list[labels.Box] = []
         self._inside: list[NDArray[np.int32]] = []
         self._markers: list[NDArray[np.float64]] = []
         self._parts: tuple[int, NDArray[np.float64]] = (-1, np.zeros((len(PARTS), 2)))
@@ -176,6 +181,7 @@ class Plane(Frame):
     def show_minima(self, minima: Sequence[Point]) -> None:
         """Number other minima, from 1: those a search for basins found as well."""
         self.ground.show_minima(minima)
+        self._put_letters()
 
     def show_basins(
         self,
@@ -299,6 +305,7 @@ class Plane(Frame):
         self._halos = halos
         self._style()
         self.put_starts()
+        self._put_letters()
         self._note_factor()
         self._send_paths()
 
@@ -395,15 +402,25 @@ class Plane(Frame):
         point = params[step, lane]
         known = vectors if at == step else np.zeros((len(PARTS), 2))
         arrows = [self._arrow(point, vector) for vector in known]
-        away = 11 * self.size * SIDE / self.plot_height
-        shown = beside_tips(arrows, away) if full else []
+        drawn = [i for i, one in enumerate(arrows) if full and len(one) and on_map(one[1])]
+        pixel = self._pixel
+        shown = labels.beside(
+            np.array([arrows[i][1] for i in drawn]),
+            [PARTS[i][0] for i in drawn],
+            gap=2 * pixel,
+            side=SIDE,
+            font=13 * pixel,
+            taken=[*self._circles(), *self._lettered],
+            first=[direction(arrows[i]) for i in drawn],
+        )
         if shown or self.part_names.visible:
+            colours = [PARTS[drawn[index]][1] for index, _, _ in shown]
             self.put_texts(
                 self.part_names,
-                [place[0] for _, place in shown],
-                [place[1] for _, place in shown],
-                [PARTS[i][0] for i, _ in shown],
-                colors=[PARTS[i][1] for i, _ in shown] or [palette.INK],
+                [x for _, x, _ in shown],
+                [y for _, _, y in shown],
+                [PARTS[drawn[index]][0] for index, _, _ in shown],
+                colors=colours or [palette.INK],
             )
         # Where there is no arrow, its row is the point itself.
         none = self.to_map(point[None])
@@ -507,6 +524,7 @@ class Plane(Frame):
             ends.append(np.clip(line[-1], 0.02 * SIDE, 0.96 * SIDE))
         if not lines:
             self.ghosts.visible = self.letters.visible = False
+            self._lettered = []
             return
         x, y = joined([(line[:, 0], line[:, 1]) for line in lines])
         write(
@@ -517,13 +535,37 @@ class Plane(Frame):
             opacities=[0.6, 1.0],
             visible=True,
         )
-        above = 12 * self.size * SIDE / self.plot_height
+        self._ends = np.array(ends)
+        self._put_letters()
+
+    def _put_letters(self) -> None:
+        """Put the letters of kept runs beside their ends."""
+        if not self._ghosts:
+            return
+        letters = [letter for _, letter in self._ghosts]
+        pixel = self._pixel
+        placed = labels.beside(
+            self._ends, letters, gap=6 * pixel, side=SIDE, font=13 * pixel, taken=self._circles()
+        )
+        self._lettered = [labels.around(place, 5 * pixel, 9 * pixel) for _, *place in placed]
         self.put_texts(
             self.letters,
-            [end[0] for end in ends],
-            [end[1] + above for end in ends],
-            [letter for _, letter in self._ghosts],
+            [x for _, x, _ in placed],
+            [y for _, _, y in placed],
+            [letters[index] for index, _, _ in placed],
         )
+
+    def _circles(self) -> list[labels.Box]:
+        """What texts keep off: the numbers of minima and the circles of starts."""
+        minima = np.array(self.ground.places).reshape(-1, 2)
+        places = self.to_map(np.concatenate((minima, self._starts)))
+        reach = CIRCLE * self._pixel
+        return [labels.around(place, reach, reach) for place in places.tolist()]
+
+    @property
+    def _pixel(self) -> float:
+        """A pixel of the normal size in the map's units."""
+        return self.size * SIDE / self.plot_height
 
     def _lasts(self, recorded: int) -> NDArray[np.int64]:
         lanes = len(self._runs)

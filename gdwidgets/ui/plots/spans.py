@@ -26,6 +26,9 @@ DECADES = 16
 LEAVES = 1e3
 """A lane that ends this many times above the first value leaves a logarithmic plot."""
 
+LEAVES_LINEAR = 30.0
+"""The same on a linear axis."""
+
 ZERO_ROOM = 0.09
 """Part of a logarithmic axis between its lowest power and zero."""
 
@@ -150,7 +153,7 @@ def leaving(lanes: Sequence[Lane], *, log: bool) -> list[int | None]:
     """
     first = [abs(float(lane.values[0])) for lane in lanes if len(lane.values)]
     # Of 64 bits: a multiple of a float32 need not be one.
-    limit = np.float64((LEAVES if log else 30.0) * (max(first, default=1.0) or 1.0))
+    limit = np.float64((LEAVES if log else LEAVES_LINEAR) * (max(first, default=1.0) or 1.0))
     found: list[int | None] = []
     for lane in lanes:
         inside = np.flatnonzero(np.abs(lane.values) <= limit)
@@ -244,6 +247,78 @@ def log_values(lanes: Sequence[Lane], levels: Sequence[float], room: tuple[float
     if below == "tiny":
         below = "<" + number(low, 1)
     return Values(low, high, log=True, below=below, room=room)
+
+
+def values_so_far(
+    values: NDArray[np.floating],
+    levels: Sequence[float],
+    room: tuple[float, float],
+    *,
+    log: bool,
+) -> Values:
+    """An axis for what has been shown of a run whose future is hidden: it tells nothing of that.
+
+    It depends on the values given alone, and one that is longer by a record has the same axis or
+    one that contains it: an axis that grows in big steps, seldom, and never flickers.
+
+    Parameters
+    ----------
+    values
+        (n, L) of the records up to the cursor, n at least 1.
+    levels, room
+        As in `linear_values`.
+    log
+        Whether the axis is logarithmic.
+    """
+    exact = np.asarray(values, np.float64)
+    first = np.abs(exact[0][np.isfinite(exact[0])]).max(initial=0.0) or 1.0
+    seen = exact[np.isfinite(exact)]
+    if log:
+        # Of several lanes those that stay are to be seen, however far one goes.
+        rise = 4 if exact.shape[1] == 1 else 2
+        return _log_so_far(seen, first, rise, levels, room)
+    far = LEAVES_LINEAR * first
+    return _linear_so_far(np.clip(seen, -far, far), first, levels, room)
+
+
+def _log_so_far(
+    seen: NDArray[np.float64],
+    first: float,
+    rise: int,
+    levels: Sequence[float],
+    room: tuple[float, float],
+) -> Values:
+    least = first * 10.0**-DECADES
+    marks = [level for level in levels if level > 0]
+    lowest = float(seen[seen >= least].min(initial=first))
+    highest = max([float(seen.max(initial=first)), first, *marks])
+    # From the first value upwards by one decade, then two at a time; downwards by two.
+    top = math.ceil(math.log10(first) - 1e-9)
+    above = math.log10(highest) - top
+    top += min(rise, 2 * math.ceil(above / 2 - 1e-9)) if above > 1e-9 else 0
+    bottom = 2 * math.floor((math.log10(lowest) - 1) / 2 + 1e-9)
+    if marks:
+        bottom = min(bottom, 2 * math.floor(math.log10(min(marks)) / 2 + 1e-9))
+    small = seen[seen < least]
+    below = ""
+    if small.size:
+        below = "0" if (small == 0).all() else "≤ 0" if (small <= 0).all() else "tiny"
+    if below == "tiny":
+        below = "<" + number(10.0**bottom, 1)
+    return Values(float(f"1e{bottom}"), float(f"1e{top}"), log=True, below=below, room=room)
+
+
+def _linear_so_far(
+    seen: NDArray[np.float64], first: float, levels: Sequence[float], room: tuple[float, float]
+) -> Values:
+    ends = np.append(seen, np.asarray(levels, np.float64))
+    low, high = (float(ends.min()), float(ends.max())) if ends.size else (0.0, 0.0)
+    # Multiples of a power of two are among those of a smaller one.
+    step = 2.0 ** math.ceil(math.log2(max(high - low, 0.5 * first) / 2))
+    bottom, top = step * math.floor(low / step), step * (math.floor(high / step) + 1)
+    if 0 <= bottom < 0.4 * top:
+        bottom = 0.0
+    return Values(bottom, top, room=room)
 
 
 def _round_down(value: float) -> float:

@@ -71,12 +71,9 @@ STYLE = "\n".join(
   stroke-linejoin: round; pointer-events: none; }}
 {PLOT} path.line, {PLOT} path.area {{ pointer-events: none; }}
 {CURVES} {{ container-type: inline-size; }}
-@container (max-width: 399px) {{
+@container (max-width: 28.5em) {{
   {PLOT}.gdw-even .axis[text-anchor="middle"] .tick:nth-of-type(even) {{ display: none; }}
   {PLOT}.gdw-last .axis[text-anchor="middle"] .tick:nth-last-of-type(2) {{ display: none; }}
-}}
-@container (max-width: 360px) {{
-  .gdw-large .gdw-plot .axis[text-anchor="middle"] .tick:nth-of-type(even) {{ display: none; }}
 }}
 {CURVES} path.line{_filled(palette.PAPER)} {{ fill: {PAPER} !important;
   stroke: none !important; }}
@@ -88,6 +85,7 @@ STYLE = "\n".join(
 {PLANE} {_stroked(palette.HALO)} {{ stroke-width: calc(6px * var(--gdw-size, 1)) !important;
   stroke-dasharray: none !important; stroke-linecap: butt; }}
 {PLANE} {_stroked(palette.OUTLINE)} {{ stroke-width: 1.5px !important; }}
+.gdw-large .gdw-plane .axis[text-anchor="middle"] .tick text {{ transform: translateY(5px); }}
 {PLANE} text.label {{ stroke: none; }}
 {PLANE} text.label{_filled(palette.GHOST)} {{ fill: #374151 !important; stroke: #fff; }}
 {PLANE} text.label{_filled(palette.GRADIENT)}, {PLANE} text.label{_filled(palette.VELOCITY)} {{

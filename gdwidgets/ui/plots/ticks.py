@@ -21,8 +21,18 @@ def round_step(span: float, most: int) -> float:
 
 
 def linear_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Multiples of a round step from ``low`` to ``high``, ``most`` + 1 of them at most."""
-    step = round_step(high - low, most)
+    """Multiples of a round step from ``low`` to ``high``, ``most`` + 1 of them at most.
+
+    At least two, where two of so few fit: one number alone tells no scale.
+    """
+    found = _multiples(low, high, round_step(high - low, most))
+    if len(found) < 2:
+        finer = _multiples(low, high, round_step(high - low, 2 * most))
+        found = finer if len(finer) <= most + 1 else found
+    return found
+
+
+def _multiples(low: float, high: float, step: float) -> list[float]:
     first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
     # From text, so that 3 × 0.1 is 0.3.
     digits = 0 if step >= 1 else max(0, -math.floor(math.log10(step)))
@@ -62,7 +72,7 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
     if high < 10 * low:
         return linear_ticks(low, high, most)
     decades = last - math.ceil(math.log10(low) - 1e-9)
-    stride = next(s for s in (1, 2, 3, 4, 5, 10, 20) if decades // s + 1 <= most)
+    stride = next(s for s in (1, 2, 3, 4, 5, 6, 8, 10, 20) if decades // s + 1 <= most)
     return within((1,), range(-stride * (-first // stride), last + 1, stride))
 
 
