@@ -288,6 +288,14 @@ class Watching(LoopExplorer):
         title = self.lane_titles()[lane] if self.descent.lanes > 1 else ""
         return Reference.of(self.descent, lane, title)
 
+    def lane_beside(self, loop: OwnLoop) -> int:
+        """The lane that a loop over the same parameters is compared with."""
+        return nearest_lane(self.descent, loop.loop, self.compared_lane)
+
+    def run_of(self, loop: OwnLoop) -> WatchedRun:
+        """A loop as it is drawn."""
+        return loop.run
+
     # -- the recording -----------------------------------------------------------------------
 
     @property
@@ -382,24 +390,24 @@ class Watching(LoopExplorer):
 
     def own_grew(self, loop: OwnLoop) -> None:
         """Show a loop as far as it has come."""
-        run = loop.run
+        run = self.run_of(loop)
         self._watched_run = run if run.recorded >= 0 else None
         self.show_own(self._own_last)
 
     def own_ended(self, loop: OwnLoop) -> None:
         """Show a loop that has ended: the cursor goes to the first thing found."""
-        run = loop.run
+        run = self.run_of(loop)
         if fits(self.descent, run):
-            lane = nearest_lane(self.descent, loop.loop, self.compared_lane)
+            lane = self.lane_beside(loop)
             self._compared = self.lane_titles()[lane] if self.descent.lanes > 1 else ""
             loop.reference = self.reference_of(lane)
-            run = loop.run
+            run = self.run_of(loop)
         self._watched_run = run if run.recorded >= 0 else None
         at = self._own_last
         if self._hint:
             first = loop.findings[0]
             if first.name not in NO_MISTAKES or first.evidence.get("differs"):
-                at = min(first.step, at)
+                at = min(run.step_of(first.step), at)
         self._found_at = at
         self.show_own(at)
         if loop.progress_error is not None:

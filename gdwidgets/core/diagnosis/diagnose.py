@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gdwidgets.core.diagnosis import sentences as say
@@ -10,6 +12,7 @@ from gdwidgets.core.diagnosis.clearing import expected_clearing, same_clearing
 from gdwidgets.core.diagnosis.comparison import agreement, same_start, seed_of, stop_of
 from gdwidgets.core.diagnosis.divergence import divergence
 from gdwidgets.core.diagnosis.findings import Finding, sorted_findings
+from gdwidgets.core.diagnosis.folding import Folded, folded
 from gdwidgets.core.diagnosis.matching import aligned
 from gdwidgets.core.diagnosis.moves import holds
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference
@@ -50,17 +53,69 @@ def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Fi
         else:
             record = matched
     case = Case(record, reference)
-    refused = bool(record.refusals)
+    if any(calls.most > 1 for calls in record.step_calls):
+        return sorted_findings(found + _of_trials(case, found))
+    together = folded(record)
+    if together is None or not together.kept:
+        return sorted_findings(found + _of_steps(case, found, together))
+    whole = Case(together.record, reference)
+    if not _is_batch_in_parts(case, whole):
+        return sorted_findings(found + _of_steps(case, found))
+    more = _of_steps(whole, found)
+    # Losses that add up to the reference's, or to n times as much, are no accident.
+    asked = whole.relation.kind not in {"same", "factor"}
+    told = say.accumulated(together, whole.relation, asked=asked)
+    return sorted_findings([*found, *(_by_passes(one, together.parts) for one in more), told])
+
+
+def _of_steps(case: Case, before: list[Finding], apart: Folded | None = None) -> list[Finding]:
+    """All that there is to say of a loop that updates after every backward pass, or should.
+
+    ``apart`` are passes whose gradients do not come together, though an update follows all of them.
+    """
+    found = list(before)
     found += _of_update(case, found)
     found += _of_clearing(case)
-    found += _of_loss(case, found)
+    if apart is not None and _is_batch_in_parts(case, Case(apart.record, case.reference)):
+        found = [one for one in found if one.name != "updated_every_n"]
+        found.append(say.cleared_between(apart))
+    else:
+        found += _of_loss(case, found)
     found += _of_start(case) + _of_rate(case)
-    if not refused:
+    if not case.record.refusals and apart is None:
         found += _of_length(case)
     if {one.name for one in found if one.is_mistake} <= {"interrupted"}:
         found += _of_agreement(case)
-    found += divergence(record, reference, found, case.update.rate(case.rate))
-    return sorted_findings(found + _of_rule(case, found))
+    found += divergence(case.record, case.reference, found, case.update.rate(case.rate))
+    return (found + _of_rule(case, found))[len(before) :]
+
+
+def _is_batch_in_parts(case: Case, whole: Case) -> bool:
+    """Whether the passes before an update see parts of what the reference sees at once."""
+    if case.reference is None:
+        return True
+    if case.relation.kind == "same":
+        return case.update.kind == "unknown" and whole.update.kind != "unknown"
+    return whole.relation.kind in {"same", "factor", "gradient factor", "gradient"} or (
+        case.relation.kind not in {"factor", "gradient factor"}
+    )
+
+
+def _by_passes(finding: Finding, parts: int) -> Finding:
+    """A finding on updates, at the first backward pass of its update."""
+    return replace(finding, step=finding.step * parts)
+
+
+def _of_trials(case: Case, before: list[Finding]) -> list[Finding]:
+    """What is known of a loop whose optimizer tries several points for one update.
+
+    Which points these are is the optimizer's affair: no rule, rate or length is read from them.
+    """
+    calls = max(case.record.step_calls, key=lambda one: one.most)
+    reference = "" if case.reference is None else say.rule_of(case.reference)
+    found = [say.several_passes(calls, reference), *_of_clearing(case)]
+    found += _of_loss(case, [*before, *found]) + _of_start(case)
+    return found + divergence(case.record, None, [*before, *found])
 
 
 def _of_update(case: Case, before: list[Finding]) -> list[Finding]:
@@ -92,7 +147,8 @@ def _of_kind(case: Case, rate: float) -> list[Finding]:
     if update.kind == "every_n":
         return [say.every_n(update.n, rate, kept=case.clearing.kind != "always")]
     if update.kind == "unknown":
-        return [say.unknown_rule(case.moves, update.step, case.record.names)]
+        calls = tuple(one.optimizer for one in case.record.step_calls)
+        return [say.unknown_rule(case.moves, update.step, case.record.names, calls)]
     return []
 
 
@@ -164,7 +220,7 @@ def _of_loss(case: Case, before: list[Finding]) -> list[Finding]:
         rate = case.update.rate(case.rate)
         makes_up = case.rate is not None and abs(rate * link.factor / case.rate - 1) < 1e-3
         of_loss = link.kind == "factor"
-        return [say.scaled(link, case.samples, of_loss=of_loss, makes_up=makes_up)]
+        return [say.scaled(link, case.samples, record, of_loss=of_loss, makes_up=makes_up)]
     if link.kind == "swapped":
         return [say.swapped_loss(record.names, link.order, link.step)]
     return [

@@ -44,6 +44,22 @@ class Refusal:
     that was in force, or ``"new tensor"`` for a loss that was made of a number."""
 
 
+@dataclass(frozen=True)
+class StepCalls:
+    """Calls of the ``step()`` of a ``torch.optim`` optimizer in a loop."""
+
+    optimizer: str
+    """Name of its class."""
+
+    calls: int
+
+    passes: int
+    """Backward passes made inside these calls, by a closure."""
+
+    most: int
+    """The most of them in one call."""
+
+
 @dataclass(frozen=True, eq=False)
 class LoopRecord:
     """A loop's records: n backward passes over P numbers. All arrays are float64."""
@@ -92,6 +108,12 @@ class LoopRecord:
 
     numbers: int = -1
     """How many numbers the loop's parameters hold; more than P where values were not kept."""
+
+    parts: int = 1
+    """Backward passes whose losses and gradients are added up in each record."""
+
+    step_calls: tuple[StepCalls, ...] = ()
+    """By class, the optimizers whose ``step()`` was called."""
 
     @property
     def step_grad(self) -> Array:

@@ -14,9 +14,10 @@ import numpy as np
 from gdwidgets.core.diagnosis.clearing import Clearing
 from gdwidgets.core.diagnosis.comparison import Agreement, OtherRate, Stop
 from gdwidgets.core.diagnosis.findings import Finding, listed, nth, number, point, steps_text
+from gdwidgets.core.diagnosis.folding import Folded
 from gdwidgets.core.diagnosis.losses import Relation
 from gdwidgets.core.diagnosis.moves import Moves
-from gdwidgets.core.diagnosis.records import LoopRecord, Reference, Refusal
+from gdwidgets.core.diagnosis.records import LoopRecord, Reference, Refusal, StepCalls
 from gdwidgets.core.diagnosis.updates import Update
 from gdwidgets.core.rules.constants import constants_of
 
@@ -406,19 +407,91 @@ def every_n(n: int, rate: float, *, kept: bool) -> Finding:
     )
 
 
-def unknown_rule(moves: Moves, step: int, names: Sequence[str]) -> Finding:
-    """Nothing that is known."""
+def accumulated(together: Folded, link: Relation, *, asked: bool) -> Finding:
+    """Micro-batches, perhaps: several backward passes to an update, whose gradients add up."""
+    n, left = together.parts, together.left
+    text = (
+        f"Your loop accumulates gradients: {n} backward passes fill `.grad`, then one update. Here "
+        "a step is one update."
+    )
+    if link.kind == "same":
+        text += f" The losses of its {n} passes add up to the reference's."
+    if left and together.record.ended:
+        last = "The last pass is" if left == 1 else f"The last {left} passes are"
+        text += f" {last} lost: no update follows."
+    if asked:
+        text += " Is that on purpose?"
+    return Finding(
+        "updated_every_n",
+        text,
+        n - 1,
+        {"n": n, "kept": True, "left": left},
+        _look(n - 1, "when the update is made"),
+        "Gradients of several batches are accumulated on purpose where a batch does not fit into "
+        "memory. Each pass then needs its share of the loss: the mean over its part, divided by "
+        "the number of parts.",
+    )
+
+
+def cleared_between(apart: Folded) -> Finding:
+    """Micro-batches whose gradients are cleared before they have come together."""
+    n = apart.parts
+    return Finding(
+        "cleared",
+        f"Your loop updates after every {nth(n)} `backward()`, and clears `.grad` before each: only "
+        f"the last of {n} gradients is used, though the losses of all {n} passes add up to the "
+        "reference's.",
+        1,
+        {"n": n},
+        _look(1, "when `.grad` is cleared"),
+        "Accumulated gradients are cleared once, after the update, not before every `backward()`.",
+    )
+
+
+def several_passes(calls: StepCalls, other: str) -> Finding:
+    """An optimizer that evaluates the loss several times for one update, as L-BFGS does."""
+    times = steps_text(calls.calls, "time")
+    each = f", up to {calls.most} in one call" if calls.calls > 1 else ""
+    text = (
+        f"Your loop calls `{calls.optimizer}.step(closure)` {times}, and that calls `backward()` "
+        f"{calls.passes:,} times{each}. The points between are the optimizer's own trials, not "
+        "updates of your loop."
+    )
+    if other:
+        text += f" The reference's rule is {other}."
+    return Finding(
+        "several_passes",
+        text,
+        0,
+        {
+            "optimizer": calls.optimizer,
+            "calls": calls.calls,
+            "passes": calls.passes,
+            "differs": bool(other),
+        },
+        _look(0, "the optimizer, and how often it calls your closure"),
+        "L-BFGS and line searches evaluate loss and gradient several times before they settle on "
+        "a step. Which rule made it cannot be read from these points.",
+    )
+
+
+def unknown_rule(
+    moves: Moves, step: int, names: Sequence[str], optimizers: Sequence[str] = ()
+) -> Finding:
+    """Nothing that is known; ``optimizers`` are the classes whose ``step()`` the loop calls."""
     if step == int(moves.number[0]):
         how = "It is not along the gradient, from the first step on"
     else:
         how = (
             f"Up to step {step:,} it is learning rate × gradient; that of step {step + 1:,} is not"
         )
+    made = listed([f"`{name}.step()`" for name in optimizers]) if optimizers else ""
+    calls = f" Your loop calls {made}." if made else ""
     return Finding(
         "unknown_rule",
-        f"I do not recognise this update. {how}.",
+        f"I do not recognise this update. {how}.{calls}",
         step,
-        {"names": tuple(names)},
+        {"names": tuple(names), "optimizers": tuple(optimizers)},
         _look(step, _UPDATE_LINE),
         "It is none of gradient descent (with a fixed or changing rate), momentum, Nesterov, "
         "RMSprop, Adagrad and Adam with their usual constants. That need not be a mistake.",
@@ -527,11 +600,24 @@ def cleared(expected: int | None, step: int) -> Finding:
 # -- the loss ------------------------------------------------------------------------------
 
 
-def scaled(link: Relation, samples: int | None, *, of_loss: bool, makes_up: bool) -> Finding:
+def scaled(
+    link: Relation, samples: int | None, record: LoopRecord, *, of_loss: bool, makes_up: bool
+) -> Finding:
     """The reference's loss, or gradient, times a number."""
-    factor, step = link.factor, link.step
+    factor, step, parts = link.factor, link.step, record.parts
     what = "loss" if of_loss else "gradient"
     rate = " Your learning rate makes up for it." if makes_up else ""
+    if parts > 1 and abs(factor / parts - 1) < 1e-3:
+        return Finding(
+            "sum_not_mean",
+            f"The losses of the {parts} passes before an update add up to {parts} × the "
+            f"reference's: each is not divided by their number, {parts}.{rate}",
+            step,
+            {"factor": factor, "parts": parts},
+            _look(step, "the line that computes the loss of a pass"),
+            f"Gradients add up in `.grad`. For the mean over the whole batch each pass needs its "
+            f"share: `(loss / {parts}).backward()`.",
+        )
     if samples is not None and samples > 1 and abs(factor / samples - 1) < 1e-3:
         return Finding(
             "sum_not_mean",
@@ -544,6 +630,8 @@ def scaled(link: Relation, samples: int | None, *, of_loss: bool, makes_up: bool
             "`.mean()`.",
         )
     both = ", and so is its gradient" if of_loss else ""
+    if parts > 1:
+        both += f", summed over the {parts} passes before an update"
     hints = {
         2.0: "A factor 2 is there that does not belong.",
         0.5: "A factor 2 is missing, or a factor ½ does not belong.",
@@ -606,9 +694,15 @@ def other_loss(record: LoopRecord, link: Relation) -> Finding:
         else f" Before step {link.step + 1:,} they are equal."
     )
     same = " It differs by a constant, so the gradients are equal." if link.kind == "offset" else ""
+    whose = (
+        "Your loss is not the reference's: at"
+        if record.parts == 1
+        else f"The losses of your {record.parts} passes to an update do not add up to the "
+        "reference's: at"
+    )
     return Finding(
         "other_loss",
-        f"Your loss is not the reference's: at {where}, step {link.step + 1:,}, it is "
+        f"{whose} {where}, step {link.step + 1:,}, it is "
         f"{number(link.value)} instead of {number(link.expected)}.{again}{same}",
         link.step,
         {
@@ -692,13 +786,14 @@ def other_stop(stop: Stop, record: LoopRecord, reference: Reference) -> Finding:
 def agrees(how: Agreement, record: LoopRecord, outcome: str, title: str = "") -> Finding:
     """All is right."""
     both = f"Your loop and the reference{f' “{title}”' if title else ''}"
+    what = "step" if record.parts == 1 else "update"
     if how.bits:
-        text = f"{both} agree in all {steps_text(how.updates)}, to the last bit."
+        text = f"{both} agree in all {steps_text(how.updates, what)}, to the last bit."
         if how.updates == 1:
-            text = f"{both} agree in their one step, to the last bit."
+            text = f"{both} agree in their one {what}, to the last bit."
     else:
         text = (
-            f"{both} agree in all {steps_text(how.updates)}, to rounding "
+            f"{both} agree in all {steps_text(how.updates, what)}, to rounding "
             f"(largest difference {number(how.difference, 2)})."
         )
         size = max(1.0, float(np.abs(record.params[np.isfinite(record.params)]).max()))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdwidgets.core.diagnosis.records import FLOAT32_EPS, LoopRecord, Refusal
+from gdwidgets.core.diagnosis.records import FLOAT32_EPS, LoopRecord, Refusal, StepCalls
 from gdwidgets.core.watching.names import Named
 from gdwidgets.core.watching.store import MOST_NUMBERS, Store
 
@@ -115,6 +115,7 @@ class Tape:
         self.final_moves: list[float] = []
         self.final_values: list[list[float] | None] = []
         """Of each parameter its values at the end, where they are kept and known."""
+        self._step_calls: dict[str, StepCalls] = {}
 
     @property
     def count(self) -> int:
@@ -173,6 +174,13 @@ class Tape:
         """Add a record as given: of each parameter its values and the two states of ``.grad``."""
         self.store.append((loss, *(number for column in columns for number in column)))
 
+    def stepped(self, optimizer: str, passes: int) -> None:
+        """Note a call of an optimizer's ``step()``, and the backward passes made inside it."""
+        known = self._step_calls.get(optimizer, StepCalls(optimizer, 0, 0, 0))
+        self._step_calls[optimizer] = StepCalls(
+            optimizer, known.calls + 1, known.passes + passes, max(known.most, passes)
+        )
+
     def finish(self, final: dict[int, Tensor | None], *, broken: bool) -> None:
         """Take the values when the loop has ended; ``final`` by ``id`` of the slot."""
         self.ended, self.broken = True, broken
@@ -221,6 +229,7 @@ class Tape:
             refusals=refusals,
             thinned=self.store.thinned,
             numbers=self.numbers,
+            step_calls=tuple(self._step_calls.values()),
         )
 
     def tensors(self) -> tuple[TensorRecord, ...]:

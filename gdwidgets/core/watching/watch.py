@@ -19,7 +19,12 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from gdwidgets.core import checks
 from gdwidgets.core.diagnosis.diagnose import diagnose
@@ -188,6 +193,9 @@ class Watch:
         self._unconfirmed = False
         self._last_state: list[list[float]] = []
         self._mode: _Mode | None = None
+        self._hooks: tuple[RemovableHandle, ...] = ()
+        self._thread = 0
+        self._step_began: tuple[Tape | None, int] = (None, 0)
         self._ended = False
         self._seen: tuple[Any, ...] | None = None
         self._read: tuple[tuple[Any, ...], tuple[LoopRecord, LoopRecord]] | None = None
@@ -205,6 +213,11 @@ class Watch:
             )
         self._mode = _Mode(self)
         self._mode.__enter__()  # type: ignore[no-untyped-call]  # torch's gap
+        self._thread = threading.get_ident()
+        self._hooks = (
+            register_optimizer_step_pre_hook(self._step_begins),
+            register_optimizer_step_post_hook(self._step_ends),
+        )
         _active.watch = self
         return self
 
@@ -216,6 +229,8 @@ class Watch:
     ) -> None:
         """End the recording; an exception passes through."""
         _active.watch = None
+        for hook in self._hooks:
+            hook.remove()
         if self._mode is not None:
             self._mode.__exit__(kind, error, traceback)  # type: ignore[no-untyped-call]  # torch's gap
             self._mode = None
@@ -486,6 +501,20 @@ class Watch:
                     return None
                 tape.store.drop_last()
         return tape, state
+
+    def _step_begins(self, optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002 - torch's
+        """See a call of the ``step()`` of any optimizer."""
+        if threading.get_ident() == self._thread:
+            tape = self._tapes[-1] if self._tapes else None
+            self._step_began = tape, 0 if tape is None else tape.count
+
+    def _step_ends(self, optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002 - torch's
+        """Note whose ``step()`` it was, and how many backward passes its closure made."""
+        if threading.get_ident() != self._thread or called_by_the_package() or not self._tapes:
+            return
+        tape, (before, count) = self._tapes[-1], self._step_began
+        passes = tape.count - (count if tape is before else 0)
+        tape.stepped(type(optimizer).__name__, max(passes, 0))
 
     def _cut_off(self) -> None:
         """Keep that a loss was a new tensor, made of a number."""
