@@ -52,20 +52,27 @@ def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Fi
             reference = None
         else:
             record = matched
+    return sorted_findings(found + _of_values(record, reference, found))
+
+
+def _of_values(
+    record: LoopRecord, reference: Reference | None, found: list[Finding]
+) -> list[Finding]:
+    """What the values of a loop show, by passes or by updates; ``found`` is what is known."""
     case = Case(record, reference)
     if any(calls.most > 1 for calls in record.step_calls):
-        return sorted_findings(found + _of_trials(case, found))
+        return _of_trials(case, found)
     together = folded(record)
     if together is None or not together.kept:
-        return sorted_findings(found + _of_steps(case, found, together))
+        return _of_steps(case, found, together)
     whole = Case(together.record, reference)
     if not _is_batch_in_parts(case, whole):
-        return sorted_findings(found + _of_steps(case, found))
+        return _of_steps(case, found)
     more = _of_steps(whole, found)
     # Losses that add up to the reference's, or to n times as much, are no accident.
     asked = whole.relation.kind not in {"same", "factor"}
     told = say.accumulated(together, whole.relation, asked=asked)
-    return sorted_findings([*found, *(_by_passes(one, together.parts) for one in more), told])
+    return [*(_by_passes(one, together.parts) for one in more), told]
 
 
 def _of_steps(case: Case, before: list[Finding], apart: Folded | None = None) -> list[Finding]:

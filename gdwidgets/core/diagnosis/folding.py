@@ -1,4 +1,4 @@
-"""Accumulation on purpose: a loop that updates after every n-th ``backward()``, read update by update.
+"""Accumulation on purpose: a loop that updates after every n-th ``backward()``, by its updates.
 
 Micro-batches are trained so: each pass sees a part of the batch, ``.grad`` adds the gradients up,
 and one update is made for all. What is comparable with a descent on the whole batch are the sums.
@@ -37,9 +37,9 @@ def passes_to_an_update(record: LoopRecord) -> int:
 
 
 def folded(record: LoopRecord) -> Folded | None:
-    """A loop's updates, where each comes after the same number of passes, at least 2; else ``None``.
+    """A loop's updates, where each comes after the same number of passes, at least 2.
 
-    ``None`` as well where records were dropped, and where gradients are not known.
+    ``None`` where that is not so, as well where records were dropped, and where gradients are not known.
     """
     n = passes_to_an_update(record)
     rows = record.count // n if n > 1 else 0
@@ -77,7 +77,7 @@ def folded(record: LoopRecord) -> Folded | None:
 
 
 def _within(record: LoopRecord, whole: int, n: int) -> bool | None:
-    """Whether buffers are kept between the passes to an update (or cleared); ``None`` if neither."""
+    """Whether buffers are kept between passes to an update, or cleared; ``None`` if neither."""
     inside = np.arange(1, whole) % n != 0
     after, before = record.grad[: whole - 1][inside], record.before[1:whole][inside]
     if _equal(before, after):

@@ -438,9 +438,9 @@ def cleared_between(apart: Folded) -> Finding:
     n = apart.parts
     return Finding(
         "cleared",
-        f"Your loop updates after every {nth(n)} `backward()`, and clears `.grad` before each: only "
-        f"the last of {n} gradients is used, though the losses of all {n} passes add up to the "
-        "reference's.",
+        f"Your loop updates after every {nth(n)} `backward()`, and clears `.grad` before each: "
+        f"only the last of {n} gradients is used, though the losses of all {n} passes add up to "
+        "the reference's.",
         1,
         {"n": n},
         _look(1, "when `.grad` is cleared"),
