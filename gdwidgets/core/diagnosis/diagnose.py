@@ -17,6 +17,8 @@ from gdwidgets.core.diagnosis.matching import aligned
 from gdwidgets.core.diagnosis.moves import holds
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 
+_SUMS = {"same", "factor"}
+_OF_SUMS = {"sum_not_mean", "scaled_gradient", "other_length", "other_stop"}
 _WITH_RATE = {"plain", "swapped", "every_n", "stale", "schedule", *MEMORY_RULES}
 _SAID_OTHERWISE = {"none", "still", "swapped", "stale", "every_n", "unknown", "few", "reference"}
 
@@ -68,33 +70,43 @@ def _of_values(
     whole = Case(together.record, reference)
     if not _is_batch_in_parts(case, whole):
         return _of_steps(case, found)
-    more = _of_steps(whole, found)
+    more, each = _of_steps(whole, found), case.relation.kind == "same"
+    if each:  # every pass has the whole loss: sums and numbers of updates are no findings then
+        more = [one for one in more if one.name not in _OF_SUMS]
     # Losses that add up to the reference's, or to n times as much, are no accident.
-    asked = whole.relation.kind not in {"same", "factor"}
+    asked = each or whole.relation.kind not in _SUMS
     told = say.accumulated(together, whole.relation, asked=asked)
     return [*(_by_passes(one, together.parts) for one in more), told]
 
 
 def _of_steps(case: Case, before: list[Finding], apart: Folded | None = None) -> list[Finding]:
-    """All that there is to say of a loop that updates after every backward pass, or should.
+    """All that there is to say of a loop whose records are its steps.
 
     ``apart`` are passes whose gradients do not come together, though an update follows all of them.
     """
     found = list(before)
     found += _of_update(case, found)
     found += _of_clearing(case)
-    if apart is not None and _is_batch_in_parts(case, Case(apart.record, case.reference)):
-        found = [one for one in found if one.name != "updated_every_n"]
-        found.append(say.cleared_between(apart))
+    lost = _of_parts_lost(case, apart)
+    if lost:
+        found = [one for one in found if one.name not in {"updated_every_n", "unknown_rule"}] + lost
     else:
         found += _of_loss(case, found)
     found += _of_start(case) + _of_rate(case)
-    if not case.record.refusals and apart is None:
+    if not case.record.refusals and not lost:
         found += _of_length(case)
     if {one.name for one in found if one.is_mistake} <= {"interrupted"}:
         found += _of_agreement(case)
     found += divergence(case.record, case.reference, found, case.update.rate(case.rate))
     return (found + _of_rule(case, found))[len(before) :]
+
+
+def _of_parts_lost(case: Case, apart: Folded | None) -> list[Finding]:
+    """Parts of a batch whose gradients are cleared before they have come together."""
+    if apart is None or case.relation.kind == "same":
+        return []
+    sums = Case(apart.record, case.reference).relation
+    return [say.cleared_between(apart.parts, sums.factor)] if sums.kind in _SUMS else []
 
 
 def _is_batch_in_parts(case: Case, whole: Case) -> bool:
@@ -153,6 +165,8 @@ def _of_kind(case: Case, rate: float) -> list[Finding]:
         return [say.stale(rate, int(case.moves.number[update.step]))]
     if update.kind == "every_n":
         return [say.every_n(update.n, rate, kept=case.clearing.kind != "always")]
+    if update.kind == "few" and case.reference is not None:
+        return [say.too_few(case.moves)]
     if update.kind == "unknown":
         calls = tuple(one.optimizer for one in case.record.step_calls)
         return [say.unknown_rule(case.moves, update.step, case.record.names, calls)]
@@ -174,9 +188,11 @@ def _of_rates(case: Case) -> list[Finding]:
     rates = {name: one.rate(expected) for name, one in single.items()}
     found = []
     if case.factor > 0:
-        for rate in dict.fromkeys(rate for rate in rates.values() if rate < 0):
-            moved = [name for name, one in rates.items() if one == rate]
-            found.append(say.uphill(moved, rate, "plain", case.first_move))
+        up = {name: rate for name, rate in rates.items() if rate < 0}
+        if len(set(up.values())) == 1:
+            found.append(say.uphill([*up], next(iter(up.values())), "plain", case.first_move))
+        elif up:
+            found.append(say.uphill_by_rates(up, case.first_move))
     if expected is None:
         return found
     rates = {name: rate for name, rate in rates.items() if rate > 0}

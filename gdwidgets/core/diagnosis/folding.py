@@ -39,7 +39,7 @@ def passes_to_an_update(record: LoopRecord) -> int:
 def folded(record: LoopRecord) -> Folded | None:
     """A loop's updates, where each comes after the same number of passes, at least 2.
 
-    ``None`` where that is not so, as well where records were dropped, and where gradients are not known.
+    ``None`` where that is not so, where records were dropped, and where gradients are not known.
     """
     n = passes_to_an_update(record)
     rows = record.count // n if n > 1 else 0

@@ -94,6 +94,9 @@ class LoopRecord:
     update_tried: bool = False
     """Whether an update was computed after ``.grad`` had been emptied (seen in the first steps)."""
 
+    written: bool = False
+    """Whether parameters were written to between backward passes (seen in the first steps)."""
+
     made_anew: bool = False
     """Whether every record's parameters were other tensors than those before."""
 

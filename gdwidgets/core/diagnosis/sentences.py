@@ -210,6 +210,19 @@ def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
     )
 
 
+def uphill_by_rates(rates: dict[str, float], step: int) -> Finding:
+    """Plus instead of minus, by a rate of its own for each."""
+    parts = [f"{name} by +{number(-rate)} × its gradient" for name, rate in rates.items()]
+    return Finding(
+        "uphill",
+        f"Your update goes uphill: it moves {listed(parts)}, {_from(step)}.",
+        step,
+        {"rates": dict(rates), "names": tuple(rates)},
+        _look(step, _UPDATE_LINE),
+        _DOWNHILL,
+    )
+
+
 def uphill_by_loss(factor: float, step: int) -> Finding:
     """The negative of the reference's loss."""
     times = "the negative of" if factor == -1 else f"{number(factor)} ×"
@@ -264,6 +277,11 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
     if record.made_anew:
         never += ", because your loop makes new tensors of the same values in every step"
         why = "Make the parameters once, before the loop."
+    elif all_of_them and record.written:
+        why = (
+            "Your loop writes to the parameters, but nothing is added: look for a learning rate of "
+            "0, or a gradient that is multiplied by 0."
+        )
     elif all_of_them:
         why = (
             "`backward()` only computes gradients. The update is a line of its own: "
@@ -433,14 +451,17 @@ def accumulated(together: Folded, link: Relation, *, asked: bool) -> Finding:
     )
 
 
-def cleared_between(apart: Folded) -> Finding:
-    """Micro-batches whose gradients are cleared before they have come together."""
-    n = apart.parts
+def cleared_between(n: int, factor: float) -> Finding:
+    """Micro-batches whose gradients are cleared before they have come together.
+
+    ``factor`` is how many times the reference's loss their losses add up to.
+    """
+    times = "" if factor == 1 else f"{number(factor)} × "
     return Finding(
         "cleared",
         f"Your loop updates after every {nth(n)} `backward()`, and clears `.grad` before each: "
         f"only the last of {n} gradients is used, though the losses of all {n} passes add up to "
-        "the reference's.",
+        f"{times}the reference's.",
         1,
         {"n": n},
         _look(1, "when `.grad` is cleared"),
@@ -495,6 +516,20 @@ def unknown_rule(
         _look(step, _UPDATE_LINE),
         "It is none of gradient descent (with a fixed or changing rate), momentum, Nesterov, "
         "RMSprop, Adagrad and Adam with their usual constants. That need not be a mistake.",
+    )
+
+
+def too_few(moves: Moves) -> Finding:
+    """An update that is not the reference's, in too few steps to be known."""
+    step = int(moves.number[0])
+    return Finding(
+        "unknown_rule",
+        f"I do not recognise this update: {steps_text(moves.count, 'update')} are too few to say "
+        "by which rule they are made. It is not the reference's.",
+        step,
+        {"updates": moves.count},
+        _look(step, _UPDATE_LINE),
+        "It is not one learning rate × gradient. Rules with a memory show after a few steps more.",
     )
 
 

@@ -108,6 +108,7 @@ class Tape:
         self.steady = 0
         """Records in a row that were made by the same tensors."""
         self.update_tried = False
+        self.written = False
         self.ended = False
         self.broken = False
         """Whether an error or an interrupt ended the loop."""
@@ -213,6 +214,9 @@ class Tape:
         none = np.zeros((len(rows), 0))
         params, before, after = (np.concatenate([none, *part], axis=1) for part in parts)
         eps = max((_REAL.get(slot.leaf.dtype, FLOAT32_EPS) for slot in slots), default=FLOAT32_EPS)
+        if _all_float32(params):
+            # Numbers of Python's own may come from float32 tensors, by .item().
+            eps = max(eps, FLOAT32_EPS)
         return LoopRecord(
             tuple(names),
             params,
@@ -224,6 +228,7 @@ class Tape:
             eps,
             tuple(groups),
             update_tried=self.update_tried,
+            written=self.written,
             made_anew=self.count > 1 and all(slot.replaced == self.count - 1 for slot in slots),
             ended=self.ended and not self.broken,
             refusals=refusals,
@@ -267,6 +272,14 @@ def element_names(name: str, shape: tuple[int, ...]) -> list[str]:
     if not shape or math.prod(shape) == 1:
         return [name]
     return [f"{name}[{', '.join(map(str, place))}]" for place in np.ndindex(*shape)]
+
+
+def _all_float32(values: Array) -> bool:
+    """Whether all numbers, at least one of them with a fraction, are numbers of float32 too."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = values.astype(np.float32)
+        fraction = bool((values[1:] != np.round(values[1:])).any())
+    return fraction and bool(np.array_equal(narrow, values, equal_nan=True))
 
 
 def _values(tensor: Tensor) -> list[float]:

@@ -37,6 +37,7 @@ from gdwidgets.core.watching.names import (
     Named,
     called_by_the_package,
     calling_frames,
+    clears,
     find_names,
     looked_up,
     traceback_frames,
@@ -546,7 +547,7 @@ class Watch:
         """Whether the tensors were written to since the last backward pass."""
         versions = [slot.leaf._version for slot in tape.slots]  # noqa: SLF001 - torch's own counter
         if tape.count > 1 and len(versions) == len(self._versions):
-            tape.update_tried |= any(
+            tape.written |= any(
                 now > then for now, then in zip(versions, self._versions, strict=True)
             )
         self._versions = versions
@@ -565,7 +566,8 @@ class Watch:
             if not unknown:
                 tape.steady += 1
                 return tape
-        if tape is None or (len(unknown) == len(leaves) and tape.steady >= 1):
+        others = len(unknown) == len(leaves)
+        if tape is None or (others and tape.steady >= 1 and not self._goes_on(tape, leaves)):
             if tape is not None:
                 self._finish(tape, (), broken=False)
             tape = Tape()
@@ -589,6 +591,28 @@ class Watch:
             taken.add(named.name)
             tape.add(leaf, named)
         return tape
+
+    def _goes_on(self, tape: Tape, leaves: list[Tensor]) -> bool:
+        """Whether new tensors are a loop's own after an update that made them, not another loop's.
+
+        A loop that makes new tensors only after every n-th pass is told by its update: along the
+        gradients that the old ones hold, and not back to where the loop began.
+        """
+        names = find_names(leaves, calling_frames(), self._wanted())
+        by_name = {names[id(leaf)].name: leaf for leaf in leaves if id(leaf) in names}
+        slots = tape.slots
+        if not tape.exact or {slot.name for slot in slots} != set(by_name) or tape.numbers < 2:
+            return False
+        if any(slot.leaf.grad is None or by_name[slot.name].shape != slot.shape for slot in slots):
+            return False
+        new, old, grad = (
+            np.array([number for slot in slots for number in _flat(of(slot))])
+            for of in (lambda s: by_name[s.name], lambda s: s.leaf, lambda s: s.leaf.grad)
+        )
+        moved = new - old
+        size = float(np.linalg.norm(moved) * np.linalg.norm(grad))
+        back = np.array_equal(new, tape.record().params[0])
+        return size > 0 and abs(float(moved @ grad)) > 0.99 * size and not back
 
     def _wanted(self) -> tuple[str, ...]:
         return () if self.reference is None else tuple(self.reference.objective.parameter_names)
@@ -683,7 +707,7 @@ class Watch:
         tape = self._tapes[-1] if self._tapes else None
         if tape is None or tape.update_tried or tape.count > _LOOKED_AT_CLOSELY:
             return
-        if id(tensor) in tape.by_id and (grad is None or not grad.any()):
+        if id(tensor) in tape.by_id and (grad is None or not grad.any()) and not clears():
             tape.update_tried = True
 
     def _progress(self) -> None:
@@ -781,6 +805,11 @@ _HANDLERS: dict[Any, Callable[[Watch, Any, tuple[Any, ...], dict[str, Any]], Any
     torch.autograd.grad: _see_grad,
     _GRAD.__get__: _see_grad_read,
 }
+
+
+def _flat(tensor: Tensor) -> list[float]:
+    numbers: list[float] = tensor.detach().reshape(-1).tolist()
+    return numbers
 
 
 def _moved(tape: Tape, before: list[list[float]], now: list[list[float]]) -> bool:
