@@ -22,7 +22,6 @@ import numpy as np
 import torch
 
 from gdwidgets.core import SURFACES, LinearNeuron, PolynomialRegression, Reference, training_pairs
-from gdwidgets.core.diagnosis.findings import NO_MISTAKES
 from gdwidgets.core.watching.watch import Watch
 
 X, Y = training_pairs()
@@ -121,7 +120,7 @@ EXPLAINED: dict[str, set[str]] = {
     "noise": {"unknown_rule"},
     "clamped": {"unknown_rule", "not_updated"},
     "tail": {"unknown_rule"},
-    **{f"rule {name}": RULE | {"uphill"} for name in RULES},
+    **{f"rule {name}": RULE | {"uphill", "not_updated"} for name in RULES},
 }
 """By what is planted: the findings against a loop that it explains."""
 
@@ -259,7 +258,7 @@ class Loop:
                         params = self._by_formula(params, flat, step)
                     for p in params:
                         if "noise" in has:
-                            p += spec.rate * 3 * torch.randn(p.shape, generator=state["noise"])
+                            p.add_(spec.rate * 3 * torch.randn(p.shape, generator=state["noise"]))
                         if "clamped" in has:
                             p.clamp_(min(start) - 0.05, max(start) + 0.05)
             self._clear(params, step)
@@ -321,7 +320,7 @@ class Loop:
                 made.append(fresh)
                 continue
             else:
-                p -= rate * move
+                p.copy_(p - rate * move)
             made.append(p)
         return made
 
@@ -493,7 +492,8 @@ def _rules(mine: Watch) -> list[str]:
         off = (np.abs(delta - moves) > slack)[rows][:, columns]
         if off.any():
             wrong.append(
-                f"{one.name} with rate {rate:g} does not make update {int(off.any(axis=1).argmax())}"
+                f"{one.name} with rate {rate:g} does not make update "
+                f"{int(off.any(axis=1).argmax())}"
             )
     return wrong
 
@@ -502,12 +502,12 @@ CONSTANTS = {
     "momentum": ("beta",), "nesterov": ("beta",), "rmsprop": ("alpha",), "adam": ("beta1", "beta2"),
 }  # fmt: skip
 MADE: dict[str, Callable[..., Any]] = {
-    "plain_descent": lambda p, rate: torch.optim.SGD(p, rate),
+    "plain_descent": torch.optim.SGD,
     "momentum": lambda p, rate, beta: torch.optim.SGD(p, rate, momentum=beta),
     "nesterov": lambda p, rate, beta: torch.optim.SGD(p, rate, momentum=beta, nesterov=True),
     "rmsprop": lambda p, rate, alpha: torch.optim.RMSprop(p, rate, alpha=alpha),
     "adam": lambda p, rate, beta1, beta2: torch.optim.Adam(p, rate, (beta1, beta2)),
-    "adagrad": lambda p, rate: torch.optim.Adagrad(p, rate),
+    "adagrad": torch.optim.Adagrad,
 }
 """What a rule with a rate and constants is, in torch."""
 

@@ -18,7 +18,10 @@ from gdwidgets.core.diagnosis.moves import holds
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 
 _SUMS = {"same", "factor"}
-_OF_SUMS = {"sum_not_mean", "scaled_gradient", "other_length", "other_stop"}
+_WHOLE = {"same", "gradient", "gradient factor"}
+_OF_SUMS = {
+    "sum_not_mean", "scaled_gradient", "other_loss", "other_gradient", "other_length", "other_stop",
+}  # fmt: skip
 _WITH_RATE = {"plain", "swapped", "every_n", "stale", "schedule", *MEMORY_RULES}
 _SAID_OTHERWISE = {"none", "still", "swapped", "stale", "every_n", "unknown", "few", "reference"}
 
@@ -70,13 +73,14 @@ def _of_values(
     whole = Case(together.record, reference)
     if not _is_batch_in_parts(case, whole):
         return _of_steps(case, found)
-    more, each = _of_steps(whole, found), case.relation.kind == "same"
+    more = [_by_passes(one, together.parts) for one in _of_steps(whole, found)]
+    each = case.relation.kind in _WHOLE
     if each:  # every pass has the whole loss: sums and numbers of updates are no findings then
         more = [one for one in more if one.name not in _OF_SUMS]
+        more += _of_loss(case, more)
     # Losses that add up to the reference's, or to n times as much, are no accident.
     asked = each or whole.relation.kind not in _SUMS
-    told = say.accumulated(together, whole.relation, asked=asked)
-    return [*(_by_passes(one, together.parts) for one in more), told]
+    return [*more, say.accumulated(together, whole.relation, asked=asked)]
 
 
 def _of_steps(case: Case, before: list[Finding], apart: Folded | None = None) -> list[Finding]:
@@ -103,7 +107,7 @@ def _of_steps(case: Case, before: list[Finding], apart: Folded | None = None) ->
 
 def _of_parts_lost(case: Case, apart: Folded | None) -> list[Finding]:
     """Parts of a batch whose gradients are cleared before they have come together."""
-    if apart is None or case.relation.kind == "same":
+    if apart is None or case.relation.kind in _WHOLE:
         return []
     sums = Case(apart.record, case.reference).relation
     return [say.cleared_between(apart.parts, sums.factor)] if sums.kind in _SUMS else []
@@ -113,7 +117,7 @@ def _is_batch_in_parts(case: Case, whole: Case) -> bool:
     """Whether the passes before an update see parts of what the reference sees at once."""
     if case.reference is None:
         return True
-    if case.relation.kind == "same":
+    if case.relation.kind in _WHOLE:
         return case.update.kind == "unknown" and whole.update.kind != "unknown"
     return whole.relation.kind in {"same", "factor", "gradient factor", "gradient"} or (
         case.relation.kind not in {"factor", "gradient factor"}
@@ -306,8 +310,8 @@ def _of_length(case: Case) -> list[Finding]:
     if case.reference is None or case.relation.kind == "stale":
         return []
     known = case.update.kind not in {"unknown", "few"}
-    if case.update.kind == "unknown" and case.record.total < case.reference.max_steps:
-        return []  # an update may be made of several backward passes, as L-BFGS makes it
+    if case.update.kind in {"unknown", "every_n"}:
+        return []  # an update may be made of several backward passes
     stop = stop_of(case.record, case.reference, case.moves, known=known)
     if stop.kind in {"same", "unknown"}:
         return []

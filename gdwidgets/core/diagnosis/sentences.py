@@ -151,7 +151,8 @@ def nothing_recorded() -> Finding:
         {"records": 0},
         "Look at whether the loop ran inside the `with` block, and calls `loss.backward()`.",
         "A loop in another thread is not seen: open the watch in that thread. A loop without "
-        "autograd is recorded by `mine.record(loss, u=u, v=v)` in each step.",
+        "autograd, or with `torch.func.grad`, is recorded by `mine.record(loss, u=u, v=v)` in each "
+        "step.",
     )
 
 
@@ -198,11 +199,12 @@ def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
             _look(step, _UPDATE_LINE),
             _DOWNHILL,
         )
-    how = "" if kind in {"plain", "every_n"} else f" (with {kind})" if kind in _LABELS else ""
+    how = f"{listed(names)} {verb} by +{number(abs(rate))} × gradient"
+    if kind in _LABELS and kind != "plain":
+        how = f"it is {_LABELS[kind]}, learning rate {number(abs(rate))}, with the wrong sign"
     return Finding(
         "uphill",
-        f"Your update goes uphill: {listed(names)} {verb} by +{number(abs(rate))} × gradient{how}, "
-        f"{_from(step)}.",
+        f"Your update goes uphill: {how}, {_from(step)}.",
         step,
         {"rate": rate, "names": tuple(names)},
         _look(step, _UPDATE_LINE),
@@ -279,8 +281,8 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
         why = "Make the parameters once, before the loop."
     elif all_of_them and record.written:
         why = (
-            "Your loop writes to the parameters, but nothing is added: look for a learning rate of "
-            "0, or a gradient that is multiplied by 0."
+            "Your loop writes to the parameters, but they stay: look for a learning rate of 0, a "
+            "gradient that is multiplied by 0, or an update too small for their dtype."
         )
     elif all_of_them:
         why = (
@@ -714,8 +716,8 @@ def other_gradient(record: LoopRecord, link: Relation) -> Finding:
         link.step,
         {"name": name, "mine": link.value, "reference": link.expected},
         _look(link.step, "how the gradient is computed"),
-        "A `.detach()`, `.item()` or `no_grad()` inside the loss cuts a part of the graph off, and "
-        "a formula by hand may lack a term.",
+        "A `.detach()`, `.item()` or `no_grad()` inside the loss, or `requires_grad=False`, cuts a "
+        "part of the graph off, and a formula by hand may lack a term.",
     )
 
 
@@ -905,10 +907,16 @@ def rule(
         if key in _SYMBOLS
     ]
     with_constants = f" ({', '.join(parts)})" if parts else ""
-    text = f"Your update is {_LABELS[kind]}{with_constants}"
+    verb = "looks like" if update.form == "sign" else "is"
+    text = f"Your update {verb} {_LABELS[kind]}{with_constants}"
     text += _with_rate(update, kind, rate, "and" if parts else "with") + "."
     if update.form == "ahead":
         text += " The gradient is taken at the point ahead, p + β v."
+    if update.form == "sign":
+        text += (
+            f" In these steps that is the same as {number(abs(rate))} against the sign of each "
+            "gradient, to rounding."
+        )
     if kind == "adam" and not constants.get("corrected", 1.0):
         text += " Its averages are not corrected for starting at 0."
     if kind == "momentum" and expected is not None and "beta" in constants:

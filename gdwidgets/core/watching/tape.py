@@ -91,6 +91,13 @@ class Slot:
             grad = grad.to_dense()
         return _values(grad) if self.exact else [_norm(grad.detach())]
 
+    def state_before(self) -> list[float]:
+        """What its columns held in the records before its first."""
+        if not self.exact:
+            return [math.nan] * self.width
+        held = self.buffer(self.leaf.grad, 0.0)
+        return _values(self.leaf) + held + held
+
     def last_move(self) -> float:
         """Norm of the change since the last record."""
         if self._previous is None:
@@ -139,7 +146,8 @@ class Tape:
         slot = Slot(leaf, named, self.store.width, exact=exact)
         self.slots.append(slot)
         self.by_id[id(leaf)] = slot
-        self.store.widen(slot.width)
+        # Until now no loss had any part of it: it stayed as it is, and so did its .grad.
+        self.store.widen(slot.state_before())
         return slot
 
     def replace(self, slot: Slot, leaf: Tensor) -> None:

@@ -780,6 +780,8 @@ def _see_grad(mine: Watch, func: Any, args: tuple[Any, ...], kwargs: dict[str, A
     parameters = inputs and all(one.is_leaf for one in inputs)
     if create and known:
         parameters = parameters and all(id(one) in known for one in inputs)
+    if any(map(_functional, roots)):
+        parameters = False  # of torch.func, which differentiates tensors of its own
     if not parameters or sum(root.numel() for root in roots) != 1 or called_by_the_package():
         return func(*args, **kwargs)
     result = mine._differentiate(  # noqa: SLF001
@@ -805,6 +807,11 @@ _HANDLERS: dict[Any, Callable[[Watch, Any, tuple[Any, ...], dict[str, Any]], Any
     torch.autograd.grad: _see_grad,
     _GRAD.__get__: _see_grad_read,
 }
+
+
+def _functional(tensor: Tensor) -> bool:
+    """Whether a tensor lives inside of a transform of ``torch.func``."""
+    return bool(torch._C._functorch.is_gradtrackingtensor(tensor))  # noqa: SLF001 - as torch does
 
 
 def _flat(tensor: Tensor) -> list[float]:
