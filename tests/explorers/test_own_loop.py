@@ -569,3 +569,49 @@ def test_a_closed_explorer_is_left_alone():
         explorer.close()
         right(10)
     assert len(mine.loss) == 10
+
+
+def test_while_the_loop_runs_the_fold_and_the_numbers_are_those_of_now(clock):
+    """The row of the loop stands beside its own numbers, not beside those of another."""
+    explorer = LearningRateExplorer(learning_rates=(0.1, 0.01), max_steps=200)
+    explorer.unfold("Your own loop")
+    drawn = 0
+    with explorer.watch() as mine:
+        assert "Your loop is running" in explorer.fold.text.value
+        p = [torch.tensor(x, requires_grad=True) for x in explorer.descent.start[0].tolist()]
+        x, y = training_pairs()
+        for _ in range(20):
+            clock.now += 1.0
+            loss = (p[0] + p[1] * x + p[2] * x**2 - y).pow(2).sum()
+            loss.backward()
+            if explorer.own_lane is not None:
+                rows = explorer.lanes.table.value.split("<tr>")[2:]
+                assert len(rows) == 4  # two rates, the loop, the closed form
+                assert f"{mine.params[explorer.step, 0]:.4f}" in rows[2]
+                drawn = explorer.step
+            assert explorer._own_buttons[1].layout.display == "none"
+            with torch.no_grad():
+                for one in p:
+                    one.sub_(1e-3 * one.grad)
+                    one.grad = None
+    assert drawn > 5
+    explorer.close()
+
+
+def test_the_report_says_which_step_of_the_picture_is_its_own(surface):
+    def stale(steps=60):
+        u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
+        for k in range(steps):
+            himmelblau(u, v).backward()
+            with torch.no_grad():
+                u -= 5e-4 * u.grad
+                v -= 5e-4 * v.grad
+            if k < 25:
+                u.grad = v.grad = None
+
+    surface.watch(stale)
+    surface.unfold("Your own loop")
+    assert surface.step == 26
+    assert "its step 27 is 26 in the picture" in surface.fold.text.value
+    surface.watch(right)
+    assert "in the picture and in the table" not in surface.fold.text.value

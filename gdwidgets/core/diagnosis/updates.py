@@ -392,7 +392,7 @@ def _schedule(moves: Moves, low: Array, high: Array) -> Update | None:
             kind, length = clip
             return replace(found, kind=kind, low=high_rate, constants={"norm": length})
     lengths = np.diff([first for first, _, _ in segments] + [moves.count])
-    if len(segments) <= max(2, moves.count // 5) and (lengths[:-1] >= 2).all():
+    if len(segments) <= max(2, moves.count // 4) and (lengths[:-1] >= 2).all():
         return replace(found, form="pieces")
     form = _form(moves.number[known], middle, doubt)
     if form:
