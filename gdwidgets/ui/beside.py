@@ -151,7 +151,7 @@ def fits(descent: Descent, run: WatchedRun) -> bool:
 
 def _whole(objective: Any) -> Any:
     """What is minimized, also where each step sees only a part of it."""
-    return getattr(objective, "regression", objective)
+    return getattr(objective, "regression", getattr(objective, "whole", objective))
 
 
 def nearest_lane(descent: Descent, loop: Any, preferred: int) -> int:

@@ -210,6 +210,7 @@ class LoopExplorer(Explorer):
         self._hint = hint_level(loop.hints)
         self._show_own_buttons()
         self.own_began(loop)
+        self.fold.refresh()  # once: while the loop runs its text stays
 
     def draw_own(self) -> None:
         """Draw the present step: all of it, or while a loop runs what changes with each frame.
@@ -222,6 +223,7 @@ class LoopExplorer(Explorer):
         self.draw(self.drawn, full=True)
         self.transport.show(self.step, self.max_steps)
         self.transport.count(self.step, self.max_steps, self.counter_note())
+        self.draw_text(self.drawn)
         self._write_sentence()
         self._gate.stamp(self.step)
 
@@ -254,7 +256,8 @@ class LoopExplorer(Explorer):
             return
         hint, forget = self._own_buttons
         hint.layout.display = None if self.hints_left else "none"
-        forget.layout.display = "none" if self._watched is None else None
+        there = self._watched is not None and not self._watched.recording
+        forget.layout.display = None if there else "none"
 
     def _sentence(self) -> str:
         return self.own_sentence() or super()._sentence()
@@ -262,6 +265,11 @@ class LoopExplorer(Explorer):
     def own_sentence(self) -> str:
         """What is said of the loop instead of the explorer's own sentence; empty for nothing."""
         return ""
+
+
+def _by_updates(loop: OwnLoop) -> bool:
+    """Whether the report speaks of updates made of several backward passes."""
+    return any(one.name == "updated_every_n" for one in loop.findings)
 
 
 class Watching(LoopExplorer):
@@ -287,6 +295,14 @@ class Watching(LoopExplorer):
         """What a loop is compared with; ``None`` where a lane has no descent of its own."""
         title = self.lane_titles()[lane] if self.descent.lanes > 1 else ""
         return Reference.of(self.descent, lane, title)
+
+    def lane_beside(self, loop: OwnLoop) -> int:
+        """The lane that a loop over the same parameters is compared with."""
+        return nearest_lane(self.descent, loop.loop, self.compared_lane)
+
+    def run_of(self, loop: OwnLoop) -> WatchedRun:
+        """A loop as it is drawn."""
+        return loop.run
 
     # -- the recording -----------------------------------------------------------------------
 
@@ -382,24 +398,24 @@ class Watching(LoopExplorer):
 
     def own_grew(self, loop: OwnLoop) -> None:
         """Show a loop as far as it has come."""
-        run = loop.run
+        run = self.run_of(loop)
         self._watched_run = run if run.recorded >= 0 else None
         self.show_own(self._own_last)
 
     def own_ended(self, loop: OwnLoop) -> None:
         """Show a loop that has ended: the cursor goes to the first thing found."""
-        run = loop.run
+        run = self.run_of(loop)
         if fits(self.descent, run):
-            lane = nearest_lane(self.descent, loop.loop, self.compared_lane)
+            lane = self.lane_beside(loop)
             self._compared = self.lane_titles()[lane] if self.descent.lanes > 1 else ""
             loop.reference = self.reference_of(lane)
-            run = loop.run
+            run = self.run_of(loop)
         self._watched_run = run if run.recorded >= 0 else None
         at = self._own_last
         if self._hint:
             first = loop.findings[0]
             if first.name not in NO_MISTAKES or first.evidence.get("differs"):
-                at = min(first.step, at)
+                at = min(run.step_of(first.step), at)
         self._found_at = at
         self.show_own(at)
         if loop.progress_error is not None:
@@ -435,13 +451,16 @@ class Watching(LoopExplorer):
             return own_text.told("Your loop is running.")
         beside = isinstance(lanes, Beside)
         run = self._watched_run
+        report = loop.report(self.hints_told)
         notes = own_text.notes(
+            first=None if _by_updates(loop) else self._found_at,
+            report=report,
             drawn=beside,
             compared=self._compared,
             cut=lanes.own_last if beside and lanes.cut else None,
             recorded=0 if run is None else int(run.steps[-1]),
         )
-        said = own_text.told(loop.report(self.hints_told), notes)
+        said = own_text.told(report, notes)
         return said + (step_table(lanes, lanes.own, self.drawn, rows=8) if beside else "")
 
     def own_sentence(self) -> str:

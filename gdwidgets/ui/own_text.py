@@ -83,11 +83,18 @@ def _coded(line: str) -> str:
     return re.sub("`([^`]+)`", r"<code>\1</code>", escape(line))
 
 
-def notes(*, drawn: bool, compared: str, cut: int | None, recorded: Any) -> list[str]:
+def notes(
+    *, first: int | None, report: str, drawn: bool, compared: str, cut: int | None, recorded: Any
+) -> list[str]:
     """Notes on what of the loop is shown.
 
     Parameters
     ----------
+    first
+        Where in the picture the first finding shows; ``None`` where there is none, or steps of the
+        report are others than those of the picture.
+    report
+        What is told.
     drawn
         Whether its lane is in the picture.
     compared
@@ -98,6 +105,11 @@ def notes(*, drawn: bool, compared: str, cut: int | None, recorded: Any) -> list
         Steps of the loop.
     """
     said = []
+    if drawn and first is not None and f"step {first + 1:,}" in report:
+        said.append(
+            f"The report counts steps from 1, as the course prints them: its step {first + 1:,} is "
+            f"{first:,} in the picture and in the table, after as many updates."
+        )
     if drawn and compared:
         said.append(f"Compared with the lane “{compared}”.")
     if cut is not None:

@@ -491,7 +491,7 @@ def test_accumulation_on_purpose_is_asked_about():
                 w.grad = None
 
     mine = watched(loop)
-    assert names(mine) == ["updated_every_n"]
+    assert names(mine) == ["updated_every_n", "plain_descent"]
     assert mine.findings[0].evidence["n"] == 4
     assert mine.findings[0].sentence.endswith("Is that on purpose?")
 
@@ -952,22 +952,40 @@ def test_nesterov_s_own_form_is_the_reference_s(loop):
     assert names(watched(loop, himmelblau_reference(max_steps=60))) == ["nesterov"]
 
 
-@pytest.mark.parametrize("more", [{}, {"max_iter": 1}, {"line_search_fn": "strong_wolfe"}])
-def test_l_bfgs_is_not_recognised_and_not_accused(more):
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ({}, "several_passes"),
+        ({"max_iter": 1}, "unknown_rule"),
+        ({"line_search_fn": "strong_wolfe"}, "several_passes"),
+    ],
+)
+def test_l_bfgs_is_called_what_it_is_and_not_accused(more, found):
+    passes = []
+
     def loop():
         u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
         optimizer = torch.optim.LBFGS([u, v], **more)
 
         def closure():
+            passes[-1] += 1
             optimizer.zero_grad()
             loss = himmelblau(u, v)
             loss.backward()
             return loss
 
         for _ in range(5):
+            passes.append(0)
             optimizer.step(closure)
 
-    assert names(watched(loop, himmelblau_reference(max_steps=60))) == ["unknown_rule"]
+    mine = watched(loop, himmelblau_reference(max_steps=60))
+    assert names(mine) == [found], mine.report()
+    assert "LBFGS" in mine.findings[0].sentence
+    if found == "several_passes":
+        evidence = mine.findings[0].evidence
+        assert (evidence["calls"], evidence["passes"]) == (5, sum(passes))
+        assert f"up to {max(passes)} in one call" in mine.findings[0].sentence
+        assert f"{sum(passes)} backward passes recorded" in mine.report()
 
 
 def test_a_long_loop_is_compared_number_by_number_at_its_beginning(monkeypatch):

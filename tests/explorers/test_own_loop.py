@@ -15,6 +15,7 @@ from gdwidgets import (
     LearningRateExplorer,
     SurfaceExplorer,
 )
+from gdwidgets.core import training_pairs
 from gdwidgets.ui.beside import Beside
 from gdwidgets.ui.own_loop import NAME
 from gdwidgets.ui.plots import palette
@@ -477,12 +478,52 @@ def test_its_start_is_no_handle_for_the_reference(surface):
     assert surface.problem == ""
 
 
-def test_micro_batches_are_watched_without_a_reference():
-    explorer = AccumulationComparer(micro_batches=4)
-    mine = explorer.watch(accumulate, clear=True)
-    assert explorer.own_lane is None
-    assert mine.findings[0].name == "plain_descent"
+@pytest.mark.parametrize("parts", [1, 2, 4, 8])
+def test_a_loop_of_micro_batches_is_beside_the_run_of_its_kind(parts):
+    """One step of the picture is a backward pass of a fourth of the batch, whatever the loop's."""
+    explorer = AccumulationComparer(micro_batches=4, max_steps=24)
+    mine = explorer.watch(micro_batched, parts, 6)
+    assert mine.findings[0].name == "agrees", mine.report()
+    title = "in 4 micro-batches" if parts > 1 else "the whole batch at once"
+    assert title in mine.findings[0].sentence
+    lanes, own = explorer.all_lanes, explorer.own_lane
+    assert explorer.problem == ""
+    assert lanes.last_step[own] == explorer.step == 24
+    assert np.allclose(lanes.params[::4, own], lanes.params[::4, 1], atol=1e-6)
+    batch = explorer.problem_descended.objective
+    assert np.array_equal(lanes.loss[:, own], batch.batch_loss(lanes.params[:, own]))
     explorer.close()
+
+
+def test_the_cursor_stands_at_the_pass_of_a_mistaken_micro_batch():
+    def late(k):
+        return 1.0 if k < 8 else 4.0
+
+    explorer = AccumulationComparer(micro_batches=4, max_steps=24)
+    mine = explorer.watch(micro_batched, 4, 6, late)
+    assert mine.findings[0].name == "other_loss", mine.report()
+    assert mine.findings[0].step == explorer.step == 8
+    explorer.micro_batches = None
+    assert explorer.own_lane is None
+    explorer.max_steps = 3
+    explorer.micro_batches = 4
+    assert explorer.watch(micro_batched, 4, 1).reference is None  # three passes make no update
+    assert explorer.problem == ""
+    explorer.close()
+
+
+def micro_batched(parts, updates, factor=lambda k: 1.0):
+    """The batch of the comparer in equal parts, each with its share of the mean."""
+    x, y = training_pairs(8)
+    a, b = (torch.tensor(0.5, requires_grad=True) for _ in range(2))
+    for k in range(parts * updates):
+        xs, ys = x.chunk(parts)[k % parts], y.chunk(parts)[k % parts]
+        (factor(k) * (a * xs + b - ys).square().mean() / parts).backward()
+        if k % parts == parts - 1:
+            with torch.no_grad():
+                a -= 0.1 * a.grad
+                b -= 0.1 * b.grad
+            a.grad = b.grad = None
 
 
 def test_named_tensors_and_bad_arguments(surface):
@@ -528,3 +569,49 @@ def test_a_closed_explorer_is_left_alone():
         explorer.close()
         right(10)
     assert len(mine.loss) == 10
+
+
+def test_while_the_loop_runs_the_fold_and_the_numbers_are_those_of_now(clock):
+    """The row of the loop stands beside its own numbers, not beside those of another."""
+    explorer = LearningRateExplorer(learning_rates=(0.1, 0.01), max_steps=200)
+    explorer.unfold("Your own loop")
+    drawn = 0
+    with explorer.watch() as mine:
+        assert "Your loop is running" in explorer.fold.text.value
+        p = [torch.tensor(x, requires_grad=True) for x in explorer.descent.start[0].tolist()]
+        x, y = training_pairs()
+        for _ in range(20):
+            clock.now += 1.0
+            loss = (p[0] + p[1] * x + p[2] * x**2 - y).pow(2).sum()
+            loss.backward()
+            if explorer.own_lane is not None:
+                rows = explorer.lanes.table.value.split("<tr>")[2:]
+                assert len(rows) == 4  # two rates, the loop, the closed form
+                assert f"{mine.params[explorer.step, 0]:.4f}" in rows[2]
+                drawn = explorer.step
+            assert explorer._own_buttons[1].layout.display == "none"
+            with torch.no_grad():
+                for one in p:
+                    one.sub_(1e-3 * one.grad)
+                    one.grad = None
+    assert drawn > 5
+    explorer.close()
+
+
+def test_the_report_says_which_step_of_the_picture_is_its_own(surface):
+    def stale(steps=60):
+        u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
+        for k in range(steps):
+            himmelblau(u, v).backward()
+            with torch.no_grad():
+                u -= 5e-4 * u.grad
+                v -= 5e-4 * v.grad
+            if k < 25:
+                u.grad = v.grad = None
+
+    surface.watch(stale)
+    surface.unfold("Your own loop")
+    assert surface.step == 26
+    assert "its step 27 is 26 in the picture" in surface.fold.text.value
+    surface.watch(right)
+    assert "in the picture and in the table" not in surface.fold.text.value

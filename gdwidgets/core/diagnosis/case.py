@@ -11,7 +11,7 @@ from gdwidgets.core.diagnosis.clearing import Clearing, clearing_of
 from gdwidgets.core.diagnosis.comparison import OtherRate, made_by, other_rate_of, same_start
 from gdwidgets.core.diagnosis.evaluation import Evaluated, evaluated
 from gdwidgets.core.diagnosis.losses import Relation, relation
-from gdwidgets.core.diagnosis.moves import Moves, holds, moves_of
+from gdwidgets.core.diagnosis.moves import Moves, fit_together, holds, moves_of, rate_bounds
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 from gdwidgets.core.diagnosis.updates import Update, identify
 from gdwidgets.core.objectives.protocol import SteppedObjective
@@ -87,7 +87,17 @@ class Case:
         # the end p is left where it is, so the last update is another one.
         record = replace(self.record, final=None)
         ahead = identify(moves_of(record, self.computed), rule, self.rate)
-        if ahead.kind != "nesterov":
+        # The last update is then learning rate × gradient from the point ahead.
+        last = self.moves.count == self.record.count and rate_bounds(
+            *(part[-1:] for part in (self.moves.delta, self.moves.buffer)),
+            2 * self.moves.tol[-1:],
+            self.moves.doubt[-1:],
+        )
+        if ahead.kind != "nesterov" or not last:
+            return found
+        if not fit_together(
+            max(float(last[0].max()), ahead.low), min(float(last[1].min()), ahead.high)
+        ):
             return found
         self.record, self.moves = record, moves_of(record, self.computed)
         return replace(ahead, form="ahead")

@@ -38,6 +38,8 @@ def clearing_of(record: LoopRecord) -> Clearing:
     after, before = record.grad[:-1], record.before[1:]
     consecutive = np.diff(record.number) == 1
     known = consecutive[:, None] & np.isfinite(after) & np.isfinite(before) & (after != 0)
+    # Where a pass adds nothing, as to a parameter that its loss has no part of, none is due.
+    known &= record.step_grad[1:] != 0
     if not known.any():
         return Clearing("unknown")
     empty, kept = before == 0, before == after

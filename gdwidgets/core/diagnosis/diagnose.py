@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gdwidgets.core.diagnosis import sentences as say
@@ -10,10 +12,16 @@ from gdwidgets.core.diagnosis.clearing import expected_clearing, same_clearing
 from gdwidgets.core.diagnosis.comparison import agreement, same_start, seed_of, stop_of
 from gdwidgets.core.diagnosis.divergence import divergence
 from gdwidgets.core.diagnosis.findings import Finding, sorted_findings
+from gdwidgets.core.diagnosis.folding import Folded, folded
 from gdwidgets.core.diagnosis.matching import aligned
 from gdwidgets.core.diagnosis.moves import holds
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 
+_SUMS = {"same", "factor"}
+_WHOLE = {"same", "gradient", "gradient factor"}
+_OF_SUMS = {
+    "sum_not_mean", "scaled_gradient", "other_loss", "other_gradient", "other_length", "other_stop",
+}  # fmt: skip
 _WITH_RATE = {"plain", "swapped", "every_n", "stale", "schedule", *MEMORY_RULES}
 _SAID_OTHERWISE = {"none", "still", "swapped", "stale", "every_n", "unknown", "few", "reference"}
 
@@ -49,18 +57,88 @@ def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Fi
             reference = None
         else:
             record = matched
+    return sorted_findings(found + _of_values(record, reference, found))
+
+
+def _of_values(
+    record: LoopRecord, reference: Reference | None, found: list[Finding]
+) -> list[Finding]:
+    """What the values of a loop show, by passes or by updates; ``found`` is what is known."""
     case = Case(record, reference)
-    refused = bool(record.refusals)
+    if any(calls.most > 1 for calls in record.step_calls):
+        return _of_trials(case, found)
+    together = folded(record)
+    if together is None or not together.kept:
+        return _of_steps(case, found, together)
+    whole = Case(together.record, reference)
+    if not _is_batch_in_parts(case, whole):
+        return _of_steps(case, found)
+    more = [_by_passes(one, together.parts) for one in _of_steps(whole, found)]
+    each = case.relation.kind in _WHOLE
+    if each:  # every pass has the whole loss: sums and numbers of updates are no findings then
+        more = [one for one in more if one.name not in _OF_SUMS]
+        more += _of_loss(case, more)
+    # Losses that add up to the reference's, or to n times as much, are no accident.
+    asked = each or whole.relation.kind not in _SUMS
+    return [*more, say.accumulated(together, whole.relation, asked=asked)]
+
+
+def _of_steps(case: Case, before: list[Finding], apart: Folded | None = None) -> list[Finding]:
+    """All that there is to say of a loop whose records are its steps.
+
+    ``apart`` are passes whose gradients do not come together, though an update follows all of them.
+    """
+    found = list(before)
     found += _of_update(case, found)
     found += _of_clearing(case)
-    found += _of_loss(case, found)
+    lost = _of_parts_lost(case, apart)
+    if lost:
+        found = [one for one in found if one.name not in {"updated_every_n", "unknown_rule"}] + lost
+    else:
+        found += _of_loss(case, found)
     found += _of_start(case) + _of_rate(case)
-    if not refused:
+    if not case.record.refusals and not lost:
         found += _of_length(case)
     if {one.name for one in found if one.is_mistake} <= {"interrupted"}:
         found += _of_agreement(case)
-    found += divergence(record, reference, found, case.update.rate(case.rate))
-    return sorted_findings(found + _of_rule(case, found))
+    found += divergence(case.record, case.reference, found, case.update.rate(case.rate))
+    return (found + _of_rule(case, found))[len(before) :]
+
+
+def _of_parts_lost(case: Case, apart: Folded | None) -> list[Finding]:
+    """Parts of a batch whose gradients are cleared before they have come together."""
+    if apart is None or case.relation.kind in _WHOLE:
+        return []
+    sums = Case(apart.record, case.reference).relation
+    return [say.cleared_between(apart.parts, sums.factor)] if sums.kind in _SUMS else []
+
+
+def _is_batch_in_parts(case: Case, whole: Case) -> bool:
+    """Whether the passes before an update see parts of what the reference sees at once."""
+    if case.reference is None:
+        return True
+    if case.relation.kind in _WHOLE:
+        return case.update.kind == "unknown" and whole.update.kind != "unknown"
+    return whole.relation.kind in {"same", "factor", "gradient factor", "gradient"} or (
+        case.relation.kind not in {"factor", "gradient factor"}
+    )
+
+
+def _by_passes(finding: Finding, parts: int) -> Finding:
+    """A finding on updates, at the first backward pass of its update."""
+    return replace(finding, step=finding.step * parts)
+
+
+def _of_trials(case: Case, before: list[Finding]) -> list[Finding]:
+    """What is known of a loop whose optimizer tries several points for one update.
+
+    Which points these are is the optimizer's affair: no rule, rate or length is read from them.
+    """
+    calls = max(case.record.step_calls, key=lambda one: one.most)
+    reference = "" if case.reference is None else say.rule_of(case.reference)
+    found = [say.several_passes(calls, reference), *_of_clearing(case)]
+    found += _of_loss(case, [*before, *found]) + _of_start(case)
+    return found + divergence(case.record, None, [*before, *found])
 
 
 def _of_update(case: Case, before: list[Finding]) -> list[Finding]:
@@ -91,8 +169,11 @@ def _of_kind(case: Case, rate: float) -> list[Finding]:
         return [say.stale(rate, int(case.moves.number[update.step]))]
     if update.kind == "every_n":
         return [say.every_n(update.n, rate, kept=case.clearing.kind != "always")]
+    if update.kind == "few" and case.reference is not None:
+        return [say.too_few(case.moves)]
     if update.kind == "unknown":
-        return [say.unknown_rule(case.moves, update.step, case.record.names)]
+        calls = tuple(one.optimizer for one in case.record.step_calls)
+        return [say.unknown_rule(case.moves, update.step, case.record.names, calls)]
     return []
 
 
@@ -111,9 +192,11 @@ def _of_rates(case: Case) -> list[Finding]:
     rates = {name: one.rate(expected) for name, one in single.items()}
     found = []
     if case.factor > 0:
-        for rate in dict.fromkeys(rate for rate in rates.values() if rate < 0):
-            moved = [name for name, one in rates.items() if one == rate]
-            found.append(say.uphill(moved, rate, "plain", case.first_move))
+        up = {name: rate for name, rate in rates.items() if rate < 0}
+        if len(set(up.values())) == 1:
+            found.append(say.uphill([*up], next(iter(up.values())), "plain", case.first_move))
+        elif up:
+            found.append(say.uphill_by_rates(up, case.first_move))
     if expected is None:
         return found
     rates = {name: rate for name, rate in rates.items() if rate > 0}
@@ -164,7 +247,7 @@ def _of_loss(case: Case, before: list[Finding]) -> list[Finding]:
         rate = case.update.rate(case.rate)
         makes_up = case.rate is not None and abs(rate * link.factor / case.rate - 1) < 1e-3
         of_loss = link.kind == "factor"
-        return [say.scaled(link, case.samples, of_loss=of_loss, makes_up=makes_up)]
+        return [say.scaled(link, case.samples, record, of_loss=of_loss, makes_up=makes_up)]
     if link.kind == "swapped":
         return [say.swapped_loss(record.names, link.order, link.step)]
     return [
@@ -227,8 +310,8 @@ def _of_length(case: Case) -> list[Finding]:
     if case.reference is None or case.relation.kind == "stale":
         return []
     known = case.update.kind not in {"unknown", "few"}
-    if case.update.kind == "unknown" and case.record.total < case.reference.max_steps:
-        return []  # an update may be made of several backward passes, as L-BFGS makes it
+    if case.update.kind in {"unknown", "every_n"}:
+        return []  # an update may be made of several backward passes
     stop = stop_of(case.record, case.reference, case.moves, known=known)
     if stop.kind in {"same", "unknown"}:
         return []

@@ -31,12 +31,13 @@ ORDER = (
     "scaled_gradient",
     "other_gradient",
     "unknown_rule",
+    "several_passes",
     "other_rate",
     "other_start",
     "other_stop",
     "other_length",
-    "updated_every_n",
     "agrees",
+    "updated_every_n",
     "diverged",
     "momentum",
     "nesterov",
@@ -64,6 +65,7 @@ NO_MISTAKES = frozenset(
         "clipped",
         "normalised",
         "updated_every_n",
+        "several_passes",
         "values_not_kept",
     }
 )

@@ -160,7 +160,11 @@ def _is_stale(record: LoopRecord, computed: Evaluated) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
         fits = _close(record.loss[1:], computed.loss[:-1], computed.loss_noise[:-1])
         finite = np.isfinite(record.loss[1:]) & np.isfinite(computed.loss[:-1])
-    return bool(fits[consecutive & finite].all())
+        rows = consecutive & finite
+        # Where steps are short both points fit: the one before must fit much better.
+        before = np.abs(record.loss[1:] - computed.loss[:-1])[rows]
+        here = np.abs(record.loss[1:] - computed.loss[1:])[rows]
+    return bool(fits[rows].all()) and bool(np.nansum(before) <= 0.05 * np.nansum(here))
 
 
 def _interchanged(record: LoopRecord, objective: Objective) -> tuple[int, ...]:

@@ -44,6 +44,22 @@ class Refusal:
     that was in force, or ``"new tensor"`` for a loss that was made of a number."""
 
 
+@dataclass(frozen=True)
+class StepCalls:
+    """Calls of the ``step()`` of a ``torch.optim`` optimizer in a loop."""
+
+    optimizer: str
+    """Name of its class."""
+
+    calls: int
+
+    passes: int
+    """Backward passes made inside these calls, by a closure."""
+
+    most: int
+    """The most of them in one call."""
+
+
 @dataclass(frozen=True, eq=False)
 class LoopRecord:
     """A loop's records: n backward passes over P numbers. All arrays are float64."""
@@ -78,6 +94,9 @@ class LoopRecord:
     update_tried: bool = False
     """Whether an update was computed after ``.grad`` had been emptied (seen in the first steps)."""
 
+    written: bool = False
+    """Whether parameters were written to between backward passes (seen in the first steps)."""
+
     made_anew: bool = False
     """Whether every record's parameters were other tensors than those before."""
 
@@ -92,6 +111,12 @@ class LoopRecord:
 
     numbers: int = -1
     """How many numbers the loop's parameters hold; more than P where values were not kept."""
+
+    parts: int = 1
+    """Backward passes whose losses and gradients are added up in each record."""
+
+    step_calls: tuple[StepCalls, ...] = ()
+    """By class, the optimizers whose ``step()`` was called."""
 
     @property
     def step_grad(self) -> Array:

@@ -35,7 +35,7 @@ def report_text(
         For any other ``hints``.
     """
     level = hint_level(hints)
-    lines = [_recorded(record, loops)] if record.count else []
+    lines = [_recorded(record, loops, findings)] if record.count else []
     if level == 0:
         return "\n".join([*lines, "What the loop does is held back."])
     if hints is not True:
@@ -63,8 +63,15 @@ def hint_level(hints: Hints) -> int:
     return 3 * hints if isinstance(hints, bool) else checks.integer(hints, "hints", 1, 3)
 
 
-def _recorded(record: LoopRecord, loops: int) -> str:
+_NOT_STEPS = frozenset({"updated_every_n", "several_passes"})
+"""Findings after which a step of the loop is not one backward pass."""
+
+
+def _recorded(record: LoopRecord, loops: int, findings: tuple[Finding, ...]) -> str:
+    passes = not _NOT_STEPS.isdisjoint(one.name for one in findings)
     text = f"{steps_text(record.total)} recorded"
+    if passes:
+        text = f"{record.total:,} backward pass{'es' * (record.total != 1)} recorded"
     if loops > 1:
         text += f", in the last of {loops} loops"
     if record.thinned:

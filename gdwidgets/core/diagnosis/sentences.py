@@ -14,9 +14,10 @@ import numpy as np
 from gdwidgets.core.diagnosis.clearing import Clearing
 from gdwidgets.core.diagnosis.comparison import Agreement, OtherRate, Stop
 from gdwidgets.core.diagnosis.findings import Finding, listed, nth, number, point, steps_text
+from gdwidgets.core.diagnosis.folding import Folded
 from gdwidgets.core.diagnosis.losses import Relation
 from gdwidgets.core.diagnosis.moves import Moves
-from gdwidgets.core.diagnosis.records import LoopRecord, Reference, Refusal
+from gdwidgets.core.diagnosis.records import LoopRecord, Reference, Refusal, StepCalls
 from gdwidgets.core.diagnosis.updates import Update
 from gdwidgets.core.rules.constants import constants_of
 
@@ -150,7 +151,8 @@ def nothing_recorded() -> Finding:
         {"records": 0},
         "Look at whether the loop ran inside the `with` block, and calls `loss.backward()`.",
         "A loop in another thread is not seen: open the watch in that thread. A loop without "
-        "autograd is recorded by `mine.record(loss, u=u, v=v)` in each step.",
+        "autograd, or with `torch.func.grad`, is recorded by `mine.record(loss, u=u, v=v)` in each "
+        "step.",
     )
 
 
@@ -197,13 +199,27 @@ def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
             _look(step, _UPDATE_LINE),
             _DOWNHILL,
         )
-    how = "" if kind in {"plain", "every_n"} else f" (with {kind})" if kind in _LABELS else ""
+    how = f"{listed(names)} {verb} by +{number(abs(rate))} × gradient"
+    if kind in _LABELS and kind != "plain":
+        how = f"it is {_LABELS[kind]}, learning rate {number(abs(rate))}, with the wrong sign"
     return Finding(
         "uphill",
-        f"Your update goes uphill: {listed(names)} {verb} by +{number(abs(rate))} × gradient{how}, "
-        f"{_from(step)}.",
+        f"Your update goes uphill: {how}, {_from(step)}.",
         step,
         {"rate": rate, "names": tuple(names)},
+        _look(step, _UPDATE_LINE),
+        _DOWNHILL,
+    )
+
+
+def uphill_by_rates(rates: dict[str, float], step: int) -> Finding:
+    """Plus instead of minus, by a rate of its own for each."""
+    parts = [f"{name} by +{number(-rate)} × its gradient" for name, rate in rates.items()]
+    return Finding(
+        "uphill",
+        f"Your update goes uphill: it moves {listed(parts)}, {_from(step)}.",
+        step,
+        {"rates": dict(rates), "names": tuple(rates)},
         _look(step, _UPDATE_LINE),
         _DOWNHILL,
     )
@@ -263,6 +279,11 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
     if record.made_anew:
         never += ", because your loop makes new tensors of the same values in every step"
         why = "Make the parameters once, before the loop."
+    elif all_of_them and record.written:
+        why = (
+            "Your loop writes to the parameters, but they stay: look for a learning rate of 0, a "
+            "gradient that is multiplied by 0, or an update too small for their dtype."
+        )
     elif all_of_them:
         why = (
             "`backward()` only computes gradients. The update is a line of its own: "
@@ -406,22 +427,111 @@ def every_n(n: int, rate: float, *, kept: bool) -> Finding:
     )
 
 
-def unknown_rule(moves: Moves, step: int, names: Sequence[str]) -> Finding:
-    """Nothing that is known."""
+def accumulated(together: Folded, link: Relation, *, asked: bool) -> Finding:
+    """Micro-batches, perhaps: several backward passes to an update, whose gradients add up."""
+    n, left = together.parts, together.left
+    text = (
+        f"Your loop accumulates gradients: {n} backward passes fill `.grad`, then one update. Here "
+        "a step is one update."
+    )
+    if link.kind == "same":
+        text += f" The losses of its {n} passes add up to the reference's."
+    if left and together.record.ended:
+        last = "The last pass is" if left == 1 else f"The last {left} passes are"
+        text += f" {last} lost: no update follows."
+    if asked:
+        text += " Is that on purpose?"
+    return Finding(
+        "updated_every_n",
+        text,
+        n - 1,
+        {"n": n, "kept": True, "left": left},
+        _look(n - 1, "when the update is made"),
+        "Gradients of several batches are accumulated on purpose where a batch does not fit into "
+        "memory. Each pass then needs its share of the loss: the mean over its part, divided by "
+        "the number of parts.",
+    )
+
+
+def cleared_between(n: int, factor: float) -> Finding:
+    """Micro-batches whose gradients are cleared before they have come together.
+
+    ``factor`` is how many times the reference's loss their losses add up to.
+    """
+    times = "" if factor == 1 else f"{number(factor)} × "
+    return Finding(
+        "cleared",
+        f"Your loop updates after every {nth(n)} `backward()`, and clears `.grad` before each: "
+        f"only the last of {n} gradients is used, though the losses of all {n} passes add up to "
+        f"{times}the reference's.",
+        1,
+        {"n": n},
+        _look(1, "when `.grad` is cleared"),
+        "Accumulated gradients are cleared once, after the update, not before every `backward()`.",
+    )
+
+
+def several_passes(calls: StepCalls, other: str) -> Finding:
+    """An optimizer that evaluates the loss several times for one update, as L-BFGS does."""
+    times = steps_text(calls.calls, "time")
+    each = f", up to {calls.most} in one call" if calls.calls > 1 else ""
+    text = (
+        f"Your loop calls `{calls.optimizer}.step(closure)` {times}, and that calls `backward()` "
+        f"{calls.passes:,} times{each}. The points between are the optimizer's own trials, not "
+        "updates of your loop."
+    )
+    if other:
+        text += f" The reference's rule is {other}."
+    return Finding(
+        "several_passes",
+        text,
+        0,
+        {
+            "optimizer": calls.optimizer,
+            "calls": calls.calls,
+            "passes": calls.passes,
+            "differs": bool(other),
+        },
+        _look(0, "the optimizer, and how often it calls your closure"),
+        "L-BFGS and line searches evaluate loss and gradient several times before they settle on "
+        "a step. Which rule made it cannot be read from these points.",
+    )
+
+
+def unknown_rule(
+    moves: Moves, step: int, names: Sequence[str], optimizers: Sequence[str] = ()
+) -> Finding:
+    """Nothing that is known; ``optimizers`` are the classes whose ``step()`` the loop calls."""
     if step == int(moves.number[0]):
         how = "It is not along the gradient, from the first step on"
     else:
         how = (
             f"Up to step {step:,} it is learning rate × gradient; that of step {step + 1:,} is not"
         )
+    made = listed([f"`{name}.step()`" for name in optimizers]) if optimizers else ""
+    calls = f" Your loop calls {made}." if made else ""
     return Finding(
         "unknown_rule",
-        f"I do not recognise this update. {how}.",
+        f"I do not recognise this update. {how}.{calls}",
         step,
-        {"names": tuple(names)},
+        {"names": tuple(names), "optimizers": tuple(optimizers)},
         _look(step, _UPDATE_LINE),
         "It is none of gradient descent (with a fixed or changing rate), momentum, Nesterov, "
         "RMSprop, Adagrad and Adam with their usual constants. That need not be a mistake.",
+    )
+
+
+def too_few(moves: Moves) -> Finding:
+    """An update that is not the reference's, in too few steps to be known."""
+    step = int(moves.number[0])
+    return Finding(
+        "unknown_rule",
+        f"I do not recognise this update: {steps_text(moves.count, 'update')} are too few to say "
+        "by which rule they are made. It is not the reference's.",
+        step,
+        {"updates": moves.count},
+        _look(step, _UPDATE_LINE),
+        "It is not one learning rate × gradient. Rules with a memory show after a few steps more.",
     )
 
 
@@ -527,11 +637,24 @@ def cleared(expected: int | None, step: int) -> Finding:
 # -- the loss ------------------------------------------------------------------------------
 
 
-def scaled(link: Relation, samples: int | None, *, of_loss: bool, makes_up: bool) -> Finding:
+def scaled(
+    link: Relation, samples: int | None, record: LoopRecord, *, of_loss: bool, makes_up: bool
+) -> Finding:
     """The reference's loss, or gradient, times a number."""
-    factor, step = link.factor, link.step
+    factor, step, parts = link.factor, link.step, record.parts
     what = "loss" if of_loss else "gradient"
     rate = " Your learning rate makes up for it." if makes_up else ""
+    if parts > 1 and abs(factor / parts - 1) < 1e-3:
+        return Finding(
+            "sum_not_mean",
+            f"The losses of the {parts} passes before an update add up to {parts} × the "
+            f"reference's: each is not divided by their number, {parts}.{rate}",
+            step,
+            {"factor": factor, "parts": parts},
+            _look(step, "the line that computes the loss of a pass"),
+            f"Gradients add up in `.grad`. For the mean over the whole batch each pass needs its "
+            f"share: `(loss / {parts}).backward()`.",
+        )
     if samples is not None and samples > 1 and abs(factor / samples - 1) < 1e-3:
         return Finding(
             "sum_not_mean",
@@ -544,6 +667,8 @@ def scaled(link: Relation, samples: int | None, *, of_loss: bool, makes_up: bool
             "`.mean()`.",
         )
     both = ", and so is its gradient" if of_loss else ""
+    if parts > 1:
+        both += f", summed over the {parts} passes before an update"
     hints = {
         2.0: "A factor 2 is there that does not belong.",
         0.5: "A factor 2 is missing, or a factor ½ does not belong.",
@@ -591,8 +716,8 @@ def other_gradient(record: LoopRecord, link: Relation) -> Finding:
         link.step,
         {"name": name, "mine": link.value, "reference": link.expected},
         _look(link.step, "how the gradient is computed"),
-        "A `.detach()`, `.item()` or `no_grad()` inside the loss cuts a part of the graph off, and "
-        "a formula by hand may lack a term.",
+        "A `.detach()`, `.item()` or `no_grad()` inside the loss, or `requires_grad=False`, cuts a "
+        "part of the graph off, and a formula by hand may lack a term.",
     )
 
 
@@ -606,9 +731,15 @@ def other_loss(record: LoopRecord, link: Relation) -> Finding:
         else f" Before step {link.step + 1:,} they are equal."
     )
     same = " It differs by a constant, so the gradients are equal." if link.kind == "offset" else ""
+    whose = (
+        "Your loss is not the reference's: at"
+        if record.parts == 1
+        else f"The losses of your {record.parts} passes to an update do not add up to the "
+        "reference's: at"
+    )
     return Finding(
         "other_loss",
-        f"Your loss is not the reference's: at {where}, step {link.step + 1:,}, it is "
+        f"{whose} {where}, step {link.step + 1:,}, it is "
         f"{number(link.value)} instead of {number(link.expected)}.{again}{same}",
         link.step,
         {
@@ -692,13 +823,14 @@ def other_stop(stop: Stop, record: LoopRecord, reference: Reference) -> Finding:
 def agrees(how: Agreement, record: LoopRecord, outcome: str, title: str = "") -> Finding:
     """All is right."""
     both = f"Your loop and the reference{f' “{title}”' if title else ''}"
+    what = "step" if record.parts == 1 else "update"
     if how.bits:
-        text = f"{both} agree in all {steps_text(how.updates)}, to the last bit."
+        text = f"{both} agree in all {steps_text(how.updates, what)}, to the last bit."
         if how.updates == 1:
-            text = f"{both} agree in their one step, to the last bit."
+            text = f"{both} agree in their one {what}, to the last bit."
     else:
         text = (
-            f"{both} agree in all {steps_text(how.updates)}, to rounding "
+            f"{both} agree in all {steps_text(how.updates, what)}, to rounding "
             f"(largest difference {number(how.difference, 2)})."
         )
         size = max(1.0, float(np.abs(record.params[np.isfinite(record.params)]).max()))
@@ -775,10 +907,16 @@ def rule(
         if key in _SYMBOLS
     ]
     with_constants = f" ({', '.join(parts)})" if parts else ""
-    text = f"Your update is {_LABELS[kind]}{with_constants}"
+    verb = "looks like" if update.form == "sign" else "is"
+    text = f"Your update {verb} {_LABELS[kind]}{with_constants}"
     text += _with_rate(update, kind, rate, "and" if parts else "with") + "."
     if update.form == "ahead":
         text += " The gradient is taken at the point ahead, p + β v."
+    if update.form == "sign":
+        text += (
+            f" In these steps that is the same as {number(abs(rate))} against the sign of each "
+            "gradient, to rounding."
+        )
     if kind == "adam" and not constants.get("corrected", 1.0):
         text += " Its averages are not corrected for starting at 0."
     if kind == "momentum" and expected is not None and "beta" in constants:

@@ -54,7 +54,8 @@ class Update:
     step: int = 0
     """Update at which it shows first."""
     form: str = ""
-    """For ``"schedule"``: how the rate changes."""
+    """For ``"schedule"``: how the rate changes; ``"ahead"`` for Nesterov's momentum in its first
+    form; ``"sign"`` where steps of one length against the gradient's sign would be the same."""
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -320,7 +321,15 @@ def _adaptive(moves: Moves, rule: Any, rate: float | None) -> Update | None:
     fits.sort(key=lambda fit: not (rate is not None and holds(fit[1], fit[2], rate)))
     alike = [fit for fit in fits if fit[0].kind == fits[0][0].kind]
     bounds = min(low for _, low, _ in alike), max(high for _, _, high in alike)
-    return Update(fits[0][0].kind, *bounds, constants=_shared([one for one, _, _ in alike]))
+    signs = _common(
+        *rate_bounds(moves.delta, np.sign(moves.buffer), 2 * moves.tol, np.zeros_like(moves.delta))
+    )
+    return Update(
+        fits[0][0].kind,
+        *bounds,
+        constants=_shared([one for one, _, _ in alike]),
+        form="sign" if fit_together(*signs) else "",
+    )
 
 
 def _shared(scalings: list[_Scaling]) -> dict[str, float]:
@@ -383,7 +392,7 @@ def _schedule(moves: Moves, low: Array, high: Array) -> Update | None:
             kind, length = clip
             return replace(found, kind=kind, low=high_rate, constants={"norm": length})
     lengths = np.diff([first for first, _, _ in segments] + [moves.count])
-    if len(segments) <= max(2, moves.count // 5) and (lengths[:-1] >= 2).all():
+    if len(segments) <= max(2, moves.count // 4) and (lengths[:-1] >= 2).all():
         return replace(found, form="pieces")
     form = _form(moves.number[known], middle, doubt)
     if form:

@@ -17,6 +17,35 @@ from gdwidgets.core.objectives.regression import PolynomialRegression
 from gdwidgets.core.session import own_torch_state
 
 
+class WholeBatch:
+    """One batch's mean squared error of a line, a x + b, at once.
+
+    Parameters
+    ----------
+    x, y
+        N inputs and targets each, finite numbers.
+
+    Raises
+    ------
+    ValueError
+        When x and y do not fit together.
+    """
+
+    parameter_names = ("a", "b")
+
+    def __init__(self, x: Any, y: Any) -> None:
+        regression = PolynomialRegression(x, y, 1)
+        self.x, self.y = regression.x, regression.y
+
+    def __call__(self, params: Tensor) -> Tensor:
+        """Losses (L,) at params (L, 2), both float32."""
+        a, b = params.unbind(-1)
+        return (a[..., None] * self.x + b[..., None] - self.y).square().mean(-1)
+
+    def __repr__(self) -> str:
+        return f"WholeBatch({len(self.x)} samples)"
+
+
 class MicroBatches:
     """Two lanes that minimize one batch's mean squared error of a line, a x + b.
 
@@ -37,6 +66,11 @@ class MicroBatches:
     ------
     ValueError
         When x and y do not fit together, or there are fewer samples than parts.
+
+    Attributes
+    ----------
+    whole
+        The loss of the whole batch, what both lanes minimize.
     """
 
     parameter_names = ("a", "b")
@@ -44,6 +78,7 @@ class MicroBatches:
     def __init__(self, x: Any, y: Any, parts: int) -> None:
         regression = PolynomialRegression(x, y, 1)
         self.x, self.y = regression.x, regression.y
+        self.whole = WholeBatch(self.x, self.y)
         self.parts = checks.integer(parts, "parts", 1, len(self.x))
         cuts = [len(self.x) * i // self.parts for i in range(self.parts + 1)]
         self._slices = [slice(*ends) for ends in pairwise(cuts)]
@@ -83,8 +118,7 @@ class MicroBatches:
     def batch_loss(self, params: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The whole batch's loss at params (…, 2): float32 (…)."""
         with own_torch_state(), torch.no_grad():
-            a, b = checks.finite_float32(params, "params").unbind(-1)
-            loss = (a[..., None] * self.x + b[..., None] - self.y).square().mean(-1)
+            loss = self.whole(checks.finite_float32(params, "params"))
             values: np.ndarray[Any, np.dtype[np.float32]] = loss.numpy()
             return values
 

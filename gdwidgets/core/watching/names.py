@@ -43,6 +43,16 @@ def called_by_the_package(until: CodeType | None = None) -> bool:
     return False
 
 
+def clears() -> bool:
+    """Whether torch's own ``zero_grad`` looks at a tensor's gradient just now."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as above
+    while frame is not None and _foreign(frame):
+        if frame.f_code.co_name == "zero_grad":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def traceback_frames(traceback: TracebackType | None) -> list[FrameType]:
     """The frames that an exception passed through, innermost first."""
     frames: list[FrameType] = []

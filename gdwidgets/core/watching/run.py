@@ -28,6 +28,11 @@ class WatchedRun:
     reference: Reference | None = None
     """Of the same parameters; ``None`` where there is nothing to compare with."""
     recording: bool = False
+    stretch: tuple[int, int] = (1, 1)
+    """Steps of the picture and records of the loop that go together, where they are not the same:
+    in a picture whose step is a backward pass of a part, a loop may make one for the whole."""
+    whole_loss: bool = False
+    """Whether losses are the objective's at the recorded points: of a loop whose own are parts."""
 
     @property
     def objective(self) -> Objective | None:
@@ -41,8 +46,15 @@ class WatchedRun:
 
     @cached_property
     def steps(self) -> Array:
-        """Updates made before each record, int64 (recorded + 1,)."""
+        """Step of each record in the picture, int64 (recorded + 1,).
+
+        That is updates made before it, or backward passes where several make an update.
+        """
         return self._rows[0]
+
+    def step_of(self, number: int) -> int:
+        """The step of the picture that belongs to a record of the loop."""
+        return number * self.stretch[0] // self.stretch[1]
 
     @property
     def params(self) -> Array:
@@ -124,6 +136,7 @@ class WatchedRun:
         steps, params, loss = loop.number[:count], loop.params[:count], loop.loss[:count]
         grad, step_grad = loop.grad[:count], loop.step_grad[:count]
         final = loop.final
+        steps = steps * self.stretch[0] // self.stretch[1]
         if (
             final is not None
             and count == loop.count
@@ -131,13 +144,15 @@ class WatchedRun:
             and np.isfinite(final).all()
             and self._moved_on(final)
         ):
-            steps = np.append(steps, steps[-1] + 1)
+            steps = np.append(steps, self.step_of(int(loop.number[-1]) + 1))
             params = np.concatenate([params, final[None]])
             last_loss, last_grad = self._at_the_end(final)
             loss = np.append(loss, last_loss)
             grad, step_grad = (
                 np.concatenate([part, last_grad[None]]) for part in (grad, step_grad)
             )
+        if self.whole_loss and self.objective is not None:
+            loss = evaluated(self.objective, params).loss
         with np.errstate(over="ignore"):
             lanes = [part.astype(np.float32)[:, None] for part in (params, loss, grad, step_grad)]
         for part in lanes:

@@ -57,14 +57,14 @@ class Store:
         self._pending.pop()
         self.count -= 1
 
-    def widen(self, extra: int) -> None:
-        """Make rows wider; those so far hold NaN there."""
-        pending = [row + (np.nan,) * extra for row in self._pending]
+    def widen(self, extra: list[float]) -> None:
+        """Make rows wider; those so far hold the given numbers there."""
+        pending = [(*row, *extra) for row in self._pending]
         self._pending = pending
         self._head = [_padded(block, extra) for block in self._head]
         self._middle = [(steps, _padded(block, extra)) for steps, block in self._middle]
         self._tail = deque((steps, _padded(block, extra)) for steps, block in self._tail)
-        self.width += extra
+        self.width += len(extra)
 
     def rows(self) -> tuple[Array, Array]:
         """Row numbers, int64 (n,), and rows, float64 (n, width)."""
@@ -115,5 +115,5 @@ class Store:
         return steps[kept], rows[kept]
 
 
-def _padded(block: Array, extra: int) -> Array:
-    return np.pad(block, ((0, 0), (0, extra)), constant_values=np.nan)
+def _padded(block: Array, extra: list[float]) -> Array:
+    return np.hstack([block, np.tile(np.array(extra, dtype=np.float64), (len(block), 1))])

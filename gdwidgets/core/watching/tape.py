@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdwidgets.core.diagnosis.records import FLOAT32_EPS, LoopRecord, Refusal
+from gdwidgets.core.diagnosis.records import FLOAT32_EPS, LoopRecord, Refusal, StepCalls
 from gdwidgets.core.watching.names import Named
 from gdwidgets.core.watching.store import MOST_NUMBERS, Store
 
@@ -91,6 +91,13 @@ class Slot:
             grad = grad.to_dense()
         return _values(grad) if self.exact else [_norm(grad.detach())]
 
+    def state_before(self) -> list[float]:
+        """What its columns held in the records before its first."""
+        if not self.exact:
+            return [math.nan] * self.width
+        held = self.buffer(self.leaf.grad, 0.0)
+        return _values(self.leaf) + held + held
+
     def last_move(self) -> float:
         """Norm of the change since the last record."""
         if self._previous is None:
@@ -108,6 +115,7 @@ class Tape:
         self.steady = 0
         """Records in a row that were made by the same tensors."""
         self.update_tried = False
+        self.written = False
         self.ended = False
         self.broken = False
         """Whether an error or an interrupt ended the loop."""
@@ -115,6 +123,7 @@ class Tape:
         self.final_moves: list[float] = []
         self.final_values: list[list[float] | None] = []
         """Of each parameter its values at the end, where they are kept and known."""
+        self._step_calls: dict[str, StepCalls] = {}
 
     @property
     def count(self) -> int:
@@ -137,7 +146,8 @@ class Tape:
         slot = Slot(leaf, named, self.store.width, exact=exact)
         self.slots.append(slot)
         self.by_id[id(leaf)] = slot
-        self.store.widen(slot.width)
+        # Until now no loss had any part of it: it stayed as it is, and so did its .grad.
+        self.store.widen(slot.state_before())
         return slot
 
     def replace(self, slot: Slot, leaf: Tensor) -> None:
@@ -173,6 +183,13 @@ class Tape:
         """Add a record as given: of each parameter its values and the two states of ``.grad``."""
         self.store.append((loss, *(number for column in columns for number in column)))
 
+    def stepped(self, optimizer: str, passes: int) -> None:
+        """Note a call of an optimizer's ``step()``, and the backward passes made inside it."""
+        known = self._step_calls.get(optimizer, StepCalls(optimizer, 0, 0, 0))
+        self._step_calls[optimizer] = StepCalls(
+            optimizer, known.calls + 1, known.passes + passes, max(known.most, passes)
+        )
+
     def finish(self, final: dict[int, Tensor | None], *, broken: bool) -> None:
         """Take the values when the loop has ended; ``final`` by ``id`` of the slot."""
         self.ended, self.broken = True, broken
@@ -205,6 +222,9 @@ class Tape:
         none = np.zeros((len(rows), 0))
         params, before, after = (np.concatenate([none, *part], axis=1) for part in parts)
         eps = max((_REAL.get(slot.leaf.dtype, FLOAT32_EPS) for slot in slots), default=FLOAT32_EPS)
+        if _all_float32(params):
+            # Numbers of Python's own may come from float32 tensors, by .item().
+            eps = max(eps, FLOAT32_EPS)
         return LoopRecord(
             tuple(names),
             params,
@@ -216,11 +236,13 @@ class Tape:
             eps,
             tuple(groups),
             update_tried=self.update_tried,
+            written=self.written,
             made_anew=self.count > 1 and all(slot.replaced == self.count - 1 for slot in slots),
             ended=self.ended and not self.broken,
             refusals=refusals,
             thinned=self.store.thinned,
             numbers=self.numbers,
+            step_calls=tuple(self._step_calls.values()),
         )
 
     def tensors(self) -> tuple[TensorRecord, ...]:
@@ -258,6 +280,14 @@ def element_names(name: str, shape: tuple[int, ...]) -> list[str]:
     if not shape or math.prod(shape) == 1:
         return [name]
     return [f"{name}[{', '.join(map(str, place))}]" for place in np.ndindex(*shape)]
+
+
+def _all_float32(values: Array) -> bool:
+    """Whether all numbers, at least one of them with a fraction, are numbers of float32 too."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = values.astype(np.float32)
+        fraction = bool((values[1:] != np.round(values[1:])).any())
+    return fraction and bool(np.array_equal(narrow, values, equal_nan=True))
 
 
 def _values(tensor: Tensor) -> list[float]:

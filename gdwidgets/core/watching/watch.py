@@ -19,7 +19,12 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from gdwidgets.core import checks
 from gdwidgets.core.diagnosis.diagnose import diagnose
@@ -32,6 +37,7 @@ from gdwidgets.core.watching.names import (
     Named,
     called_by_the_package,
     calling_frames,
+    clears,
     find_names,
     looked_up,
     traceback_frames,
@@ -188,6 +194,9 @@ class Watch:
         self._unconfirmed = False
         self._last_state: list[list[float]] = []
         self._mode: _Mode | None = None
+        self._hooks: tuple[RemovableHandle, ...] = ()
+        self._thread = 0
+        self._step_began: tuple[Tape | None, int] = (None, 0)
         self._ended = False
         self._seen: tuple[Any, ...] | None = None
         self._read: tuple[tuple[Any, ...], tuple[LoopRecord, LoopRecord]] | None = None
@@ -205,6 +214,11 @@ class Watch:
             )
         self._mode = _Mode(self)
         self._mode.__enter__()  # type: ignore[no-untyped-call]  # torch's gap
+        self._thread = threading.get_ident()
+        self._hooks = (
+            register_optimizer_step_pre_hook(self._step_begins),
+            register_optimizer_step_post_hook(self._step_ends),
+        )
         _active.watch = self
         return self
 
@@ -216,6 +230,8 @@ class Watch:
     ) -> None:
         """End the recording; an exception passes through."""
         _active.watch = None
+        for hook in self._hooks:
+            hook.remove()
         if self._mode is not None:
             self._mode.__exit__(kind, error, traceback)  # type: ignore[no-untyped-call]  # torch's gap
             self._mode = None
@@ -487,6 +503,20 @@ class Watch:
                 tape.store.drop_last()
         return tape, state
 
+    def _step_begins(self, optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002 - torch's
+        """See a call of the ``step()`` of any optimizer."""
+        if threading.get_ident() == self._thread:
+            tape = self._tapes[-1] if self._tapes else None
+            self._step_began = tape, 0 if tape is None else tape.count
+
+    def _step_ends(self, optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002 - torch's
+        """Note whose ``step()`` it was, and how many backward passes its closure made."""
+        if threading.get_ident() != self._thread or called_by_the_package() or not self._tapes:
+            return
+        tape, (before, count) = self._tapes[-1], self._step_began
+        passes = tape.count - (count if tape is before else 0)
+        tape.stepped(type(optimizer).__name__, max(passes, 0))
+
     def _cut_off(self) -> None:
         """Keep that a loss was a new tensor, made of a number."""
         if not any(noted.mode == "new tensor" for noted in self._refusals):
@@ -517,7 +547,7 @@ class Watch:
         """Whether the tensors were written to since the last backward pass."""
         versions = [slot.leaf._version for slot in tape.slots]  # noqa: SLF001 - torch's own counter
         if tape.count > 1 and len(versions) == len(self._versions):
-            tape.update_tried |= any(
+            tape.written |= any(
                 now > then for now, then in zip(versions, self._versions, strict=True)
             )
         self._versions = versions
@@ -536,7 +566,8 @@ class Watch:
             if not unknown:
                 tape.steady += 1
                 return tape
-        if tape is None or (len(unknown) == len(leaves) and tape.steady >= 1):
+        others = len(unknown) == len(leaves)
+        if tape is None or (others and tape.steady >= 1 and not self._goes_on(tape, leaves)):
             if tape is not None:
                 self._finish(tape, (), broken=False)
             tape = Tape()
@@ -560,6 +591,28 @@ class Watch:
             taken.add(named.name)
             tape.add(leaf, named)
         return tape
+
+    def _goes_on(self, tape: Tape, leaves: list[Tensor]) -> bool:
+        """Whether new tensors are a loop's own after an update that made them, not another loop's.
+
+        A loop that makes new tensors only after every n-th pass is told by its update: along the
+        gradients that the old ones hold, and not back to where the loop began.
+        """
+        names = find_names(leaves, calling_frames(), self._wanted())
+        by_name = {names[id(leaf)].name: leaf for leaf in leaves if id(leaf) in names}
+        slots = tape.slots
+        if not tape.exact or {slot.name for slot in slots} != set(by_name) or tape.numbers < 2:
+            return False
+        if any(slot.leaf.grad is None or by_name[slot.name].shape != slot.shape for slot in slots):
+            return False
+        new, old, grad = (
+            np.array([number for slot in slots for number in _flat(of(slot))])
+            for of in (lambda s: by_name[s.name], lambda s: s.leaf, lambda s: s.leaf.grad)
+        )
+        moved = new - old
+        size = float(np.linalg.norm(moved) * np.linalg.norm(grad))
+        back = np.array_equal(new, tape.record().params[0])
+        return size > 0 and abs(float(moved @ grad)) > 0.99 * size and not back
 
     def _wanted(self) -> tuple[str, ...]:
         return () if self.reference is None else tuple(self.reference.objective.parameter_names)
@@ -654,7 +707,7 @@ class Watch:
         tape = self._tapes[-1] if self._tapes else None
         if tape is None or tape.update_tried or tape.count > _LOOKED_AT_CLOSELY:
             return
-        if id(tensor) in tape.by_id and (grad is None or not grad.any()):
+        if id(tensor) in tape.by_id and (grad is None or not grad.any()) and not clears():
             tape.update_tried = True
 
     def _progress(self) -> None:
@@ -727,6 +780,8 @@ def _see_grad(mine: Watch, func: Any, args: tuple[Any, ...], kwargs: dict[str, A
     parameters = inputs and all(one.is_leaf for one in inputs)
     if create and known:
         parameters = parameters and all(id(one) in known for one in inputs)
+    if any(map(_functional, roots)):
+        parameters = False  # of torch.func, which differentiates tensors of its own
     if not parameters or sum(root.numel() for root in roots) != 1 or called_by_the_package():
         return func(*args, **kwargs)
     result = mine._differentiate(  # noqa: SLF001
@@ -752,6 +807,16 @@ _HANDLERS: dict[Any, Callable[[Watch, Any, tuple[Any, ...], dict[str, Any]], Any
     torch.autograd.grad: _see_grad,
     _GRAD.__get__: _see_grad_read,
 }
+
+
+def _functional(tensor: Tensor) -> bool:
+    """Whether a tensor lives inside of a transform of ``torch.func``."""
+    return bool(torch._C._functorch.is_gradtrackingtensor(tensor))  # noqa: SLF001 - as torch does
+
+
+def _flat(tensor: Tensor) -> list[float]:
+    numbers: list[float] = tensor.detach().reshape(-1).tolist()
+    return numbers
 
 
 def _moved(tape: Tape, before: list[list[float]], now: list[list[float]]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,9 +11,11 @@ from ipywidgets import HTML, HBox, Layout, VBox, Widget
 from traitlets import Unicode, observe
 
 from gdwidgets.core import Descent, checks
+from gdwidgets.core.diagnosis.folding import passes_to_an_update
 from gdwidgets.core.diagnosis.records import Reference
 from gdwidgets.core.objectives.micro_batches import MicroBatches
 from gdwidgets.core.scripts.descent import descent_script
+from gdwidgets.core.watching.run import WatchedRun
 from gdwidgets.explorers.accumulation import panel
 from gdwidgets.explorers.accumulation import text as words
 from gdwidgets.explorers.accumulation.given import SAMPLES, BatchLosses, Point, Problem
@@ -32,6 +35,7 @@ from gdwidgets.ui.form import (
     logarithmic_axis,
 )
 from gdwidgets.ui.map_explorer import MapExplorer
+from gdwidgets.ui.own_loop import OwnLoop
 from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel
 from gdwidgets.ui.playback.cursor import MOST_STEPS
 from gdwidgets.ui.plots.curves import Curves
@@ -413,8 +417,39 @@ class AccumulationComparer(MapExplorer):
         return panel.lane_titles(self.clear_every, self.micro_batches)
 
     def reference_of(self, lane: int) -> Reference | None:
-        """What a loop is compared with: the lanes of micro-batches belong together."""
-        return None if self.micro_batches is not None else super().reference_of(lane)
+        """What a loop is compared with: of micro-batches the whole batch, update by update.
+
+        ``None`` where the run of micro-batches is too short for an update.
+        """
+        objective = self.problem_descended.objective
+        if not isinstance(objective, MicroBatches):
+            return super().reference_of(lane)
+        updates = self.max_steps // objective.parts
+        if not updates:
+            return None
+        return Reference(
+            objective.whole,
+            tuple(self.descent.start[lane].tolist()),
+            self.learning_rate,
+            max_steps=updates,
+            title=self.lane_titles()[lane],
+        )
+
+    def lane_beside(self, loop: OwnLoop) -> int:
+        """The lane that a loop is compared with: of micro-batches the one written as it is."""
+        if self.micro_batches is None:
+            return super().lane_beside(loop)
+        return 0 if passes_to_an_update(loop.loop) > 1 else 1
+
+    def run_of(self, loop: OwnLoop) -> WatchedRun:
+        """A loop as it is drawn: beside micro-batches a step is one of their backward passes."""
+        run = super().run_of(loop)
+        if self.micro_batches is None or not loop.matched:
+            return run
+        mine = passes_to_an_update(loop.loop)
+        if loop.recording and mine == loop.loop.count:
+            mine = self.micro_batches  # no update as yet
+        return replace(run, stretch=(self.micro_batches, mine), whole_loss=True)
 
     @property
     def shown(self) -> int:

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 HEIGHT = 300
 """Height of both figures, in pixels."""
 
+EMPTY = "gdw-empty"
+"""Class of a figure that keeps its place while there is nothing to draw."""
+
+STYLE = f".{EMPTY}, .{EMPTY} * {{ visibility: hidden !important }}"
+"""Parts of bqplot's figures call themselves visible, whatever the figure is."""
+
 AT_ONCE = len(palette.RUNS)
 """Tensors that are shown at once."""
 
@@ -169,6 +175,10 @@ class TrainingExplorer(LoopExplorer):
 
     # -- the face ----------------------------------------------------------------------------
 
+    def style_sheet(self) -> str:
+        """The style of figures with nothing in them."""
+        return STYLE
+
     def build_picture(self) -> Widget:
         """Make the plots of the loss and of the norms."""
         self.loss_plot = Curves(HEIGHT, on_click=self.handler(self._read_out))
@@ -231,7 +241,7 @@ class TrainingExplorer(LoopExplorer):
             title=words.TITLES[self.shown],
         )
         for plot in (self.loss_plot, self.norm_plot):
-            plot.figure.layout.visibility = "hidden" if norms.empty else None
+            (plot.figure.add_class if norms.empty else plot.figure.remove_class)(EMPTY)
         self._prepared = self.shown, self.first
         self._show_page()
 
