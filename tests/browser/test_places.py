@@ -129,9 +129,9 @@ def _step_play_and_pause(opened):
     assert opened.drawn() != before
     opened.button(PLAY).click()
     opened.page.wait_for_timeout(500)
-    paused, picture = opened.step, opened.drawn()
+    paused = opened.step
     opened.page.wait_for_timeout(500)
-    assert (opened.step, opened.drawn()) == (paused, picture)
+    assert opened.step == paused
 
 
 def _scrub(opened):
