@@ -26,6 +26,8 @@ with ex.watch():
             u += 5e-4 * u.grad  # a mistake
             v += 5e-4 * v.grad
             u.grad = v.grad = None"""
+RATES = """from gdwidgets import LearningRateExplorer
+LearningRateExplorer(max_steps=500)"""
 KNOWN = {
     "jupyterlab": (),
     "notebook": ("reading 'schema'",),  # thrown as it loads, by an empty notebook too
@@ -33,8 +35,8 @@ KNOWN = {
 }
 """Errors that are the place's own, by text."""
 
-HANDLE = ".gdw-scrubber .noUi-handle, .gdw-scrubber .ui-slider-handle"
-"""The scrubber's handle, in ipywidgets 8 and 7."""
+HANDLE = ":is(.noUi-handle, .ui-slider-handle)"
+"""A slider's handle, in ipywidgets 8 and 7."""
 
 EDITOR = ".jp-CodeCell .jp-InputArea-editor"
 
@@ -74,8 +76,8 @@ def _run_cell(page, number):
 
 
 def _open(place, page):
-    """Open a lesson of two cells, and run the first."""
-    place.write_notebook("lesson.ipynb", [CELL, LOOP])
+    """Open a lesson, and run its first cell."""
+    place.write_notebook("lesson.ipynb", [CELL, LOOP, RATES])
     if place.MODULE == "voila":
         page.goto(f"{place.url}/voila/render/lesson.ipynb")
     else:
@@ -137,7 +139,7 @@ def _step_play_and_pause(opened):
 def _scrub(opened):
     """The scrubber's handle takes the run along."""
     paused, picture = opened.step, opened.drawn()
-    x, y = opened.middle(opened.root.locator(HANDLE))
+    x, y = opened.middle(opened.root.locator(f".gdw-scrubber {HANDLE}"))
     opened.page.mouse.move(x, y)
     opened.page.mouse.down()
     opened.page.mouse.move(x + 120, y, steps=6)
@@ -163,5 +165,20 @@ def test_an_explorer_does_all_that_it_does_anywhere(place, page, shot):
     own = ExplorerPage(page, nth=1).ready()
     expect(own.status).to_contain_text("uphill")
     expect(own.root.locator(".gdw-curves text", has_text="yours")).to_have_count(1)
-    own.status.scroll_into_view_if_needed()
+    own.root.scroll_into_view_if_needed()
     shot(page, f"{place.MODULE}-loop")
+
+    # Handles that lie over each other, each to be dragged.
+    if place.MODULE != "voila":
+        _run_cell(page, 2)
+    rates = ExplorerPage(page, nth=2).ready()
+    rates.root.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    before = rates.drawn()
+    x, y = rates.middle(rates.root.locator(f".gdw-handle-1 {HANDLE}"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 60, y, steps=6)
+    _drawn_anew(rates, before)
+    page.mouse.up()
+    shot(page, f"{place.MODULE}-rates")
