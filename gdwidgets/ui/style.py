@@ -21,7 +21,8 @@ STYLE = """
   --gdw-blue: #64b5f6; --gdw-blue-ink: #a9d4fb; --gdw-blue-pale: #17324d; }
 .gdwidgets:focus-visible { box-shadow: 0 0 0 2px var(--gdw-blue); border-radius: 4px; }
 .gdwidgets button:focus-visible, .gdwidgets select:focus-visible, .gdwidgets input:focus-visible,
-.gdwidgets .noUi-handle:focus-visible { outline: 2px solid var(--gdw-blue); outline-offset: 2px; }
+.gdwidgets :is(.noUi-handle, .ui-slider-handle):focus-visible {
+  outline: 2px solid var(--gdw-blue); outline-offset: 2px; }
 .gdwidgets .widget-button, .gdwidgets .widget-toggle-button { min-width: 36px; border-radius: 6px;
   border: 1px solid var(--gdw-line); background: var(--jp-layout-color1, #fff);
   color: var(--gdw-ink); box-shadow: none; font-size: calc(14px * var(--gdw-size));
@@ -39,9 +40,11 @@ STYLE = """
 .gdwidgets .widget-dropdown > select, .gdwidgets .widget-text input {
   border-radius: 6px; border: 1px solid var(--gdw-line); color: var(--gdw-ink);
   background-color: var(--jp-layout-color1, #fff); font-size: calc(14px * var(--gdw-size)); }
-.gdwidgets .noUi-handle { border: 2px solid var(--gdw-blue) !important; box-shadow: none !important;
+.gdwidgets :is(.noUi-handle, .ui-slider-handle) { box-shadow: none !important;
+  border: 2px solid var(--gdw-blue) !important;
   background: var(--jp-layout-color1, #fff) !important; }
-.gdwidgets .gdw-scrubber .noUi-handle { background: var(--gdw-blue) !important; }
+.gdwidgets .gdw-scrubber :is(.noUi-handle, .ui-slider-handle) {
+  background: var(--gdw-blue) !important; }
 .gdwidgets .gdw-scrubber .noUi-target { clip-path: inset(-16px -10px -16px 0); }
 .gdwidgets .gdw-scrubber .noUi-handle::before { content: ""; position: absolute; right: 100%;
   display: block; left: auto; top: calc(50% - 2px); height: 4px; width: 2000px;
@@ -97,9 +100,8 @@ STYLE = """
 .gdw-unstable { background: repeating-linear-gradient(-45deg, #c5cad3 0 4px, transparent 4px 8px); }
 .jp-mod-theme-dark .gdw-stable, [data-jp-theme-light="false"] .gdw-stable { background: #2b4a6b; }
 .jp-mod-theme-dark .gdw-between, [data-jp-theme-light="false"] .gdw-between { background: #6b4a2b; }
-.gdwidgets .gdw-track .noUi-target, .gdwidgets .gdw-track .noUi-connects,
-.gdwidgets .gdw-track .noUi-base { background: transparent !important; border: none !important;
-  box-shadow: none !important; }
+.gdwidgets .gdw-track :is(.noUi-target, .noUi-connects, .noUi-base, .ui-slider) {
+  background: transparent !important; border: none !important; box-shadow: none !important; }
 .gdwidgets .gdw-track .widget-slider { height: calc(24px * var(--gdw-size)); margin: 0;
   line-height: calc(24px * var(--gdw-size)); }
 

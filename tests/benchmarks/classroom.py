@@ -1,7 +1,7 @@
 """A class on one server: N kernels at play, each with a front end that answers every frame.
 
-The front end is played by this program: it reads what the kernel publishes, counts it, and sends
-the scrubber's value back as a page does once it has drawn a frame.
+The front ends are played by this program, straight at the kernels; `hub` and `voila` measure with
+their servers between.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import statistics
 import time
-from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +20,13 @@ from typing import Any
 from jupyter_client.manager import KernelManager
 from jupyter_core.utils import ensure_event_loop
 
+from tests.benchmarks.front_end import CELL, IDS, FrontEnd
+
 CLASSES = (1, 4, 8)
 """Kernels at once."""
 
 SECONDS = 8.0
 BEFORE = "import bqplot, ipywidgets, torch; torch.zeros(1, requires_grad=True).sum().backward()"
-CELL = """
-from gdwidgets import SurfaceExplorer
-ex = SurfaceExplorer("rosenbrock", learning_rate=1e-7, max_steps=100_000, future=False)
-"""
-IDS = """{"scrubber": ex.transport.scrubber.comm.comm_id, "sent": ex._gate.sent.comm.comm_id,
-"seen": ex._gate.seen.comm.comm_id, "seen_step": ex._gate.seen_step.comm.comm_id}"""
 
 
 @dataclass
@@ -69,9 +65,7 @@ class Seat:
         self.ask(BEFORE)
         self.imported = self.memory()
         self.ask(CELL)
-        self.ids = self.ask("", IDS)
-        self._counted = {"frames": 0, "messages": 0, "bytes": 0}
-        self._by_widget: Counter[str] = Counter()
+        self.page = FrontEnd(self.ask("", IDS))
 
     def ask(self, code: str, expression: str = "None") -> Any:
         """Execute code; return what an expression is worth."""
@@ -97,7 +91,7 @@ class Seat:
     def answer(self, seconds: float) -> None:
         """Read and acknowledge for a while."""
         until = time.monotonic() + seconds
-        back = {self.ids["scrubber"]: self.ids["seen_step"], self.ids["sent"]: self.ids["seen"]}
+        shell, session = self.client.shell_channel, self.client.session
         while time.monotonic() < until:
             try:
                 message = self.client.get_iopub_msg(timeout=0.1)
@@ -106,34 +100,24 @@ class Seat:
             if message["msg_type"] != "comm_msg":
                 continue
             content = message["content"]
-            self._counted["messages"] += 1
-            self._counted["bytes"] += len(json.dumps(content)) + sum(map(len, message["buffers"]))
-            # What moves with every frame is told once a frame.
-            self._by_widget[content["comm_id"]] += 1
-            self._counted["frames"] = max(self._by_widget.values())
-            value = content["data"].get("state", {}).get("value")
-            to = back.get(content["comm_id"])
-            if to is None or value is None:
-                continue
-            data = {"method": "update", "state": {"value": value}, "buffer_paths": []}
-            shell, session = self.client.shell_channel, self.client.session
-            shell.send(session.msg("comm_msg", {"comm_id": to, "data": data}))
+            size = len(json.dumps(content)) + sum(map(len, message["buffers"]))
+            answer = self.page.heard(content, size)
+            if answer is not None:
+                shell.send(session.msg("comm_msg", answer))
 
     def play(self) -> Played:
         """Play for ``SECONDS``, after a while for the pace to be found."""
         self.ask("ex.play()")
         self.answer(2.0)
-        self._counted = dict.fromkeys(self._counted, 0)
-        self._by_widget.clear()
+        self.page.begin()
         began, used = time.monotonic(), self.processor()
         self.answer(SECONDS)
         taken, used = time.monotonic() - began, self.processor() - used
-        counted = self._counted
-        frames = max(1, counted["frames"])
+        frames = max(1, self.page.frames)
         return Played(
             frames=frames / taken,
-            messages=counted["messages"] / frames,
-            size=counted["bytes"] / frames,
+            messages=self.page.messages / frames,
+            size=self.page.bytes / frames,
             core=100 * used / taken,
             imported=self.imported,
             beyond=self.memory() - self.imported,
@@ -161,10 +145,10 @@ def _class_of(number: int) -> list[Played]:
     return played
 
 
-def rows() -> list[tuple[str, str, str]]:
+def rows(sizes: Sequence[int] = CLASSES) -> list[tuple[str, str, str]]:
     """Measure classes of each size: means over the kernels."""
     table = []
-    for number in CLASSES:
+    for number in sizes:
         played = _class_of(number)
 
         def mean(name: str, played: list[Played] = played) -> float:

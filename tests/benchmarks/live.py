@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +11,6 @@ from threading import Event
 from typing import Any
 
 from playwright.sync_api import Locator, sync_playwright
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # what the browser tests import from
 
 from browser.chromium import FLAGS, find_or_install
 from browser.lab import Lab

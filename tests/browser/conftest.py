@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from browser.chromium import FLAGS, find_or_install
@@ -17,6 +17,7 @@ from browser.lab import DARK, LIGHT, Lab
 from browser.server import LabServer
 
 HERE = Path(__file__).parent
+SHOTS = Path(os.environ["GDWIDGETS_SHOTS"]) if os.environ.get("GDWIDGETS_SHOTS") else None
 LAB = pytest.StashKey[Lab]()  # the running module's, also for a test that failed while set up
 
 
@@ -53,12 +54,22 @@ def notebook(
     request: pytest.FixtureRequest, lab_server: LabServer, chromium: Browser
 ) -> Iterator[Lab]:
     """Notebooks for one module's tests: ``notebook.open([...])``, see ``Lab``."""
-    shots = os.environ.get("GDWIDGETS_SHOTS")
-    lab = Lab(lab_server, chromium, Path(shots) if shots else None)
+    lab = Lab(lab_server, chromium, SHOTS)
     request.config.stash[LAB] = lab
     yield lab
     del request.config.stash[LAB]
     lab.close()
+
+
+@pytest.fixture
+def shot() -> Callable[[Page, str], None]:
+    """Save a picture of a page for eyes, where ``GDWIDGETS_SHOTS`` names a folder."""
+
+    def save(page: Page, name: str) -> None:
+        if SHOTS is not None:
+            page.screenshot(path=SHOTS / f"{name}.png")
+
+    return save
 
 
 @pytest.fixture

@@ -116,6 +116,12 @@ class LabServer:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
 
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        assert self._process is not None, "start the server first"
+        return self._process.pid
+
     def log(self) -> str:
         """The last lines the server wrote."""
         lines = (self.folder / "log").read_text(errors="replace").splitlines()
@@ -139,11 +145,7 @@ class LabServer:
 
     def write_notebook(self, name: str, cells: list[str]) -> None:
         """Write a notebook with these code cells into the server's folder."""
-        notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-        )
-        nbformat.write(notebook, self.notebooks / name)
+        write_notebook(self.notebooks / name, cells)
 
     def start_kernel(self) -> str:
         """Start a kernel of the interpreter that runs the tests, and return its id."""
@@ -199,6 +201,15 @@ class VoilaServer(LabServer):
             raise OSError("no such interface")
         with urllib.request.urlopen(self.url, timeout=PATIENCE) as answer:
             return answer.status
+
+
+def write_notebook(path: Path, cells: list[str]) -> None:
+    """Write a notebook with these code cells."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(notebook, path)
 
 
 def wait_until(

@@ -40,20 +40,23 @@ STYLE = """
 .gdwidgets .gdw-handle .slider-container { margin: 0; padding: 0; overflow: visible;
   pointer-events: none; }
 .gdwidgets .gdw-handle .slider { margin: 0; pointer-events: none; }
-.gdwidgets .gdw-handle .noUi-target, .gdwidgets .gdw-handle .noUi-connects,
-.gdwidgets .gdw-handle .noUi-base { background: transparent !important; border: none !important;
-  box-shadow: none !important; pointer-events: none; }
-.gdwidgets .gdw-handle .noUi-handle { pointer-events: auto; border: none !important;
+.gdwidgets .gdw-handle :is(.noUi-target, .noUi-connects, .noUi-base, .ui-slider) {
+  background: transparent !important; border: none !important; box-shadow: none !important;
+  pointer-events: none; }
+.gdwidgets .gdw-handle :is(.noUi-handle, .ui-slider-handle) {
+  pointer-events: auto; border: none !important;
   border-radius: 12px; background: transparent !important; cursor: ew-resize;
   width: calc(24px * var(--gdw-size)); height: calc(24px * var(--gdw-size));
   right: calc(-12px * var(--gdw-size)); top: calc(-12px * var(--gdw-size)); }
-.gdwidgets .gdw-handle .noUi-handle::after { position: absolute; inset: 0; left: 0; top: 0;
-  width: auto; height: auto; background: none; text-align: center;
-  font-size: calc(20px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));
+.gdwidgets .gdw-handle .ui-slider-handle { margin: 0 0 0 calc(-12px * var(--gdw-size));
+  transform: none !important; }
+.gdwidgets .gdw-handle :is(.noUi-handle, .ui-slider-handle)::after {
+  position: absolute; inset: 0; left: 0; top: 0; width: auto; height: auto;
+  background: none; text-align: center; font-size: calc(20px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));
   -webkit-text-stroke: 3px var(--jp-layout-color0, #fff); paint-order: stroke fill; }
-.gdwidgets .gdw-handle .noUi-handle::before { display: none; }
+.gdwidgets .gdw-handle :is(.noUi-handle, .ui-slider-handle)::before { display: none; }
 """ + "\n".join(
-    f".gdwidgets .gdw-handle-{lane} .noUi-handle::after {{ display: block;"
+    f".gdwidgets .gdw-handle-{lane} :is(.noUi-handle, .ui-slider-handle)::after {{ display: block;"
     f' content: "{run.glyph}"; color: var(--gdw-run-{lane}, {run.colour}); }}'
     for lane, run in enumerate(palette.RUNS)
 )

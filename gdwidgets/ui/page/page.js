@@ -5,6 +5,8 @@ const KEYS = {
   Home: "reset", End: "finish", " ": "toggle", "]": "next", "[": "previous",
 };
 const TYPING = "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]";
+// A slider's handle, in ipywidgets 8 and 7.
+const HANDLE = ":is(.noUi-handle, .ui-slider-handle)";
 const ACTED_ON = "button, summary, a[href], input[type=checkbox]";
 
 function takesText(target) {
@@ -23,7 +25,7 @@ function press(model, root, event) {
   if (event.ctrlKey || event.metaKey || event.altKey || takesText(event.target)) return;
   const action = KEYS[event.key];
   if (!action) return;
-  const handle = event.target.closest && event.target.closest(".noUi-handle");
+  const handle = event.target.closest && event.target.closest(HANDLE);
   // A slider of a setting keeps its arrows; the step's own slider does not need them.
   if (handle && !handle.closest(".gdw-scrubber") && event.key.startsWith("Arrow")) return;
   if (event.key === " " && event.target === tabbed && tabbed.matches(ACTED_ON)) return;
@@ -58,24 +60,24 @@ function nameAll(root) {
     const box = caption.closest(".gdw-track")?.parentElement || caption.closest(".widget-vbox");
     if (!box) continue;
     const label = caption.textContent.trim();
-    for (const field of box.querySelectorAll("input, select, .noUi-handle")) name(field, label);
-    const handle = box.querySelector(".noUi-handle");
+    for (const field of box.querySelectorAll(`input, select, ${HANDLE}`)) name(field, label);
+    const handle = box.querySelector(HANDLE);
     // A number that is being typed is not the slider's.
     const number = box.querySelector("input:not(:focus)");
     if (number && handle) say(handle, number.value);
   }
-  for (const handle of root.querySelectorAll("[class*=gdw-handle-] .noUi-handle")) {
+  for (const handle of root.querySelectorAll(`[class*=gdw-handle-] ${HANDLE}`)) {
     const lane = Number(/gdw-handle-(\d+)/.exec(handle.closest("[class*=gdw-handle-]").className)[1]);
     name(handle, `learning rate, lane ${lane + 1}`);
     const number = root.querySelector(`.gdw-lane-${lane} input:not(:focus)`);
     if (number) say(handle, number.value);
   }
   const counter = root.querySelector(".gdw-counter");
-  for (const handle of root.querySelectorAll(".gdw-scrubber .noUi-handle")) {
+  for (const handle of root.querySelectorAll(`.gdw-scrubber ${HANDLE}`)) {
     name(handle, "step");
     if (counter && !counter.querySelector("progress")) say(handle, counter.textContent.trim());
   }
-  for (const field of root.querySelectorAll("input, select, .noUi-handle, button")) {
+  for (const field of root.querySelectorAll(`input, select, ${HANDLE}, button`)) {
     // The text of a list is its entries, not its name.
     const text = field.tagName === "SELECT" ? "" : field.textContent.trim();
     if (field.hasAttribute("aria-label") || text) continue;
