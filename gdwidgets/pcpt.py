@@ -2,7 +2,8 @@
 
 The names, arguments, defaults, return values and printed number lines are those of the course's
 module for its fourth unit, "PCPT Teaser" (https://www.audiolabs-erlangen.de/PCPT), at any setting.
-The exercises show a live explorer where the course shows a still picture; other pictures are drawn.
+Where the course shows a still picture of a run, a live explorer is shown; samples and fitted
+curves, which have no steps, are drawn.
 
 Numbers are float32 on the CPU whatever the session's defaults are. Nothing here changes the
 session, its random generator included, except `generate_training_pairs`.
@@ -416,77 +417,56 @@ def plot_training_pairs(
 def plot_history(
     loss_history: Any, title: str = "Loss during Gradient Descent", color: str = "blue"
 ) -> None:
-    """Draw losses against their iteration; without any, say so.
+    """Show losses against their iteration, live: exactly these; without any, say so.
 
     Parameters
     ----------
     loss_history
-        Losses, numbers or tensors.
+        At most 1,000,001 losses, numbers or tensors, also such as require gradients; inf and NaN
+        are shown as diverged.
     title
         Title of the picture.
     color
-        Color of the line, as matplotlib knows it.
+        Color of the line, as matplotlib knows it; on a dark ground as much lighter as it must be.
 
     Raises
     ------
     ValueError
-        When the losses are not numbers.
+        When an argument is not what is accepted.
     """
-    losses = checks.float64_array(loss_history, "loss_history")
+    from gdwidgets.explorers.recorded.given import as_losses
+    from gdwidgets.ui.plots.named import as_color
+
+    losses = as_losses(loss_history, "loss_history")
+    heading, line = checks.text(title, "title"), as_color(color, "color")
     if not losses.size:
         print("There are no losses to plot.")
         return
-    figure, axes = _figure(4, 1.5)
-    axes.plot(losses, color=color)
-    axes.set(xlabel="Iteration", ylabel="Loss")
-    axes.set_title(title, fontsize=9)
-    axes.grid(visible=True)
-    _show(figure)
+    _show_live(partial(_history_explorer, losses, heading, line))
 
 
 def plot_himmelblau_trajectory(trajectory: Any, cmap: str = "gray") -> None:
-    """Draw a trajectory over Himmelblau's function on [−6, 6]², colored by its logarithm.
+    """Show a trajectory over Himmelblau's function on [−6, 6]², live: exactly these points.
+
+    Beside it stand the function's values at the points, computed in float64.
 
     Parameters
     ----------
     trajectory
-        At least one point (u, v): list, array or tensor.
+        1 to 1,000,001 points (u, v): list, array or tensor; one that diverged may hold inf and NaN.
     cmap
         Colormap of the function, as matplotlib knows it.
 
     Raises
     ------
     ValueError
-        When the trajectory is no sequence of points.
+        When an argument is not what is accepted.
     """
-    from matplotlib.colors import LogNorm
+    from gdwidgets.explorers.recorded.given import as_trajectory
+    from gdwidgets.ui.plots.named import as_colormap
 
-    points = checks.float64_array(trajectory, "trajectory")
-    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
-        raise ValueError(
-            f"trajectory must be at least one pair (u, v), got shape {tuple(points.shape)}"
-        )
-    u, v = np.meshgrid(*[np.linspace(-6, 6, 400)] * 2)
-    z = (u**2 + v - 11) ** 2 + (u + v**2 - 7) ** 2
-    figure, axes = _figure(6, 3.6)
-    image = axes.imshow(
-        z,
-        extent=(-6, 6, -6, 6),
-        origin="lower",
-        aspect="auto",
-        cmap=cmap,
-        norm=LogNorm(z.min() + 0.01, 500),
-    )
-    bar = figure.colorbar(image, ax=axes)
-    bar.ax.tick_params(labelsize=8)
-    bar.set_label("Function value (log scale)", fontsize=8)
-    axes.plot(points[:, 0], points[:, 1], color="red", linewidth=2, label="Optimization path")
-    axes.scatter(*points[0], color="white", edgecolor="black", zorder=3, label="Start")
-    axes.scatter(*points[-1], color="red", marker="x", zorder=3, label="End")
-    axes.set(xlabel="u", ylabel="v", xlim=(-6, 6), ylim=(-6, 6))
-    axes.set_title("Himmelblau Function and Optimization Path", fontsize=9)
-    axes.legend(loc="upper right", fontsize=8)
-    _show(figure)
+    points = as_trajectory(trajectory, "trajectory")
+    _show_live(partial(_trajectory_explorer, points, as_colormap(cmap, "cmap")))
 
 
 def _coefficients(values: Any, name: str) -> tuple[float, float, float]:
@@ -556,3 +536,15 @@ def _himmelblau_explorer(
     from gdwidgets.explorers.surface.himmelblau import HimmelblauExplorer
 
     return HimmelblauExplorer(start=start, learning_rate=learning_rate, loss_tol=loss_tol)
+
+
+def _history_explorer(losses: Any, title: str, color: str) -> Any:
+    from gdwidgets.explorers.recorded.history import HistoryExplorer
+
+    return HistoryExplorer(losses=losses, title=title, color=color)
+
+
+def _trajectory_explorer(points: Any, cmap: Any) -> Any:
+    from gdwidgets.explorers.recorded.trajectory import TrajectoryExplorer
+
+    return TrajectoryExplorer(trajectory=points, cmap=cmap)

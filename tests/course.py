@@ -97,9 +97,15 @@ EXERCISE_3 = f"""\
 Initialized at: u = 1.0, v = 1.0, learning rate = 0.0005
 {HIMMELBLAU[(1.0, 1.0), None]}"""
 
+EXERCISE_3_SECOND = f"""\
+Initialized at: u = -1.0, v = -1.0, learning rate = 0.0005
+{HIMMELBLAU[(-1.0, -1.0), None]}"""
+
 EXERCISE_3_EARLY = f"""\
 Initialized at: u = -1.0, v = 1.0, learning rate = 0.0005, loss_tol = 0.0001
 {HIMMELBLAU[(-1.0, 1.0), 1e-4]}"""
+
+EXERCISE_3_ALL = f"{EXERCISE_3}\n{EXERCISE_3_SECOND}\n{EXERCISE_3_EARLY}"
 
 WORKED_EXAMPLES = {
     "by hand": """\
@@ -117,3 +123,23 @@ Learned parameters: a = 1.4430, b = -2.0325, c = 1.7196""",
 }
 """What the unit's two worked examples print: initial values by one call after seed 0, by three
 after seed 1."""
+
+CLOSED_FORM_EXAMPLE = """\
+  a = 1.4275, b = -1.9894, c = 1.6990
+  Loss: 0.0749
+  a = 1.8195, b = -3.0787, c = 2.2214
+  Loss: 0.0503"""
+"""The numbers that the unit prints of descent by hand, and of the closed form."""
+
+TOY_NEURON = """\
+z: tensor([[6.]], grad_fn=<AddBackward0>)
+loss: 9.0
+w.grad: tensor([[12.],
+        [18.]])
+b.grad: tensor([[6.]])"""
+
+TRACKING = """\
+z: 14.0, requires_grad: True
+gradient: tensor([2., 4., 6.])
+z: 14.0, requires_grad: False
+z: 14.0, requires_grad: False"""

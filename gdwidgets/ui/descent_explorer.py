@@ -13,6 +13,7 @@ from gdwidgets.core import checks
 from gdwidgets.ui import text
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Whole, button, row
+from gdwidgets.ui.kept import Call
 from gdwidgets.ui.own_loop import NAME
 from gdwidgets.ui.playback.cursor import MOST_STEPS
 from gdwidgets.ui.prediction import Predicting
@@ -111,19 +112,61 @@ class DescentExplorer(Predicting):
         """The present run, then those that were pinned."""
         return (Run("present", self.settings(), self.all_lanes, self.drawn), *self.pins)
 
-    def pin(self) -> None:
+    def pin(self, step: int | None = None, **settings: Any) -> None:
         """Keep the present run, as far as it is shown, as a ghost with a row in the run table.
+
+        Parameters
+        ----------
+        step
+            With it, another run is kept as far as this step, that of the ``settings``.
+        **settings
+            Settings of that run; the others are those of a new explorer.
 
         Raises
         ------
         ValueError
-            When eight runs are pinned already.
+            When eight runs are pinned already, when a setting does not fit, or when there are
+            settings and no step.
+        TypeError
+            For an unknown keyword: names the nearest.
         """
         if len(self.pins) >= MOST_PINS:
             raise ValueError(f"{MOST_PINS} runs are pinned already: unpin them first")
         used = {pin.label for pin in self.pins}
         label = next(letter for letter in "ABCDEFGH" if letter not in used)
-        self.pins = (*self.pins, Run(label, self.settings(), self.all_lanes, self.drawn))
+        if step is None:
+            if settings:
+                raise ValueError("step must be given with settings: how far their run is kept")
+            kept = Run(label, self.settings(), self.all_lanes, self.drawn)
+        else:
+            self.reject_unknown(settings)
+            other = type(self)(**settings)
+            try:
+                other.seek(step)
+                kept = Run(label, other.settings(), other.descent, other.drawn)
+            finally:
+                other.close()
+        self.pins = (*self.pins, kept)
+
+    def kept_calls(self) -> list[Call]:
+        """Calls that bring back the pinned runs and the step."""
+        declared = self.declared()
+        pinned = [
+            Call(
+                "pin",
+                (pin.step,),
+                {n: v for n, v in self.own_settings(pin.settings).items() if not declared[n].view},
+            )
+            for pin in self.pins
+        ]
+        return [*pinned, *super().kept_calls()]
+
+    def kept_notes(self) -> list[str]:
+        """That loops of the learner's own are left out, where they are seen."""
+        runs = [self.all_lanes, *(pin.descent for pin in self.pins)]
+        if any(hasattr(run, "own") for run in runs):
+            return ["a loop of your own is not part of this: run its cell again"]
+        return super().kept_notes()
 
     def unpin_all(self) -> None:
         """Forget every pinned run."""

@@ -29,7 +29,7 @@ from gdwidgets.ui.colab import allow_widgets
 from gdwidgets.ui.fold import Fold, Part
 from gdwidgets.ui.form import Choice, Form, Switch
 from gdwidgets.ui.head import Head
-from gdwidgets.ui.kept import rebuilding
+from gdwidgets.ui.kept import Call, rebuilding
 from gdwidgets.ui.page.page import Page
 from gdwidgets.ui.panels import Panel
 from gdwidgets.ui.playback.ahead import Ahead
@@ -317,8 +317,8 @@ class Explorer(Cursor, VBox):
         self.head = self._build_head()
         turn = self.handler(self.unfold)
         self.fold = Fold(self.parts(), turn, self._widgets_made)
-        self._style = HTML(f"<style>{STYLE}{FIGURES}{self.style_sheet()}</style>")
-        self._style.layout.display = "none"
+        self._style = HTML(layout=Layout(display="none"))
+        self.write_style()
         self.children = (
             self._style,
             self.head,
@@ -331,7 +331,7 @@ class Explorer(Cursor, VBox):
             *self._gate.hidden,
             self.page,
         )
-        self.page.name = self._name
+        self.page.name = self.heading
         self.show_recording()
         self._show_view(frozenset(self.declared()))
         self.form.show(self.settings_held())
@@ -340,6 +340,10 @@ class Explorer(Cursor, VBox):
     def style_sheet(self) -> str:
         """Styles of this explorer's own."""
         return ""
+
+    def write_style(self) -> None:
+        """Write all styles: again when those of this explorer's own have changed."""
+        self._style.value = f"<style>{STYLE}{FIGURES}{self.style_sheet()}</style>"
 
     def _build_head(self) -> Head:
         chooser = self.build_chooser()
@@ -493,26 +497,44 @@ class Explorer(Cursor, VBox):
             at = names.index(self._situation) + by if self._situation in names else 0
             self.situate(names[at % len(names)])
 
-    def new_settings(self) -> dict[str, Any]:
-        """The settings of a new explorer that is told what cannot be left out."""
+    def new_settings(self, held: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of a new explorer that is told what cannot be left out of those ``held``."""
         given = inspect.signature(type(self).__init__).parameters.values()
         named = {p.name: p.default for p in given if p.default is not p.empty}
         declared = {name: one.default_value for name, one in self.declared().items()}
         return declared | {name: value for name, value in named.items() if name in declared}
 
     def keep_situation(self) -> str:
-        """Return Python that rebuilds what is on the screen: the explorer's settings and its step.
+        """Return Python that rebuilds what is on the screen.
 
-        The last lines give the same as an entry for ``situations``. Pinned runs, a loop of your
-        own and named situations are not part of it.
+        The settings, the step, pinned runs with theirs, and the part of the map that is seen; the
+        last lines give settings and step as an entry for ``situations``. What no such lines can
+        bring back is left out: a loop of your own, also in a pinned run (run its cell again), an
+        open prediction and its guess, and the named situations, which the cell holds that made the
+        explorer.
         """
-        new, declared = self.new_settings(), self.declared()
         held = {n: v for n, v in self.settings().items() if n != "situations"}
-        own = {n: v for n, v in held.items() if not same(v, new[n])}
-        entry = {n: v for n, v in own.items() if not declared[n].view}
+        own = self.own_settings(held)
+        entry = {n: v for n, v in own.items() if not self.declared()[n].view}
+        # A situation may bring along what a new explorer does not have.
+        reached = self.situation_settings(entry)
+        entry |= {n: held[n] for n, v in reached.items() if n in held and not same(v, held[n])}
         if self.step:
             entry[STEP] = self.step
-        return rebuilding(type(self), own, self.step, entry)
+        return rebuilding(type(self), own, entry, calls=self.kept_calls(), notes=self.kept_notes())
+
+    def own_settings(self, held: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of some settings that a new explorer does not have anyway."""
+        new = self.new_settings(held)
+        return {name: value for name, value in held.items() if not same(value, new[name])}
+
+    def kept_calls(self) -> list[Call]:
+        """Calls that bring back what is on the screen besides settings."""
+        return [Call("seek", (self.step,))] if self.step else []
+
+    def kept_notes(self) -> list[str]:
+        """What is on the screen and no line brings back."""
+        return []
 
     # -- settings ----------------------------------------------------------------------------
 
@@ -704,15 +726,15 @@ class Explorer(Cursor, VBox):
             return {"text/plain": f"<{type(self).__name__}, closed>"}, {}
         pages = os.environ.get(PAGES)
         if pages:
-            return framed(Path(pages), self.save_html, self._name, self.sentence_text), {}
+            return framed(Path(pages), self.save_html, self.heading, self.sentence_text), {}
         png = self._still() if self.still else b""
-        return live(self.model_id, f"{self._name}. {self.sentence_text}", png)
+        return live(self.model_id, f"{self.heading}. {self.sentence_text}", png)
 
     # ipywidgets 7 shows a widget through this method instead.
     _ipython_display_ = None
 
     @property
-    def _name(self) -> str:
+    def heading(self) -> str:
         """What it is called where there is nothing else to tell."""
         return self.TITLE or type(self).__name__
 
@@ -767,7 +789,7 @@ class Explorer(Cursor, VBox):
             self.panels(fine=True),
             self.sentence,
             end=self.end,
-            title=self._name,
+            title=self.heading,
             widths=self.WIDTHS,
         )
 
@@ -782,7 +804,7 @@ class Explorer(Cursor, VBox):
 
     def download(self) -> None:
         """Have the browser save the present picture as PNG."""
-        name = f"{self._name.replace(' ', '-').lower()}-{self.step}.png"
+        name = f"{self.heading.replace(' ', '-').lower()}-{self.step}.png"
         self.page.save(name, self.picture("png"), KINDS["png"])
 
     # -- the end -----------------------------------------------------------------------------

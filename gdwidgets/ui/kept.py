@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gdwidgets.core.scripts.literals import call
@@ -70,10 +70,25 @@ def entries(settings: Mapping[str, Any], imports: Imports) -> str:
     return "{" + ", ".join(parts) + "}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """A call of one of an explorer's methods."""
+
+    method: str
+    arguments: tuple[Any, ...] = ()
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Its keyword arguments."""
+
+
 def rebuilding(
-    explorer: type, settings: Mapping[str, Any], step: int, situation: Mapping[str, Any]
+    explorer: type,
+    settings: Mapping[str, Any],
+    situation: Mapping[str, Any],
+    *,
+    calls: Sequence[Call] = (),
+    notes: Sequence[str] = (),
 ) -> str:
-    """The lines that build an explorer, go to its step and show it.
+    """The lines that build an explorer, bring back what is on its screen, and show it.
 
     Parameters
     ----------
@@ -81,32 +96,44 @@ def rebuilding(
         Its class.
     settings
         Those that a new one does not have anyway.
-    step
-        The cursor.
     situation
         The same as an entry for ``situations``.
+    calls
+        What is called once it is built.
+    notes
+        What is left out, in sentences.
     """
     imports: Imports = set()
-    head = f"explorer = {_name(explorer, imports)}"
-    arguments, own = [], []
-    for name, value in settings.items():
-        try:
-            arguments.append(f"{name}={expression(value, imports)}")
-        except NotWritten:
-            arguments.append(f"{name}={name}")
-            own.append(name)
+    own: dict[str, None] = {}
+    written = [(f"explorer = {_name(explorer, imports)}", _arguments(settings, imports, own))]
+    for made in calls:
+        first = [expression(value, imports) for value in made.arguments]
+        named = _arguments(made.settings, imports, own)
+        written.append((f"explorer.{made.method}", [*first, *named]))
     lines = _import_lines(imports)
     lines += [f"# {name} is an object of your own: define it before" for name in own]
-    lines += call(head, arguments)
-    lines += [f"explorer.seek({step})"] if step else []
+    lines += [line for head, arguments in written for line in call(head, arguments)]
+    lines += [f"# {note}" for note in notes]
     lines.append("explorer")
     try:
-        written = entries(situation, set())
+        entry = entries(situation, set())
     except NotWritten:
         return "\n".join(lines)
     if situation:
-        lines += ["", "# as an entry of situations={...}:", f'# "my situation": {written},']
+        lines += ["", "# as an entry of situations={...}:", f'# "my situation": {entry},']
     return "\n".join(lines)
+
+
+def _arguments(settings: Mapping[str, Any], imports: Imports, own: dict[str, None]) -> list[str]:
+    """Settings as keyword arguments; adds to ``own`` the names of those without an expression."""
+    found = []
+    for name, value in settings.items():
+        try:
+            found.append(f"{name}={expression(value, imports)}")
+        except NotWritten:
+            found.append(f"{name}={name}")
+            own[name] = None
+    return found
 
 
 def _import_lines(imports: Imports) -> list[str]:

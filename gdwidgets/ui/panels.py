@@ -30,8 +30,8 @@ class _Lanes:
     """Each lane's last step (L,)."""
     names: Sequence[str]
     """Of the lanes, L."""
-    runs: Sequence[int]
-    """Which of ``palette.RUNS`` each lane is."""
+    runs: Sequence[int | palette.Run]
+    """Which of ``palette.RUNS`` each lane is, or how it is shown."""
     future: bool = True
     """Whether what lies beyond the cursor is drawn."""
 

@@ -374,12 +374,14 @@ class Predicting(Watching):
         )
 
     def _prediction_html(self) -> str:
-        """What the sentence does not say: how to begin, and afterwards how close it came."""
+        """How to begin, and what the sentence does not say any more: how close the guess came."""
         asked = self._prediction
         if asked is None:
             said = "Choose a question. What comes is hidden until you have seen the run to its end."
             return text.html_paragraphs([said])
-        return "" if asked.over is None else text.html_paragraphs([self.verdict()])
+        if asked.over is None or self.prediction_sentence():
+            return ""
+        return text.html_paragraphs([self.verdict()])
 
     # -- another run -------------------------------------------------------------------------
 

@@ -133,6 +133,9 @@ class Settings(HasTraits):
     _applied: dict[str, Any] | None = None
     """The settings in force; ``None`` until the first were applied."""
 
+    _assigned: frozenset[str] = frozenset()
+    """The settings that are being assigned by name, whether their values change or not."""
+
     _holding = 0
     """How many blocks are open in which changes wait to be applied together."""
 
@@ -176,9 +179,13 @@ class Settings(HasTraits):
             When a value, or all of them together, do not fit.
         """
         self.reject_unknown(settings)
-        with self.together():
-            for name, value in settings.items():
-                setattr(self, name, value)
+        before, self._assigned = self._assigned, frozenset(settings)
+        try:
+            with self.together():
+                for name, value in settings.items():
+                    setattr(self, name, value)
+        finally:
+            self._assigned = before
 
     @contextmanager
     def together(self) -> Iterator[None]:

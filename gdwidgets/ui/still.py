@@ -334,7 +334,7 @@ def _plane(pen: _Pen, panel: MapPanel, k: int, box: Box) -> None:
     place = Image.fromarray(panel.shade.place(panel.heights).astype(np.float32)[::-1].copy())
     smooth = np.asarray(place.resize((pixels, pixels), Image.Resampling.BICUBIC))
     bands = np.clip(np.floor(smooth * LEVELS), 0, LEVELS - 1).astype(np.int64)
-    table = palette.heat_table(2 * LEVELS)[1::2]
+    table = panel.shade.table(2 * LEVELS)[1::2]
     sheet = Image.new("RGB", pen.image.size, PAPER)
     sheet.paste(Image.fromarray(table[bands]), (round(left * SCALE), round(box[1] * SCALE)))
     under, pen.image = pen.image, sheet

@@ -19,7 +19,8 @@ STYLE = """
 .gdwidgets.gdw-large { --gdw-size: 1.4; max-width: none; }
 .jp-mod-theme-dark .gdwidgets, [data-jp-theme-light="false"] .gdwidgets {
   --gdw-blue: #64b5f6; --gdw-blue-ink: #a9d4fb; --gdw-blue-pale: #17324d; }
-.gdwidgets:focus-visible { box-shadow: 0 0 0 2px var(--gdw-blue); border-radius: 4px; }
+.gdwidgets:focus-visible { outline: 2px solid var(--gdw-blue); outline-offset: -2px;
+  border-radius: 4px; }
 .gdwidgets button:focus-visible, .gdwidgets select:focus-visible, .gdwidgets input:focus-visible,
 .gdwidgets :is(.noUi-handle, .ui-slider-handle):focus-visible {
   outline: 2px solid var(--gdw-blue); outline-offset: 2px; }

@@ -230,9 +230,9 @@ class AccumulationComparer(MapExplorer):
         """All settings of a situation: the exercise's, and its ``own``."""
         return super().situation_settings({"max_steps": 10, **own})
 
-    def new_settings(self) -> dict[str, Any]:
+    def new_settings(self, held: Mapping[str, Any]) -> dict[str, Any]:
         """The settings of a new explorer."""
-        return super().new_settings() | {"speed": SPEED}
+        return super().new_settings(held) | {"speed": SPEED}
 
     # -- lines of the loop -------------------------------------------------------------------
 

@@ -687,9 +687,9 @@ class LearningRateExplorer(DescentExplorer):
             return words.Speeds(None, "", (), ())
         return why.speeds(self.quadratic, self.present_rule, now.rates)
 
-    def new_settings(self) -> dict[str, Any]:
+    def new_settings(self, held: Mapping[str, Any]) -> dict[str, Any]:
         """The settings of a new explorer with these learning rates."""
-        return super().new_settings() | {"lane": min(1, len(self.learning_rates) - 1)}
+        return super().new_settings(held) | {"lane": min(1, len(held["learning_rates"]) - 1)}
 
     # -- predictions -------------------------------------------------------------------------
 

@@ -232,12 +232,13 @@ class SurfaceExplorer(MapExplorer):
             **defaults(surface),
             "basins": False,
             **own,
-            "surface": surface,
+            "surface": self._known(surface),
         }
 
-    def new_settings(self) -> dict[str, Any]:
-        """The settings of a new explorer of this surface."""
-        return {**super().new_settings(), **defaults(self.surface), "surface": self.home}
+    def new_settings(self, held: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of a new explorer of the surface that is held."""
+        surface = as_surface(held["surface"], None, (), "")
+        return {**super().new_settings(held), **defaults(surface), "surface": self.home}
 
     @property
     def home(self) -> Any:
@@ -332,10 +333,11 @@ class SurfaceExplorer(MapExplorer):
     def new_recording(self, changed: frozenset[str]) -> Descent:
         """Make the descent of the present settings; another surface brings its own along."""
         if "surface" in changed and self._applied is not None:
+            given = changed | self._assigned
             for name, value in defaults(self.surface).items():
-                if name not in changed:
+                if name not in given:
                     setattr(self, name, value)
-            if "kept_starts" not in changed:
+            if "kept_starts" not in given:
                 self.kept_starts = ()
         if "surface" in changed and not self.surface.minima:
             self.loss_log = False  # see `show_view`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gdwidgets.explorers.surface.explorer import SurfaceExplorer
@@ -38,6 +39,6 @@ class HimmelblauExplorer(SurfaceExplorer):
             **settings,
         )
 
-    def new_settings(self) -> dict[str, Any]:
+    def new_settings(self, held: Mapping[str, Any]) -> dict[str, Any]:
         """The settings of a new explorer: start and rate are the exercise's on any surface."""
-        return super().new_settings() | {"start": (1.0, 1.0), "learning_rate": 5e-4}
+        return super().new_settings(held) | {"start": (1.0, 1.0), "learning_rate": 5e-4}

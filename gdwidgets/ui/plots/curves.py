@@ -186,7 +186,7 @@ class Curves(Frame):
         end: int,
         last: ArrayLike | Callable[[], NDArray[Any]] | None = None,
         diverged: ArrayLike | Callable[[], NDArray[Any]] | None = None,
-        runs: Sequence[int] | None = None,
+        runs: Sequence[int | palette.Run] | None = None,
         levels: Sequence[tuple[float, str]] = (),
         theory: tuple[ArrayLike, ArrayLike] | None = None,
         band: tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
@@ -210,7 +210,8 @@ class Curves(Frame):
             Whether each lane diverged with the update after its last step, bool (L,), or a callable
             of it. A lane with a value that is not finite has diverged anyway.
         runs
-            Which of `palette.RUNS` each lane is, or `palette.OWN`; without it 0, 1, 2, …
+            Which of `palette.RUNS` each lane is, `palette.OWN`, or how it is shown; without it
+            0, 1, 2, …
         levels
             Horizontal lines: (value, text).
         theory

@@ -74,6 +74,7 @@ class Ground:
         """The minima, in the plane's units, in the order of their numbers."""
         self.shade: Shade | None = None
         self._lowest: float | None = None
+        self._table: shade.Table = palette.heat_table
         self._valley: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._basins: tuple[NDArray[Any], tuple[int, ...], int | None] | None = None
 
@@ -83,9 +84,10 @@ class Ground:
         lowest: float | None,
         minima: Sequence[Point],
         valley: tuple[ArrayLike, ArrayLike] | None,
+        table: shade.Table,
     ) -> None:
         """Another surface, without basins; `draw` must follow. For the rest see `Plane`."""
-        self.values, self._lowest = values, lowest
+        self.values, self._lowest, self._table = values, lowest, table
         self.places = [(float(u), float(v)) for u, v in minima]
         self._valley = None if valley is None else (np.asarray(valley[0]), np.asarray(valley[1]))
         self._basins = None
@@ -136,7 +138,7 @@ class Ground:
         points = np.stack([np.tile(u, PIXELS), np.repeat(v, PIXELS)], axis=1).astype(np.float32)
         values = np.asarray(values_at(points), np.float64).reshape(PIXELS, PIXELS)
         if self.shade is None or not self._view.zoomed:
-            self.shade = Shade(values, self._lowest)
+            self.shade = Shade(values, self._lowest, self._table)
             # Over the map: see `arrow_factor`.
             slope = np.hypot(*np.gradient(values)) * PIXELS
             finite = slope[np.isfinite(slope)]

@@ -138,11 +138,13 @@ NO_MINIMUM = "#F2F2F0"
 DIVERGED = "#8C8F94"
 
 
-def run(index: int) -> Run:
+def run(index: int | Run) -> Run:
     """How the run with a number is shown; numbers beyond the eighth begin anew.
 
-    `OWN` is the number of the learner's own loop.
+    `OWN` is the number of the learner's own loop. A `Run` stands for itself: see `named`.
     """
+    if isinstance(index, Run):
+        return index
     return OWN_RUN if index == OWN else RUNS[index % len(RUNS)]
 
 

@@ -17,6 +17,7 @@ from gdwidgets.ui.plots.arrows import REACH, arrow, arrow_factor, direction
 from gdwidgets.ui.plots.figures import joined, write
 from gdwidgets.ui.plots.frame import Frame
 from gdwidgets.ui.plots.ground import Ground
+from gdwidgets.ui.plots.shade import Table
 from gdwidgets.ui.plots.starts import Starts
 from gdwidgets.ui.plots.view import SIDE, Point, View, on_map
 from gdwidgets.ui.text import number
@@ -157,6 +158,7 @@ class Plane(Frame):
         lowest: float | None = None,
         minima: Sequence[Point] = (),
         valley: tuple[ArrayLike, ArrayLike] | None = None,
+        table: Table = palette.heat_table,
     ) -> None:
         """Show another surface, whole; basins and ghosts of the one before are taken away.
 
@@ -172,8 +174,10 @@ class Plane(Frame):
             Points to be numbered, from 1.
         valley
             A line of minima, where they are no points: its u (m,) and v (m,).
+        table
+            Gives the colours of its values: see `Shade`.
         """
-        self.ground.show(values, lowest, minima, valley)
+        self.ground.show(values, lowest, minima, valley, table)
         self._ghosts = []
         self.view.show(bounds)
         self._draw_ground()
@@ -210,8 +214,14 @@ class Plane(Frame):
         self._draw_ground()
         self.draw(self._k, full=True)
 
+    def zoom_to(self, window: ArrayLike) -> None:
+        """Show a part of the map, (low, high) of either parameter; `draw` is called."""
+        self.view.zoom_to(window)
+        self._draw_ground()
+        self.draw(self._k, full=True)
+
     def zoom_out(self) -> None:
-        """Show what was seen before the last `zoom`; `draw` is called."""
+        """Show what was seen before the last zoom; `draw` is called."""
         if self.view.zoom_out():
             self._draw_ground()
             self.draw(self._k, full=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ QUANTILES = 129
 
 LEVELS = 15
 """Contour lines divide the colour scale into so many equal parts."""
+
+
+Table = Callable[[int], NDArray[np.uint8]]
 
 
 class Shade:
@@ -33,9 +37,17 @@ class Shade:
         The surface on a grid; what is not finite gets the colour of the highest value.
     lowest
         Its minimum, where that is known.
+    table
+        Gives the colours of the scale, the lowest first: called with n, uint8 (n, 3).
     """
 
-    def __init__(self, values: NDArray[np.floating], lowest: float | None) -> None:
+    def __init__(
+        self,
+        values: NDArray[np.floating],
+        lowest: float | None,
+        table: Table = palette.heat_table,
+    ) -> None:
+        self.table = table
         finite = values[np.isfinite(values)].astype(np.float64)
         finite = finite if finite.size else np.array([0.0, 1.0])
         self.low, self.high = float(finite.min()), float(finite.max())
@@ -75,14 +87,14 @@ class Shade:
 
     def colours(self, values: NDArray[np.floating]) -> NDArray[np.uint8]:
         """Red, green, blue, opacity of values, uint8, the shape of ``values`` with 4 appended."""
-        table = palette.heat_table()
+        table = self.table(256)
         rgb = table[(self.place(values) * (len(table) - 1)).round().astype(np.int64)]
         return np.concatenate((rgb, np.full((*rgb.shape[:-1], 1), 255, np.uint8)), axis=-1)
 
     def picture(self, values: NDArray[np.floating]) -> bytes:
         """Values (rows, columns), lowest row first, as the bytes of a PNG."""
         index = (self.place(values) * 255).round().astype(np.uint8)
-        return indexed_png(index, palette.heat_table(256))
+        return indexed_png(index, self.table(256))
 
     def levels(self) -> list[float]:
         """Values at which contour lines are drawn: equal steps of colour."""
@@ -109,7 +121,7 @@ class Shade:
     def bar(self, height: int, top: int = 12, bottom: int = 44) -> str:
         """A colour bar beside a figure of some height in pixels, as HTML."""
         tall = height - top - bottom
-        ramp = ",".join(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in palette.heat_table(17))
+        ramp = ",".join(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in self.table(17))
         marks = "".join(
             f"<span style='bottom:{tall * float(self.place(np.array(tick))) - 8:.0f}px'>"
             f"{number(tick, 3)}</span>"

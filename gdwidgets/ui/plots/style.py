@@ -42,13 +42,21 @@ def _runs() -> list[str]:
     for index, run in (*enumerate(palette.RUNS), ("own", palette.OWN_RUN)):
         rules.append(f".gdwidgets {{ --gdw-run-{index}: {run.text}; }}")
         rules.append(f"{DARK} .gdwidgets {{ --gdw-run-{index}: {run.on_dark}; }}")
-        for colour in sorted({run.colour, run.text}):
-            night = f"{DARK} {CURVES}"
-            rules += [
-                f"{night} {_stroked(colour)} {{ stroke: {run.on_dark} !important; }}",
-                f"{night} text.label{_filled(colour)} {{ fill: {run.on_dark} !important; }}",
-            ]
+        rules += on_dark(run)
     return rules
+
+
+def on_dark(run: palette.Run) -> list[str]:
+    """What gives a run's curves and names their colour in a dark theme."""
+    night = f"{DARK} {CURVES}"
+    return [
+        rule
+        for colour in sorted({run.colour, run.text})
+        for rule in (
+            f"{night} {_stroked(colour)} {{ stroke: {run.on_dark} !important; }}",
+            f"{night} text.label{_filled(colour)} {{ fill: {run.on_dark} !important; }}",
+        )
+    ]
 
 
 STYLE = "\n".join(

@@ -42,8 +42,13 @@ class View:
         self._zooms.append(self.window)
         self.window = np.stack([low, low + size], axis=1)
 
+    def zoom_to(self, window: ArrayLike) -> None:
+        """See a part, (low, high) of either parameter; before it the whole was seen."""
+        self._zooms[:] = [self.bounds]
+        self.window = np.asarray(window, np.float64)
+
     def zoom_out(self) -> bool:
-        """See what was seen before the last `zoom`; whether there was one."""
+        """See what was seen before the last zoom; whether there was one."""
         if not self._zooms:
             return False
         self.window = self._zooms.pop()
