@@ -479,7 +479,8 @@ z = torch.matmul(v, v).detach()
 print(f"z: {z}, requires_grad: {z.requires_grad}")
 """,
     "my loop": """
-print(regression_polynomial_second_order_via_gradient(x, y, learning_rate=1e-1)[0])
+a_learned = regression_polynomial_second_order_via_gradient(x, y, learning_rate=1e-1)[0]
+print(f"{a_learned:.4f}")
 a_values, b_values, losses = run_accumulation_demo(clear_grad=False, steps=3)
 plot_history(losses, title="Not cleared", color="red")
 u, v, losses, points = optimize_himmelblau(loss_tol=1e-3)
@@ -529,8 +530,7 @@ def test_the_unit_s_cells_print_its_numbers(unit):
     assert {name: text.strip("\n") for name, (text, _) in unit.items() if name != "my loop"} == (
         expected
     )
-    # The last figure of Exercise 1's row at 1e-1 and Exercise 2's three steps, and a run that the
-    # unit leaves to the reader.
+    # a of Exercise 1's row at 1e-1, Exercise 2's first three steps, and a minimum of the function.
     text = unit["my loop"][0]
     assert text.splitlines()[0] == "1.8195"
     assert "\n".join(UNCLEARED.splitlines()[:3]) in text
