@@ -226,6 +226,10 @@ def test_the_fold_asks_takes_an_order_and_lets_it_be_changed(rates):
     assert rates.prediction.guess == (1, 3, 0, 2)
     rates.run()
     assert all(one.disabled for one in answers)
+    assert "pairs right" in rates.sentence_text
+    assert rates.fold.text.value == ""
+    rates.step_back()  # then the sentence speaks of the step
+    assert "pairs right" not in rates.sentence_text
     assert "pairs right" in rates.fold.text.value
 
 

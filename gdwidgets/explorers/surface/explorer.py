@@ -232,7 +232,7 @@ class SurfaceExplorer(MapExplorer):
             **defaults(surface),
             "basins": False,
             **own,
-            "surface": self._known(surface),
+            "surface": known_name(surface),
         }
 
     def new_settings(self, held: Mapping[str, Any]) -> dict[str, Any]:
