@@ -15,7 +15,7 @@ STYLE = """
   --jp-widgets-slider-border-width: 2px; --jp-widgets-slider-handle-border-color: var(--gdw-blue);
   --jp-widgets-margin: 0px;
   box-sizing: border-box; width: 100%; max-width: 1800px; container-type: inline-size;
-  color: var(--gdw-ink); font-size: calc(14px * var(--gdw-size)); outline: none; padding: 0 2px; }
+  color: var(--gdw-ink); font-size: calc(14px * var(--gdw-size)); outline: none; padding: 0 4px; }
 .gdwidgets.gdw-large { --gdw-size: 1.4; max-width: none; }
 .jp-mod-theme-dark .gdwidgets, [data-jp-theme-light="false"] .gdwidgets {
   --gdw-blue: #64b5f6; --gdw-blue-ink: #a9d4fb; --gdw-blue-pale: #17324d; }

@@ -9,6 +9,8 @@ from html import escape
 from typing import Any
 
 MINUS = "\u2212"
+JOINER = "\u2060"
+"""Seen by nobody: a sign of no width at which no line is broken."""
 CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -107,9 +109,14 @@ def short(value: Any, most: int = 24) -> str:
 # -- sentences -------------------------------------------------------------------------------------
 
 
+def code(source: str) -> str:
+    """Python in a sentence: its ``**`` is a power, and no mark."""
+    return source.replace("**", f"*{JOINER}*")
+
+
 def plain(sentence: str) -> str:
     """A sentence without its marks: what stands between ``**`` is to be read first."""
-    return sentence.replace("**", "")
+    return sentence.replace("**", "").replace(JOINER, "")
 
 
 def _bold(escaped: str) -> str:

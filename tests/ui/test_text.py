@@ -70,3 +70,10 @@ def test_what_a_user_gave_is_escaped_and_only_marks_are_bold():
     assert "<b>a &lt; b</b> &lt;script&gt;" in html
     assert "aria-live=assertive" in html
     assert text.plain("**a** b") == "a b"
+
+
+def test_a_power_in_code_is_no_mark():
+    sentence = f"**{text.code('z = x**2')} = 4**. It is 4."
+    assert text.plain(sentence) == "z = x**2 = 4. It is 4."
+    shown = text.html_sentence(sentence).replace("\u2060", "").replace("\u00a0", " ")
+    assert "<b>z = x**2 = 4</b>. It is 4." in shown

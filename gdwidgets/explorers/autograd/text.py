@@ -12,7 +12,7 @@ from gdwidgets.core.autograd.nodes import AutogradGraph, Local, Node, Step, Untr
 from gdwidgets.core.autograd.trace import word
 from gdwidgets.core.scripts.graph import call_text
 from gdwidgets.explorers.autograd.numbers import brief, plainly, said, shape
-from gdwidgets.ui.text import MINUS, counted, fixed, listed, number, superscript
+from gdwidgets.ui.text import MINUS, code, counted, fixed, listed, number, superscript
 
 SYMBOLS = {
     "add": "+",
@@ -214,9 +214,9 @@ class Words:
         if node.kind == "group":
             return f"{where} {node.members} operations, drawn as one."
         name = self.name(node.name)
-        what = f"{where} **{self.equation(node)} = {said(node.value)}**."
+        what = f"{where} **{code(self.equation(node))} = {said(node.value)}**."
         if node.value is None:
-            what = f"{where} **{self.equation(node)}**: several tensors."
+            what = f"{where} **{code(self.equation(node))}**: several tensors."
         if node.grad_fn is not None:
             return f"{what} It keeps how it was made: {name}.grad_fn is {node.grad_fn}."
         if node.untracked is Untracked.DETACHED:
@@ -297,7 +297,7 @@ class Words:
                         return ""
                     named = {role: self.name(of) for role, of in notes[index].names.items()}
                     words = notes[index].passes.format(**named)
-                    return f", from {self.name(sender.node)}: {words}"
+                    return f", from {self.name(sender.node)}: {code(words)}"
         return ""
 
     def passed(self, step: Step, node: Node) -> list[tuple[str, str]]:
