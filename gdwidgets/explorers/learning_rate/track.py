@@ -52,7 +52,8 @@ STYLE = """
   transform: none !important; }
 .gdwidgets .gdw-handle :is(.noUi-handle, .ui-slider-handle)::after {
   position: absolute; inset: 0; left: 0; top: 0; width: auto; height: auto;
-  background: none; text-align: center; font-size: calc(20px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));
+  background: none; text-align: center;
+  font-size: calc(20px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));
   -webkit-text-stroke: 3px var(--jp-layout-color0, #fff); paint-order: stroke fill; }
 .gdwidgets .gdw-handle :is(.noUi-handle, .ui-slider-handle)::before { display: none; }
 """ + "\n".join(
