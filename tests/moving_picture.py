@@ -8,18 +8,14 @@ from __future__ import annotations
 import io
 import math
 import sys
-import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))  # what the browser tests import from
 
-from browser.chromium import FLAGS, find_or_install
-from browser.lab import Lab
+from browser.lab import lab_alone
 from browser.pages import ExplorerPage
-from browser.server import LabServer
 
 TARGET = Path(__file__).parents[1] / "notebooks" / "images" / "drag.gif"
 CELL = "from gdwidgets import HimmelblauExplorer\nex = HimmelblauExplorer()\nex.run()\nex"
@@ -34,33 +30,25 @@ COLOURS = 200
 def frames() -> list[Image.Image]:
     """Pictures of the explorer while its start goes once around the middle of the map."""
     taken = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = LabServer(Path(folder)).start()
-        browser = playwright.chromium.launch(executable_path=find_or_install(), args=list(FLAGS))
-        lab = Lab(server, browser)
-        try:
-            opened = ExplorerPage(lab.open([CELL], width=1080, height=1000)).ready()
-            page = opened.page
-            page.wait_for_timeout(1500)
-            area, root = opened.plot_area(), opened.root.bounding_box()
-            assert root is not None
-            clip = {"x": root["x"], "y": root["y"], "width": root["width"], "height": 470}
-            across, down = area["width"] / 12, area["height"] / 12
-            x, y = opened.middle(opened.start_circle())
-            page.mouse.move(x, y)
-            page.mouse.down()
-            for k in range(FRAMES):
-                # A circle through the default start (1, 1), around (−1, 0).
-                angle = math.atan2(1, 2) + 2 * math.pi * k / FRAMES
-                u, v = -1 + math.sqrt(5) * math.cos(angle), math.sqrt(5) * math.sin(angle)
-                page.mouse.move(area["x"] + (u + 6) * across, area["y"] + (6 - v) * down)
-                page.wait_for_timeout(450)  # the kernel and the page have all the time they need
-                taken.append(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"))
-            page.mouse.up()
-        finally:
-            lab.close()
-            browser.close()
-            server.stop()
+    with lab_alone() as lab:
+        opened = ExplorerPage(lab.open([CELL], width=1080, height=1000)).ready()
+        page = opened.page
+        page.wait_for_timeout(1500)
+        area, root = opened.plot_area(), opened.root.bounding_box()
+        assert root is not None
+        clip = {"x": root["x"], "y": root["y"], "width": root["width"], "height": 470}
+        across, down = area["width"] / 12, area["height"] / 12
+        x, y = opened.middle(opened.start_circle())
+        page.mouse.move(x, y)
+        page.mouse.down()
+        for k in range(FRAMES):
+            # A circle through the default start (1, 1), around (−1, 0).
+            angle = math.atan2(1, 2) + 2 * math.pi * k / FRAMES
+            u, v = -1 + math.sqrt(5) * math.cos(angle), math.sqrt(5) * math.sin(angle)
+            page.mouse.move(area["x"] + (u + 6) * across, area["y"] + (6 - v) * down)
+            page.wait_for_timeout(450)  # the kernel and the page have all the time they need
+            taken.append(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"))
+        page.mouse.up()
     return taken
 
 

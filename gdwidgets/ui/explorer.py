@@ -144,7 +144,12 @@ class Explorer(Cursor, VBox):
         view=True,
     )
     """Whether a cell that shows the explorer keeps a still picture of it too, for exports and
-    other places where no widget can live. Default true."""
+    other places where no widget can live. Default true.
+
+    The picture is that of the moment when the cell ran: what is played later changes it when the
+    cell is run again. Inside another layout, such as ``VBox([explorer, …])``, there is none, as
+    ipywidgets writes what such a cell keeps; show the explorer itself as well, or keep
+    ``IPython.display.Image(explorer.picture("png"))``."""
 
     situations = Setting(None, as_situations, help="What the chips in the head offer", view=True)
     """Named situations instead of the explorer's own: ``{name: {setting: value, …, "sentence":

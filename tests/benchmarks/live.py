@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event
 from typing import Any
 
-from playwright.sync_api import Locator, sync_playwright
+from playwright.sync_api import Locator
 
-from browser.chromium import FLAGS, find_or_install
-from browser.lab import Lab
+from browser.lab import Lab, lab_alone
 from browser.pages import PLAY, ExplorerPage
-from browser.server import LabServer
 
 SECONDS = 4.0
 """How long the mouse moves."""
@@ -114,37 +110,29 @@ def _told(name: str, seen: dict[str, Any], goal: int) -> list[tuple[str, str, st
 def rows() -> list[tuple[str, str, str]]:
     """Measure drags of two explorers, and pause on a slow page."""
     table = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = LabServer(Path(folder)).start()
-        browser = playwright.chromium.launch(executable_path=find_or_install(), args=list(FLAGS))
-        lab = Lab(server, browser)
-        try:
-            opened = ExplorerPage(lab.open([SURFACE], width=1080, height=1000)).ready()
-            opened.page.wait_for_timeout(1500)
-            handle = opened.start_circle()
-            table += _told("start, 300 steps", _drag(lab, opened, handle, -80), 20)
-            handle = opened.root.locator(".gdw-track .noUi-handle").first
-            table += _told("learning rate, 300 steps", _drag(lab, opened, handle, 60), 20)
+    with lab_alone() as lab:
+        opened = ExplorerPage(lab.open([SURFACE], width=1080, height=1000)).ready()
+        opened.page.wait_for_timeout(1500)
+        handle = opened.start_circle()
+        table += _told("start, 300 steps", _drag(lab, opened, handle, -80), 20)
+        handle = opened.root.locator(".gdw-track .noUi-handle").first
+        table += _told("learning rate, 300 steps", _drag(lab, opened, handle, 60), 20)
 
-            opened = ExplorerPage(lab.open([RATES], width=1080, height=1000)).ready()
-            opened.page.wait_for_timeout(1500)
-            handle = opened.root.locator(".gdw-handle-1 .noUi-handle")
-            table += _told("learning rate, 4 × 4,000 steps", _drag(lab, opened, handle, -60), 10)
+        opened = ExplorerPage(lab.open([RATES], width=1080, height=1000)).ready()
+        opened.page.wait_for_timeout(1500)
+        handle = opened.root.locator(".gdw-handle-1 .noUi-handle")
+        table += _told("learning rate, 4 × 4,000 steps", _drag(lab, opened, handle, -60), 10)
 
-            opened = ExplorerPage(lab.open([SURFACE], width=1080, height=1000)).ready()
-            lab.execute("ex.assign(max_steps=5000, speed=200); ex.reset()")
-            opened.button(PLAY).click()
-            lab.wait_value("ex.step > 20")
-            lab.throttle(6)
-            opened.page.wait_for_timeout(3000)
-            opened.root.evaluate(AFTER_PAUSE)
-            opened.button(PLAY).click()
-            opened.page.wait_for_timeout(4000)
-            paused = opened.page.evaluate("window.afterPause")
-            lab.throttle(1)
-            table.append(("ms from pause to standstill, page 6 × slower", f"{paused:.0f}", "≤ 300"))
-        finally:
-            lab.close()
-            browser.close()
-            server.stop()
+        opened = ExplorerPage(lab.open([SURFACE], width=1080, height=1000)).ready()
+        lab.execute("ex.assign(max_steps=5000, speed=200); ex.reset()")
+        opened.button(PLAY).click()
+        lab.wait_value("ex.step > 20")
+        lab.throttle(6)
+        opened.page.wait_for_timeout(3000)
+        opened.root.evaluate(AFTER_PAUSE)
+        opened.button(PLAY).click()
+        opened.page.wait_for_timeout(4000)
+        paused = opened.page.evaluate("window.afterPause")
+        lab.throttle(1)
+        table.append(("ms from pause to standstill, page 6 × slower", f"{paused:.0f}", "≤ 300"))
     return table

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page
+from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
+from browser.chromium import FLAGS, find_or_install
 from browser.kernel import KernelError, KernelReader, plain
 from browser.server import PATIENCE, LabServer, wait_until
 
@@ -321,6 +323,21 @@ class Lab:
         """Every cell's outputs."""
         cells: list[list[dict[str, Any]]] = self.page.evaluate(OUTPUTS)
         return cells
+
+
+@contextlib.contextmanager
+def lab_alone() -> Iterator[Lab]:
+    """A ``Lab`` with a server and a browser of its own, outside the tests."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = LabServer(Path(folder)).start()
+        browser = playwright.chromium.launch(executable_path=find_or_install(), args=list(FLAGS))
+        lab = Lab(server, browser)
+        try:
+            yield lab
+        finally:
+            lab.close()
+            browser.close()
+            server.stop()
 
 
 def _raise_first_error(outputs: list[dict[str, Any]]) -> None:

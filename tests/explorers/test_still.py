@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import copy
 import io
 
 import nbformat
 import numpy as np
 import pytest
+from ipywidgets import VBox
+from nbclient import NotebookClient
 from nbconvert import HTMLExporter, MarkdownExporter
 from PIL import Image
 
@@ -22,6 +25,7 @@ from gdwidgets import (
 from gdwidgets.ui.plots import palette
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
 EVERY = (
     AccumulationComparer,
     AutogradExplorer,
@@ -114,27 +118,52 @@ def test_a_long_run_does_not_keep_a_cell_waiting():
     explorer.close()
 
 
+def test_an_explorer_inside_another_layout_keeps_no_picture_and_one_shown_again_a_new_one():
+    explorer = HimmelblauExplorer(future=False)
+    inside = VBox([explorer])
+    assert "image/png" not in type(inside)._repr_mimebundle_(inside)
+    first = shown(explorer)[0]["image/png"]
+    explorer.run()
+    assert shown(explorer)[0]["image/png"] != first
+    assert explorer.picture("png").startswith(b"\x89PNG")  # what README shows instead
+    inside.close()
+    explorer.close()
+
+
+CELLS = ("from gdwidgets import HimmelblauExplorer", "ex = HimmelblauExplorer()\nex.run()\nex")
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """A notebook that was executed and saved with the state of its widgets."""
+    folder = tmp_path_factory.mktemp("notebook")
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+            patch.setenv(name, str(folder / name))
+        client = NotebookClient(notebook, kernel_name="python3", store_widget_state=True)
+        client.execute(cwd=str(folder))
+    (output,) = notebook.cells[1].outputs
+    assert output.data[VIEW]["model_id"] in notebook.metadata.widgets[STATE]["state"]
+    return notebook
+
+
 @pytest.mark.parametrize("exporter", [HTMLExporter, MarkdownExporter])
 @pytest.mark.parametrize("state", [True, False], ids=["with state", "without state"])
-def test_an_exported_notebook_shows_the_picture(exporter, state):
-    explorer = HimmelblauExplorer()
-    explorer.run()
-    data, metadata = shown(explorer)
-    output = nbformat.v4.new_output("execute_result", data, execution_count=1, metadata=metadata)
-    cell = nbformat.v4.new_code_cell("explorer", outputs=[output], execution_count=1)
-    notebook = nbformat.v4.new_notebook(cells=[cell])
-    if state:
-        known = {explorer.model_id: {"model_name": "VBoxModel", "state": {}}}
-        saved = {"version_major": 2, "version_minor": 0, "state": known}
-        notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": saved}
+def test_an_exported_notebook_shows_the_picture(executed, exporter, state):
+    notebook = copy.deepcopy(executed)
+    if not state:
+        del notebook.metadata["widgets"]
+    data = notebook.cells[1].outputs[0].data
     body, resources = exporter().from_notebook_node(notebook)
-    if state and exporter is HTMLExporter:  # the page draws the widget itself
-        assert explorer.model_id in body
-    elif exporter is HTMLExporter:
-        assert f"data:image/png;base64,{data['image/png']}" in body.replace("\n", "")
-    else:
+    if exporter is MarkdownExporter:
         ((name, file),) = resources["outputs"].items()
         assert f"]({name})" in body
         assert file == base64.b64decode(data["image/png"])
+    elif state:  # the page draws the widget itself, by scripts from the network
+        assert f'"model_id": "{data[VIEW]["model_id"]}"' in body
+    else:
+        png = data["image/png"].replace("\n", "")
+        assert f"data:image/png;base64,{png}" in body.replace("\n", "")
     assert "children=" not in body
-    explorer.close()

@@ -48,7 +48,8 @@ STYLE = """
   border-radius: 12px; background: transparent !important; cursor: ew-resize;
   width: calc(24px * var(--gdw-size)); height: calc(24px * var(--gdw-size));
   right: calc(-12px * var(--gdw-size)); top: calc(-12px * var(--gdw-size)); }
-.gdwidgets .gdw-handle .ui-slider-handle { margin: 0 0 0 calc(-12px * var(--gdw-size));
+.gdwidgets .gdw-handle .ui-slider-handle {
+  margin: calc(16px * var(--gdw-size)) 0 0 calc(-12px * var(--gdw-size));
   transform: none !important; }
 .gdwidgets .gdw-handle :is(.noUi-handle, .ui-slider-handle)::after {
   position: absolute; inset: 0; left: 0; top: 0; width: auto; height: auto;
