@@ -319,7 +319,8 @@ class AccumulationComparer(MapExplorer):
         self.curve = Curves(HEIGHT, title="a", log=False, on_click=read_out)
         self.loss_plot = Curves(HEIGHT, on_click=read_out)
         self.summaries = [HTML() for _ in self._plots]
-        zooms = VBox(self.zoom_buttons("the points of both loops"))
+        self.zooms = self.zoom_buttons("the points of both loops")
+        zooms = VBox(self.zooms)
         zooms.add_class("gdw-zoom-beside")
         self.boxes = [
             HBox([plot.figure, said, *more], layout=Layout(flex=flex, min_width="200px"))

@@ -371,3 +371,32 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = hypothesis_settings(max_examples=6, stateful_step_count=12, deadline=None)
+
+
+def test_the_map_zooms_between_the_points_of_both_loops_and_back(explorer):
+    explorer.step = 4
+    whole = explorer.map.window
+    zoom_in, zoom_out, show_whole = explorer.zooms
+    zoom_in.click()
+    assert explorer.map.magnification == pytest.approx(2)
+    points = explorer.descent.params[4]
+    for (low, high), middle in zip(explorer.map.window, points.mean(axis=0), strict=True):
+        assert high - low == pytest.approx((whole[0][1] - whole[0][0]) / 2)
+        assert (low + high) / 2 == pytest.approx(middle, abs=1e-5)
+    explorer.step = 9  # the part that is seen stays
+    assert explorer.map.magnification == pytest.approx(2)
+    zoom_in.click()
+    zoom_out.click()
+    assert explorer.map.magnification == pytest.approx(2)
+    show_whole.click()
+    assert explorer.map.window == whole
+
+
+def test_where_a_loop_has_diverged_the_map_zooms_on_its_edge_at_most(explorer):
+    explorer.assign(learning_rate=5.0, max_steps=60)
+    explorer.run()
+    explorer.zoom_in()
+    for (low, high), (first, last) in zip(
+        explorer.map.window, explorer.map.view.bounds, strict=True
+    ):
+        assert first <= low < high <= last
