@@ -19,12 +19,13 @@ def _module(path: Path) -> str:
 
 
 MODULES = {_module(path): path for path in PACKAGE.rglob("*.py")}
+TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
 
 
 def _imported(module: str) -> set[str]:
     """Modules of the package that a module names in an import, wherever it stands in the file."""
     found = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+    for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -96,10 +97,10 @@ def test_the_core_needs_torch_and_numpy_only():
     allowed = {"torch", "numpy", "gdwidgets"}
     stdlib = sys.stdlib_module_names
     wrong = []
-    for module, path in MODULES.items():
+    for module, tree in TREES.items():
         if _room(module) != "gdwidgets.core":
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
             wrong += [
@@ -111,8 +112,8 @@ def test_the_core_needs_torch_and_numpy_only():
 def test_each_setting_is_declared_once():
     """A setting that several explorers have comes from a base class or from a factory."""
     declared: dict[str, list[str]] = {}
-    for module, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for module, tree in TREES.items():
+        for node in ast.walk(tree):
             if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
                 continue
             if getattr(node.value.func, "id", "") == "Setting" and len(node.value.args) > 1:

@@ -382,4 +382,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = hypothesis_settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestAnyOrder.settings = hypothesis_settings(max_examples=15, stateful_step_count=25, deadline=None)
