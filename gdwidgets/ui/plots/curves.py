@@ -522,7 +522,9 @@ class Curves(Frame):
         stay = [
             lane
             for lane, left in enumerate(gone)
-            if len(self._lanes[lane].values) and not (one and left is not None)
+            if len(self._lanes[lane].values)
+            and self._names[lane]
+            and not (one and left is not None)
         ]
         tags = [labels.shortened(tag, 130.0) for tag in tags]
         wide = max((labels.width(tag) for tag in tags), default=0.0)
