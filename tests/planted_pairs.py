@@ -110,7 +110,8 @@ EXPLAINED: dict[str, set[str]] = {
     "late term": {"other_loss", "other_gradient"},
     # A vector's numbers have no names: interchanged in the loss, they may be so at the start.
     "interchanged": {"swapped", "other_loss", "other_start"},
-    "detached part": {"other_gradient"},
+    # Where the loss has a factor as well, loss and gradient have none in common.
+    "detached part": {"other_gradient", "other_loss"},
     "start": {"other_start"},
     "one short": {"other_length"},
     "one long": {"other_length"},

@@ -89,7 +89,8 @@ class Case:
         ahead = identify(moves_of(record, self.computed), rule, self.rate)
         # The last update is then learning rate × gradient from the point ahead.
         last = self.moves.count == self.record.count and rate_bounds(
-            *(part[-1:] for part in (self.moves.delta, self.moves.buffer)),
+            self.moves.delta[-1:],
+            self.moves.buffer[-1:],
             2 * self.moves.tol[-1:],
             self.moves.doubt[-1:],
         )
