@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gdwidgets.core.diagnosis import beside, named_rules, refused
 from gdwidgets.core.diagnosis import sentences as say
 from gdwidgets.core.diagnosis.case import MEMORY_RULES, Case
 from gdwidgets.core.diagnosis.clearing import expected_clearing, same_clearing
@@ -42,18 +43,18 @@ def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Fi
         The most important first. No two contradict each other, and none says more than the records
         show: an update that fits no known rule is ``"unknown_rule"``.
     """
-    found = [say.refused(refusal) for refusal in record.refusals]
+    found = [refused.refused(refusal) for refusal in record.refusals]
     if not record.count:
-        return sorted_findings(found or [say.nothing_recorded()])
+        return sorted_findings(found or [refused.nothing_recorded()])
     if any(refusal.kind == "lost_leaf" for refusal in record.refusals) and record.count > 1:
         return sorted_findings(found)  # the loop's parameters are no longer what was recorded
     if not record.names:
-        found += [say.values_not_kept(record), *divergence(record, None, found)]
+        found += [refused.values_not_kept(record), *divergence(record, None, found)]
         return sorted_findings(found)
     if reference is not None:
         matched = aligned(record, reference.objective)
         if matched is None:
-            found.append(say.other_parameters(record, reference))
+            found.append(refused.other_parameters(record, reference))
             reference = None
         else:
             record = matched
@@ -135,7 +136,7 @@ def _of_trials(case: Case, before: list[Finding]) -> list[Finding]:
     Which points these are is the optimizer's affair: no rule, rate or length is read from them.
     """
     calls = max(case.record.step_calls, key=lambda one: one.most)
-    reference = "" if case.reference is None else say.rule_of(case.reference)
+    reference = "" if case.reference is None else named_rules.rule_of(case.reference)
     found = [say.several_passes(calls, reference), *_of_clearing(case)]
     found += _of_loss(case, [*before, *found]) + _of_start(case)
     return found + divergence(case.record, None, [*before, *found])
@@ -263,7 +264,7 @@ def _of_start(case: Case) -> list[Finding]:
     if reference is None or same_start(record, reference):
         return []
     seed = seed_of(record.params[0]) if len(record.names) > 1 else None
-    return [say.other_start(record, reference, seed)]
+    return [beside.other_start(record, reference, seed)]
 
 
 def _of_rate(case: Case) -> list[Finding]:
@@ -316,8 +317,8 @@ def _of_length(case: Case) -> list[Finding]:
     if stop.kind in {"same", "unknown"}:
         return []
     if stop.kind == "length" and case.reference.loss_tol is None:
-        return [say.other_length(stop)]
-    return [say.other_stop(stop, case.record, case.reference)]
+        return [beside.other_length(stop)]
+    return [beside.other_stop(stop, case.record, case.reference)]
 
 
 def _of_agreement(case: Case) -> list[Finding]:
@@ -327,7 +328,7 @@ def _of_agreement(case: Case) -> list[Finding]:
     how, run = agreement(case.record, case.reference)
     if not how.updates or not how.begins:
         return []
-    return [say.agrees(how, case.record, str(run.outcomes[0]), case.reference.title)]
+    return [beside.agrees(how, case.record, str(run.outcomes[0]), case.reference.title)]
 
 
 def _of_rule(case: Case, before: list[Finding]) -> list[Finding]:
@@ -337,8 +338,8 @@ def _of_rule(case: Case, before: list[Finding]) -> list[Finding]:
         return []
     if update.kind == "per_parameter":
         rates = {name: one.rate() for name, one in case.rates.items()}
-        return [say.plain_rates(rates)] if reference is None and rates else []
+        return [named_rules.plain_rates(rates)] if reference is None and rates else []
     if "rate_not_applied" in names or (update.kind == "plain" and not np.isfinite(update.high)):
         return []
-    other = "" if reference is None or case.same_rule else say.rule_of(reference)
-    return [say.rule(update, update.rate(case.rate), case.clearing, other, case.rate)]
+    other = "" if reference is None or case.same_rule else named_rules.rule_of(reference)
+    return [named_rules.rule(update, update.rate(case.rate), case.clearing, other, case.rate)]

@@ -12,175 +12,19 @@ from dataclasses import replace
 import numpy as np
 
 from gdwidgets.core.diagnosis.clearing import Clearing
-from gdwidgets.core.diagnosis.comparison import Agreement, OtherRate, Stop
+from gdwidgets.core.diagnosis.comparison import OtherRate
 from gdwidgets.core.diagnosis.findings import Finding, listed, nth, number, point, steps_text
 from gdwidgets.core.diagnosis.folding import Folded
+from gdwidgets.core.diagnosis.looking import UPDATE_LINE, from_step, look
 from gdwidgets.core.diagnosis.losses import Relation
 from gdwidgets.core.diagnosis.moves import Moves
-from gdwidgets.core.diagnosis.records import LoopRecord, Reference, Refusal, StepCalls
-from gdwidgets.core.diagnosis.updates import Update
-from gdwidgets.core.rules.constants import constants_of
+from gdwidgets.core.diagnosis.named_rules import LABELS
+from gdwidgets.core.diagnosis.records import LoopRecord, Reference, StepCalls
 
-_UPDATE_LINE = "the line that updates the parameters"
 _DOWNHILL = (
     "The gradient points where the loss grows fastest. Descent goes the other way: subtract "
     "learning rate × gradient."
 )
-
-
-def _from(step: int) -> str:
-    return "from the first step on" if step == 0 else f"from step {step + 1:,} on"
-
-
-def _look(step: int, line: str) -> str:
-    return f"Look at step {step + 1:,}, at {line}."
-
-
-def _all_or(names: Sequence[str]) -> str:
-    return listed(list(names))
-
-
-# -- what PyTorch refused ------------------------------------------------------------------
-
-
-def refused(refusal: Refusal) -> Finding:
-    """An error, in PyTorch's own words, and its cause."""
-    it = _all_or(refusal.names) if refusal.names else "the parameter"
-    name = refusal.names[0] if refusal.names else "a"
-    words = f" PyTorch says: “{refusal.message}”" if refusal.message else ""
-    if "has been modified by an inplace operation" in refusal.message:
-        cause = (
-            "Your loop changes a tensor between computing the loss and `backward()`, which needs "
-            "the old value."
-        )
-        why = "The order is: loss, `backward()`, update, clear."
-        line = "the order of loss, backward and update"
-    elif refusal.kind == "no_gradient":
-        cause = f"There is no gradient: {_missing_gradient(refusal, it)}"
-        why, line = _mend_missing_gradient(refusal), "where gradients are computed and used"
-    elif refusal.kind in _REFUSED:
-        cause, why, line = (text.format(it=it, name=name) for text in _REFUSED[refusal.kind])
-    else:
-        words = ""
-        cause = f"Your loop was stopped after {steps_text(refusal.step)}: {refusal.message}."
-        why, line = "What came before is recorded.", "the line that raised the error"
-    return Finding(
-        refusal.kind,
-        cause + words,
-        max(refusal.step - 1, 0),
-        {"message": refusal.message, "records": refusal.step, "names": refusal.names},
-        _look(refusal.step, line),
-        why,
-    )
-
-
-_REFUSED = {
-    "lost_leaf": (
-        (
-            "Your update gives {it} a new tensor. It is no leaf any more, so no gradient is "
-            "accumulated in it."
-        ),
-        (
-            "`{name} = {name} - ...` makes a new tensor and forgets the old one. Change the tensor "
-            "in place instead, inside `torch.no_grad()`: `{name} -= learning_rate * {name}.grad`."
-        ),
-        _UPDATE_LINE,
-    ),
-    "in_place": (
-        "Your update changes a tensor in place while autograd is recording.",
-        (
-            "A parameter that requires gradients may be changed in place only where nothing is "
-            "recorded: put the update inside `with torch.no_grad():`, after `backward()`."
-        ),
-        _UPDATE_LINE,
-    ),
-    "backward_twice": (
-        "Your loop calls `backward()` a second time on a graph that was already used up.",
-        (
-            "`backward()` frees the graph of the loss. Compute the loss anew in every step, inside "
-            "the loop, before `loss.backward()`."
-        ),
-        "the line that computes the loss, and where it stands",
-    ),
-    "cleared_before_update": (
-        "Your loop clears the gradient of {it} between `backward()` and the update.",
-        (
-            "The order is: `backward()`, update, then clear. Cleared too early, `.grad` is empty "
-            "when the update needs it."
-        ),
-        "the order of backward, update and clearing",
-    ),
-}
-"""By kind: the cause, why, and where to look."""
-
-
-def _missing_gradient(refusal: Refusal, it: str) -> str:
-    if refusal.mode == "new tensor":
-        return "the loss is a new tensor, cut off from the parameters."
-    if refusal.mode:
-        return f"the loss was computed under `torch.{refusal.mode}()`, where nothing is recorded."
-    if "NoneType" in refusal.message:
-        return f"`.grad` of {it} is None, because no `backward()` has reached it."
-    return "the loss does not depend on any tensor with `requires_grad=True`."
-
-
-def _mend_missing_gradient(refusal: Refusal) -> str:
-    if refusal.mode == "inference_mode":
-        return (
-            "Under `torch.inference_mode()` no graph is made, so nothing can be differentiated: "
-            "take the loss and `backward()` out of it."
-        )
-    if refusal.mode == "new tensor":
-        return "`torch.tensor(number)` has no graph. Call `backward()` on what torch computed."
-    if refusal.mode:
-        return "Only the update belongs inside `torch.no_grad()`; the loss must be outside."
-    if "NoneType" in refusal.message:
-        return "Call `loss.backward()` before the update; it fills `.grad` of the leaf tensors."
-    return (
-        "Make the parameters with `requires_grad=True`, and compute the loss from them with torch "
-        "operations; `.item()` and `.detach()` leave the graph."
-    )
-
-
-def nothing_recorded() -> Finding:
-    """No backward pass was seen."""
-    return Finding(
-        "nothing_recorded",
-        "Nothing was recorded: no `backward()` was called in the watched block.",
-        0,
-        {"records": 0},
-        "Look at whether the loop ran inside the `with` block, and calls `loss.backward()`.",
-        "A loop in another thread is not seen: open the watch in that thread. A loop without "
-        "autograd, or with `torch.func.grad`, is recorded by `mine.record(loss, u=u, v=v)` in each "
-        "step.",
-    )
-
-
-def values_not_kept(record: LoopRecord) -> Finding:
-    """A loop of many numbers."""
-    return Finding(
-        "values_not_kept",
-        f"Your loop has {record.numbers:,} numbers in its parameters. Norms of each tensor's "
-        f"gradient and update were recorded in {steps_text(record.total)}, not the values.",
-        0,
-        {"numbers": record.numbers, "records": record.total},
-        "Look at the norms of gradient and update of each tensor.",
-        "The update rule cannot be read from norms alone.",
-    )
-
-
-def other_parameters(record: LoopRecord, reference: Reference) -> Finding:
-    """A loop on something else."""
-    mine, names = list(record.names), list(reference.objective.parameter_names)
-    shown = listed(mine) if len(mine) <= 6 else f"{len(mine)} numbers"
-    return Finding(
-        "other_parameters",
-        f"Your loop trains {shown}; the reference has {listed(names)}. They cannot be compared.",
-        0,
-        {"mine": tuple(mine), "reference": tuple(names)},
-        "Look at the parameters that your loss depends on.",
-        f"Use one tensor for each of {listed(names)}, or one vector of {len(names)} numbers.",
-    )
 
 
 # -- the update ----------------------------------------------------------------------------
@@ -193,21 +37,21 @@ def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
         return Finding(
             "uphill",
             f"Your update goes uphill: {listed(names)} {verb} by + a rate that changes × gradient, "
-            f"{_from(step)}.",
+            f"{from_step(step)}.",
             step,
             {"names": tuple(names)},
-            _look(step, _UPDATE_LINE),
+            look(step, UPDATE_LINE),
             _DOWNHILL,
         )
     how = f"{listed(names)} {verb} by +{number(abs(rate))} × gradient"
-    if kind in _LABELS and kind != "plain":
-        how = f"it is {_LABELS[kind]}, learning rate {number(abs(rate))}, with the wrong sign"
+    if kind in LABELS and kind != "plain":
+        how = f"it is {LABELS[kind]}, learning rate {number(abs(rate))}, with the wrong sign"
     return Finding(
         "uphill",
-        f"Your update goes uphill: {how}, {_from(step)}.",
+        f"Your update goes uphill: {how}, {from_step(step)}.",
         step,
         {"rate": rate, "names": tuple(names)},
-        _look(step, _UPDATE_LINE),
+        look(step, UPDATE_LINE),
         _DOWNHILL,
     )
 
@@ -217,10 +61,10 @@ def uphill_by_rates(rates: dict[str, float], step: int) -> Finding:
     parts = [f"{name} by +{number(-rate)} × its gradient" for name, rate in rates.items()]
     return Finding(
         "uphill",
-        f"Your update goes uphill: it moves {listed(parts)}, {_from(step)}.",
+        f"Your update goes uphill: it moves {listed(parts)}, {from_step(step)}.",
         step,
         {"rates": dict(rates), "names": tuple(rates)},
-        _look(step, _UPDATE_LINE),
+        look(step, UPDATE_LINE),
         _DOWNHILL,
     )
 
@@ -234,7 +78,7 @@ def uphill_by_loss(factor: float, step: int) -> Finding:
         "reference's.",
         step,
         {"factor": factor},
-        _look(step, "the line that computes the loss"),
+        look(step, "the line that computes the loss"),
         "Descent makes the loss smaller, so the loss must be what is to be made small.",
     )
 
@@ -244,10 +88,10 @@ def swapped(names: Sequence[str], order: Sequence[int], rate: float, step: int) 
     pairs = [f"{names[i]} by that of {names[j]}" for i, j in enumerate(order) if i != j]
     return Finding(
         "swapped",
-        f"Your update uses the wrong gradients: it moves {listed(pairs)}, {_from(step)}.",
+        f"Your update uses the wrong gradients: it moves {listed(pairs)}, {from_step(step)}.",
         step,
         {"order": tuple(names[j] for j in order), "rate": rate},
-        _look(step, _UPDATE_LINE),
+        look(step, UPDATE_LINE),
         "Each parameter has a gradient of its own: update u with u.grad, v with v.grad.",
     )
 
@@ -262,7 +106,7 @@ def swapped_loss(names: Sequence[str], order: Sequence[int], step: int) -> Findi
         f"Your loss is the reference's with its parameters interchanged: it has {listed(pairs)}.",
         step,
         {"order": tuple(names[j] for j in order)},
-        _look(step, "the line that computes the loss"),
+        look(step, "the line that computes the loss"),
         "Compare your formula with the reference's, parameter by parameter.",
     )
 
@@ -296,7 +140,7 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
         f"{listed(names)} {never}. The gradient is {point(first)} at step {step + 1:,}.",
         step,
         {"names": tuple(names), "gradient": tuple(first.tolist())},
-        _look(step, _UPDATE_LINE),
+        look(step, UPDATE_LINE),
         why,
     )
 
@@ -309,7 +153,7 @@ def cleared_before_update(record: LoopRecord) -> Finding:
         "`backward()` and the update.",
         int(record.number[0]),
         {"gradient": tuple(record.grad[0].tolist())},
-        _look(0, "the order of backward, update and clearing"),
+        look(0, "the order of backward, update and clearing"),
         "The order is: `backward()`, update, then clear. Cleared too early, the update multiplies "
         "the learning rate by 0. Before `backward()` clearing is fine.",
     )
@@ -321,10 +165,10 @@ def rate_not_applied(names: Sequence[str], expected: float, step: int) -> Findin
     return Finding(
         "rate_not_applied",
         f"The learning rate is not applied, or is 1: {listed(names)} {verb} by the whole gradient, "
-        f"{_from(step)}. The reference multiplies it by {number(expected)}.",
+        f"{from_step(step)}. The reference multiplies it by {number(expected)}.",
         step,
         {"rate": 1.0, "expected": expected},
-        _look(step, _UPDATE_LINE),
+        look(step, UPDATE_LINE),
         f"The update is learning rate × gradient: `u -= {number(expected)} * u.grad`.",
     )
 
@@ -336,7 +180,7 @@ def other_rate(rate: float, expected: float, step: int) -> Finding:
         f"Your learning rate is {number(rate)}, the reference's is {number(expected)}.",
         step,
         {"rate": rate, "expected": expected},
-        _look(step, "the learning rate"),
+        look(step, "the learning rate"),
         "Every step is as long as the rate times the gradient: with another rate the path is "
         "another from the first update on.",
     )
@@ -349,7 +193,7 @@ def constant_rate(rate: float) -> Finding:
         f"Your learning rate is {number(rate)} in every step, the reference's changes.",
         0,
         {"rate": rate},
-        _look(0, "the learning rate"),
+        look(0, "the learning rate"),
         "The reference's rate is a function of the step, counted from 0. Set yours in every step, "
         "before the update; a scheduler is stepped after it.",
     )
@@ -364,7 +208,7 @@ def other_rate_at(found: OtherRate) -> Finding:
         f"yours is{here or ' another,'} the reference's {number(found.expected)}.",
         found.step,
         {"rate": found.rate, "expected": found.expected},
-        _look(found.step, "the learning rate of this step"),
+        look(found.step, "the learning rate of this step"),
         "The reference's rate is a function of the step, counted from 0. Set yours in every step, "
         "before the update; a scheduler is stepped after it.",
     )
@@ -380,7 +224,7 @@ def other_rates(
         f"Your update moves {listed(parts)}; the reference's rate is {number(expected)} for all.",
         step,
         {"rates": dict(rates), "expected": expected},
-        _look(step, _UPDATE_LINE),
+        look(step, UPDATE_LINE),
         "Use one learning rate in all update lines.",
     )
 
@@ -389,10 +233,10 @@ def stale(rate: float, step: int) -> Finding:
     """The gradient of the step before."""
     return Finding(
         "stale_gradient",
-        f"Your update uses the previous step's gradient (× {number(rate)}), {_from(step)}.",
+        f"Your update uses the previous step's gradient (× {number(rate)}), {from_step(step)}.",
         step,
         {"rate": rate},
-        _look(step, "which gradient the update uses, and when it was computed"),
+        look(step, "which gradient the update uses, and when it was computed"),
         "The gradient must be that of the present point: loss, `backward()`, update, in this "
         "order, in every step.",
     )
@@ -406,7 +250,7 @@ def stale_order() -> Finding:
         "gradient are those of the point before.",
         1,
         {},
-        _look(1, "the order of loss, backward and update"),
+        look(1, "the order of loss, backward and update"),
         "The order is: loss, `backward()`, update, clear. With the update in front of `backward()` "
         "each gradient is used one step too late.",
     )
@@ -421,7 +265,7 @@ def every_n(n: int, rate: float, *, kept: bool) -> Finding:
         "Is that on purpose?",
         n - 1,
         {"n": n, "rate": rate, "kept": kept},
-        _look(n - 1, "when the update is made"),
+        look(n - 1, "when the update is made"),
         "Gradients of several batches are accumulated on purpose where a batch does not fit into "
         "memory. If that was not the plan, update and clear in every step.",
     )
@@ -446,7 +290,7 @@ def accumulated(together: Folded, link: Relation, *, asked: bool) -> Finding:
         text,
         n - 1,
         {"n": n, "kept": True, "left": left},
-        _look(n - 1, "when the update is made"),
+        look(n - 1, "when the update is made"),
         "Gradients of several batches are accumulated on purpose where a batch does not fit into "
         "memory. Each pass then needs its share of the loss: the mean over its part, divided by "
         "the number of parts.",
@@ -466,7 +310,7 @@ def cleared_between(n: int, factor: float) -> Finding:
         f"{times}the reference's.",
         1,
         {"n": n},
-        _look(1, "when `.grad` is cleared"),
+        look(1, "when `.grad` is cleared"),
         "Accumulated gradients are cleared once, after the update, not before every `backward()`.",
     )
 
@@ -492,7 +336,7 @@ def several_passes(calls: StepCalls, other: str) -> Finding:
             "passes": calls.passes,
             "differs": bool(other),
         },
-        _look(0, "the optimizer, and how often it calls your closure"),
+        look(0, "the optimizer, and how often it calls your closure"),
         "L-BFGS and line searches evaluate loss and gradient several times before they settle on "
         "a step. Which rule made it cannot be read from these points.",
     )
@@ -515,7 +359,7 @@ def unknown_rule(
         f"I do not recognise this update. {how}.{calls}",
         step,
         {"names": tuple(names), "optimizers": tuple(optimizers)},
-        _look(step, _UPDATE_LINE),
+        look(step, UPDATE_LINE),
         "It is none of gradient descent (with a fixed or changing rate), momentum, Nesterov, "
         "RMSprop, Adagrad and Adam with their usual constants. That need not be a mistake.",
     )
@@ -530,7 +374,7 @@ def too_few(moves: Moves) -> Finding:
         "by which rule they are made. It is not the reference's.",
         step,
         {"updates": moves.count},
-        _look(step, _UPDATE_LINE),
+        look(step, UPDATE_LINE),
         "It is not one learning rate × gradient. Rules with a memory show after a few steps more.",
     )
 
@@ -553,7 +397,7 @@ def not_cleared(record: LoopRecord, clearing: Clearing, *, compared: bool) -> Fi
         f"adds to that.{ask}",
         clearing.step,
         {"names": tuple(names), "held": tuple(record.before[row].tolist())},
-        _look(clearing.step, "what `.grad` holds before `backward()`"),
+        look(clearing.step, "what `.grad` holds before `backward()`"),
         "`backward()` adds to `.grad`; it does not replace it. Clear it after each update: "
         f"`{_variable(names[0])}.grad = None`, or `optimizer.zero_grad()`.",
     )
@@ -599,7 +443,7 @@ def full_at_the_start(record: LoopRecord) -> Finding:
         "`backward()`, which adds to it.",
         0,
         {"names": tuple(names), "held": tuple(record.before[0].tolist())},
-        _look(0, "what `.grad` holds before the loop begins"),
+        look(0, "what `.grad` holds before the loop begins"),
         "The tensors were used before. Make new ones, or clear `.grad` before the loop.",
     )
 
@@ -615,7 +459,7 @@ def cleared_every_n(n: int, expected: int | None, step: int) -> Finding:
         f"reference {other}. Is that on purpose?",
         step,
         {"n": n, "expected": expected},
-        _look(step, "when `.grad` is cleared"),
+        look(step, "when `.grad` is cleared"),
         "Between two clearings each update is made by a sum of gradients, of this point and of "
         "earlier ones.",
     )
@@ -629,7 +473,7 @@ def cleared(expected: int | None, step: int) -> Finding:
         f"Your loop clears `.grad` after every update; the reference {other}.",
         step,
         {"expected": expected},
-        _look(step, "what `.grad` holds before `backward()`"),
+        look(step, "what `.grad` holds before `backward()`"),
         "Without clearing, `backward()` adds each new gradient to those before.",
     )
 
@@ -651,7 +495,7 @@ def scaled(
             f"reference's: each is not divided by their number, {parts}.{rate}",
             step,
             {"factor": factor, "parts": parts},
-            _look(step, "the line that computes the loss of a pass"),
+            look(step, "the line that computes the loss of a pass"),
             f"Gradients add up in `.grad`. For the mean over the whole batch each pass needs its "
             f"share: `(loss / {parts}).backward()`.",
         )
@@ -662,7 +506,7 @@ def scaled(
             f"instead of their mean.{rate}",
             step,
             {"factor": factor, "samples": samples},
-            _look(step, f"the line that computes the {what}"),
+            look(step, f"the line that computes the {what}"),
             "With the sum, the learning rate that suits depends on how many samples there are. Use "
             "`.mean()`.",
         )
@@ -679,7 +523,7 @@ def scaled(
         f"Your {what} is {number(factor)} × the reference's{both}.{rate}",
         step,
         {"factor": factor},
-        _look(step, f"the line that computes the {what}"),
+        look(step, f"the line that computes the {what}"),
         hints.get(factor, "Compare the factors in your formula with the reference's."),
     )
 
@@ -701,7 +545,7 @@ def scaled_by_hand(
         f"learning rate of {number(rate)} instead of {number(expected)}.",
         step,
         {"factor": factor, "rate": rate, "expected": expected},
-        _look(step, "the lines that compute the gradient by hand"),
+        look(step, "the lines that compute the gradient by hand"),
         "Differentiate the loss once more on paper: the square gives a factor 2, the mean 1/N.",
     )
 
@@ -715,7 +559,7 @@ def other_gradient(record: LoopRecord, link: Relation) -> Finding:
         f"instead of {number(link.expected)} at step {link.step + 1:,}.",
         link.step,
         {"name": name, "mine": link.value, "reference": link.expected},
-        _look(link.step, "how the gradient is computed"),
+        look(link.step, "how the gradient is computed"),
         "A `.detach()`, `.item()` or `no_grad()` inside the loss, or `requires_grad=False`, cuts a "
         "part of the graph off, and a formula by hand may lack a term.",
     )
@@ -747,255 +591,7 @@ def other_loss(record: LoopRecord, link: Relation) -> Finding:
             "reference": link.expected,
             "point": tuple(record.params[row].tolist()),
         },
-        _look(link.step, "the line that computes the loss"),
+        look(link.step, "the line that computes the loss"),
         "Compare your formula with the reference's term by term, signs and powers first, and the "
         "data it uses.",
     )
-
-
-# -- beside the reference ------------------------------------------------------------------
-
-
-def other_start(record: LoopRecord, reference: Reference, seed: int | None) -> Finding:
-    """Another start."""
-    drawn = "" if seed is None else f" These are the first normal draws after seed {seed}."
-    return Finding(
-        "other_start",
-        f"Your loop begins at {point(record.params[0])}, the reference at "
-        f"{point(reference.start)}.{drawn}",
-        0,
-        {"mine": tuple(record.params[0].tolist()), "reference": reference.start, "seed": seed},
-        _look(0, "where the parameters are made"),
-        "The path depends on the start: from another one it may even end in another minimum.",
-    )
-
-
-def other_length(stop: Stop) -> Finding:
-    """Too many or too few updates."""
-    difference = stop.updates - stop.expected
-    how = {1: "one too many", -1: "one too few"}.get(difference, "")
-    after = f": {how}" if how else ""
-    return Finding(
-        "other_length",
-        f"Your loop makes {steps_text(stop.updates, 'update')}, the reference "
-        f"{stop.expected:,}{after}.",
-        min(stop.updates, stop.expected),
-        {"updates": stop.updates, "expected": stop.expected},
-        "Look at where the loop ends: its range, and its last step.",
-        "`range(n)` gives n steps, 0 to n − 1; `range(1, n)` gives n − 1.",
-    )
-
-
-def other_stop(stop: Stop, record: LoopRecord, reference: Reference) -> Finding:
-    """An early stop by another test."""
-    tol = number(reference.loss_tol or 0.0)
-    last = record.total
-    right = (
-        f"the reference's test, |change of the loss| < {tol}, holds at step {stop.expected + 1:,}"
-        if stop.expected < reference.max_steps
-        else f"the reference's test, |change of the loss| < {tol}, does not hold before its end"
-    )
-    sentences = {
-        "loss": f"Your loop stops at step {last:,}, where the loss itself is below {tol}; {right}.",
-        "after update": f"Your loop makes one more update before it stops at step {last:,}; the "
-        "reference stops without.",
-        "gradient": f"Your loop stops at step {last:,}, where the norm of the gradient is below "
-        f"{tol}; {right}.",
-        "parameters": f"Your loop stops at step {last:,}, where the parameters change by less than "
-        f"{tol}; {right}.",
-        "no abs": f"Your loop stops at step {last:,}, because a loss that falls changes by less "
-        f"than {tol} without the absolute value; {right}.",
-        "relative": f"Your loop stops at step {last:,}, where the loss changes by less than {tol} "
-        f"times itself; {right}.",
-        "never": f"Your loop does not stop early; {right}.",
-        "length": f"Your loop makes {steps_text(stop.updates, 'update')}; {right}.",
-    }
-    return Finding(
-        "other_stop",
-        sentences.get(stop.kind, f"Your loop stops at step {last:,}; {right}."),
-        max(min(last - 1, stop.expected), 0),
-        {"test": stop.kind, "updates": stop.updates, "expected": stop.expected},
-        f"Look at the test that ends the loop, at step {last:,}.",
-        "The reference stops when |loss − previous loss| < loss_tol, before that step's update.",
-    )
-
-
-def agrees(how: Agreement, record: LoopRecord, outcome: str, title: str = "") -> Finding:
-    """All is right."""
-    both = f"Your loop and the reference{f' “{title}”' if title else ''}"
-    what = "step" if record.parts == 1 else "update"
-    if how.bits:
-        text = f"{both} agree in all {steps_text(how.updates, what)}, to the last bit."
-        if how.updates == 1:
-            text = f"{both} agree in their one {what}, to the last bit."
-    else:
-        text = (
-            f"{both} agree in all {steps_text(how.updates, what)}, to rounding "
-            f"(largest difference {number(how.difference, 2)})."
-        )
-        size = max(1.0, float(np.abs(record.params[np.isfinite(record.params)]).max()))
-        if how.difference > 1e-3 * size:
-            text = (
-                f"Every update of your loop is the reference's to rounding, in all "
-                f"{steps_text(how.updates)}. Here rounding errors grow: they have taken the two "
-                f"{number(how.difference, 2)} apart."
-            )
-    if how.compared < how.updates:
-        text += f" The numbers were compared in the first {how.compared:,} steps."
-    if record.thinned:
-        text += " Of a loop this long, records from its middle were dropped."
-    return Finding(
-        "agrees",
-        text,
-        0,
-        {
-            "steps": how.updates,
-            "compared": how.compared,
-            "bits": how.bits,
-            "difference": how.difference,
-            "outcome": outcome,
-        },
-        "There is nothing to look for.",
-        "Start, loss, gradient, update and clearing are the reference's in every step.",
-    )
-
-
-# -- which rule ----------------------------------------------------------------------------
-
-_LABELS = {
-    "plain": "plain gradient descent",
-    "momentum": "gradient descent with momentum",
-    "nesterov": "gradient descent with Nesterov momentum",
-    "rmsprop": "RMSprop",
-    "adam": "Adam",
-    "adagrad": "Adagrad",
-    "clipped": "gradient descent with clipped gradients",
-    "normalised": "gradient descent with normalised gradients",
-    "schedule": "gradient descent with a learning rate that changes",
-}
-
-
-def rule_of(reference: Reference) -> str:
-    """A reference's rule in words, with its constants and learning rate."""
-    described = [
-        f"{constant.symbol} = {number(value, 6)}"
-        for constant in constants_of(reference.rule)
-        for value in [float(getattr(reference.rule, constant.name))]
-        if constant.kind != "switch" and (constant.name != "weight_decay" or value)
-    ]
-    text = str(reference.rule.label) + (f" ({', '.join(described)})" if described else "")
-    if reference.schedule is not None:
-        return f"{text} with a learning rate that changes"
-    if getattr(reference.rule, "own_rate", False):
-        return text
-    return f"{text} with learning rate {number(reference.learning_rate)}"
-
-
-_SYMBOLS = {"beta": "β", "alpha": "α", "beta1": "β₁", "beta2": "β₂"}
-
-
-def rule(
-    update: Update, rate: float, clearing: Clearing, other: str, expected: float | None
-) -> Finding:
-    """Which rule the updates follow; ``other`` is the reference's, where it differs."""
-    kind, constants = update.kind, dict(update.constants)
-    if kind == "plain" and clearing.kind == "decays":
-        kind, constants = "momentum", {"beta": clearing.beta}
-    parts = [
-        f"{_SYMBOLS[key]} = {number(value, 6)}"
-        for key, value in constants.items()
-        if key in _SYMBOLS
-    ]
-    with_constants = f" ({', '.join(parts)})" if parts else ""
-    verb = "looks like" if update.form == "sign" else "is"
-    text = f"Your update {verb} {_LABELS[kind]}{with_constants}"
-    text += _with_rate(update, kind, rate, "and" if parts else "with") + "."
-    if update.form == "ahead":
-        text += " The gradient is taken at the point ahead, p + β v."
-    if update.form == "sign":
-        text += (
-            f" In these steps that is the same as {number(abs(rate))} against the sign of each "
-            "gradient, to rounding."
-        )
-    if kind == "adam" and not constants.get("corrected", 1.0):
-        text += " Its averages are not corrected for starting at 0."
-    if kind == "momentum" and expected is not None and "beta" in constants:
-        average = rate / (1 - constants["beta"]) if constants["beta"] < 1 else 0.0
-        if abs(average / expected - 1) < 1e-3:
-            text += (
-                f" It averages gradients with weight 1 − β: its step is as with learning rate "
-                f"{number(expected)} × (1 − β)."
-            )
-    if other:
-        text += f" The reference's is {other}."
-    return Finding(
-        {"plain": "plain_descent"}.get(kind, kind),
-        text,
-        update.step,
-        {
-            **constants,
-            "rate": rate,
-            "bounds": update.bounds,
-            "segments": update.segments,
-            "differs": bool(other),
-        },
-        _look(update.step, _UPDATE_LINE),
-        _WHY_RULE[kind],
-    )
-
-
-def _with_rate(update: Update, kind: str, rate: float, link: str) -> str:
-    """How long the steps are."""
-    if kind == "schedule":
-        return f": {_schedule(update)}"
-    if kind == "clipped":
-        return (
-            f" and learning rate {number(rate)}: the gradient's norm is limited to "
-            f"{number(update.constants['norm'])}"
-        )
-    if kind == "normalised":
-        return f": every step is {number(update.constants['norm'])} long"
-    return f" {link} learning rate {number(abs(rate))}" if np.isfinite(rate) else ""
-
-
-def plain_rates(rates: dict[str, float]) -> Finding:
-    """Plain descent with more than one rate."""
-    parts = [f"{name} by {number(rate)} × its gradient" for name, rate in rates.items()]
-    return Finding(
-        "plain_descent",
-        f"Your update is plain gradient descent with rates of their own: it moves {listed(parts)}.",
-        0,
-        {"rates": dict(rates), "differs": False},
-        _look(0, _UPDATE_LINE),
-        _WHY_RULE["plain"],
-    )
-
-
-def _schedule(update: Update) -> str:
-    if update.form == "pieces":
-        changes = [(step, Update("plain", low, high).rate()) for step, low, high in update.segments]
-        parts = [f"{number(rate)} from step {step + 1:,} on" for step, rate in changes[:4]]
-        more = f", and {len(changes) - 4} changes more" if len(changes) > 4 else ""
-        return ", ".join(parts) + more
-    how = {
-        "exponential": ", falling exponentially",
-        "linear": ", in a straight line",
-        "1/t": ", as 1/t",
-    }
-    first, last = (
-        Update("plain", *piece[1:]).rate() for piece in (update.segments[0], update.segments[-1])
-    )
-    return f"from {number(first)} to {number(last)}{how.get(update.form, '')}"
-
-
-_WHY_RULE = {
-    "plain": "Each step is learning rate × gradient, against the gradient.",
-    "momentum": "A part β of each step is carried over into the next.",
-    "nesterov": "A part β of each step is carried over, and looked ahead along.",
-    "rmsprop": "Each number's step is divided by the root of its mean square gradient.",
-    "adam": "The mean gradient is divided by the root of the mean square gradient.",
-    "adagrad": "Each number's step is divided by the root of its summed square gradients.",
-    "clipped": "Where the gradient is longer than the limit it is shortened, in its direction.",
-    "normalised": "Only the direction of the gradient is used, not its length.",
-    "schedule": "The step is along the gradient, but the rate is not the same in every step.",
-}

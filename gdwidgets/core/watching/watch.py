@@ -7,7 +7,6 @@ are read; nothing is written. The loop's numbers stay the same to the last bit.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -32,6 +31,15 @@ from gdwidgets.core.diagnosis.findings import Finding
 from gdwidgets.core.diagnosis.matching import aligned
 from gdwidgets.core.diagnosis.records import Array, LoopRecord, Reference, Refusal, empty_record
 from gdwidgets.core.diagnosis.report import Hints, hint_level, report_text
+from gdwidgets.core.watching.given import (
+    flat,
+    functional,
+    gradients,
+    loss_of,
+    moved,
+    placeholder,
+    tensors_of,
+)
 from gdwidgets.core.watching.leaves import leaves_of
 from gdwidgets.core.watching.names import (
     Named,
@@ -289,13 +297,13 @@ class Watch:
             tape = self._by_hand = Tape()
             code = next((frame.f_code for frame in calling_frames()), None)
             for name, value in params.items():
-                tape.add(_placeholder(value, values[name]), Named(name, code))
+                tape.add(placeholder(value, values[name]), Named(name, code))
         known = {slot.name: slot.shape for slot in tape.slots}
         if known != {name: value.shape for name, value in values.items()}:
             raise ValueError(
                 f"record must be given {', '.join(known)} as before, got {', '.join(values)}"
             )
-        grads = _gradients(gradient, known)
+        grads = gradients(gradient, known)
         columns = []
         for slot in tape.slots:
             numbers = values[slot.name].ravel().tolist()
@@ -497,7 +505,7 @@ class Watch:
             # A gradient that was itself to be differentiated: part of a loss, or of a second
             # derivative. No update has followed it.
             self._unconfirmed = False
-            if not _moved(tape, self._last_state, state):
+            if not moved(tape, self._last_state, state):
                 if by_grad:
                     return None
                 tape.store.drop_last()
@@ -535,7 +543,7 @@ class Watch:
             grads = None
             if result is not None:
                 grads = {id(one): grad for one, grad in zip(inputs, result, strict=True)}
-            tape.end(_loss(roots, weights), state, grads)
+            tape.end(loss_of(roots, weights), state, grads)
             if tape.count <= _LOOKED_AT_CLOSELY:
                 self._look_closely(tape)
             self._last_state = state
@@ -606,7 +614,7 @@ class Watch:
         if any(slot.leaf.grad is None or by_name[slot.name].shape != slot.shape for slot in slots):
             return False
         new, old, grad = (
-            np.array([number for slot in slots for number in _flat(of(slot))])
+            np.array([number for slot in slots for number in flat(of(slot))])
             for of in (lambda s: by_name[s.name], lambda s: s.leaf, lambda s: s.leaf.grad)
         )
         moved = new - old
@@ -763,24 +771,24 @@ def _see_backward(mine: Watch, func: Any, args: tuple[Any, ...], kwargs: dict[st
     inputs = kwargs.get("inputs")
     return mine._differentiate(  # noqa: SLF001 - the watch's own eye
         func,
-        _tensors(roots),
+        tensors_of(roots),
         weights,
-        None if inputs is None else _tensors(inputs),
+        None if inputs is None else tensors_of(inputs),
         lambda: func(*args, **kwargs),
     )
 
 
 def _see_grad(mine: Watch, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """See ``torch.autograd.grad(outputs, inputs, …)``, whose gradients are returned."""
-    roots = _tensors(args[0] if args else kwargs.get("outputs", ()))
-    inputs = _tensors(args[1] if len(args) > 1 else kwargs.get("inputs", ()))
+    roots = tensors_of(args[0] if args else kwargs.get("outputs", ()))
+    inputs = tensors_of(args[1] if len(args) > 1 else kwargs.get("inputs", ()))
     weights = args[2] if len(args) > 2 else kwargs.get("grad_outputs")
     create = bool(args[4] if len(args) > 4 else kwargs.get("create_graph", False))
     known = {id(slot.leaf) for tape in mine._tapes[-1:] for slot in tape.slots}  # noqa: SLF001
     parameters = inputs and all(one.is_leaf for one in inputs)
     if create and known:
         parameters = parameters and all(id(one) in known for one in inputs)
-    if any(map(_functional, roots)):
+    if any(map(functional, roots)):
         parameters = False  # of torch.func, which differentiates tensors of its own
     if not parameters or sum(root.numel() for root in roots) != 1 or called_by_the_package():
         return func(*args, **kwargs)
@@ -807,80 +815,3 @@ _HANDLERS: dict[Any, Callable[[Watch, Any, tuple[Any, ...], dict[str, Any]], Any
     torch.autograd.grad: _see_grad,
     _GRAD.__get__: _see_grad_read,
 }
-
-
-def _functional(tensor: Tensor) -> bool:
-    """Whether a tensor lives inside of a transform of ``torch.func``."""
-    return bool(torch._C._functorch.is_gradtrackingtensor(tensor))  # noqa: SLF001 - as torch does
-
-
-def _flat(tensor: Tensor) -> list[float]:
-    numbers: list[float] = tensor.detach().reshape(-1).tolist()
-    return numbers
-
-
-def _moved(tape: Tape, before: list[list[float]], now: list[list[float]]) -> bool:
-    """Whether any parameter has changed between two states of a tape."""
-    if len(before) != len(now):
-        return True
-    return any(
-        then[: slot.numel] != later[: slot.numel] if slot.exact else later[1] != 0
-        for slot, then, later in zip(tape.slots, before, now, strict=True)
-    )
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    try:
-        return [one for one in value if isinstance(one, Tensor)]
-    except TypeError:
-        return []
-
-
-def _loss(roots: list[Tensor], weights: Any) -> float:
-    """The number that was differentiated: of several, the weighted sum."""
-    if len(roots) == 1 and weights is None and roots[0].numel() == 1:
-        return float(roots[0].item())
-    given = _tensors(weights) if weights is not None else [None] * len(roots)
-    total = 0.0
-    for root, weight in zip(roots, given, strict=True):
-        value = root.detach()
-        total += float((value if weight is None else value * weight.detach()).sum().item())
-    return total
-
-
-def _placeholder(value: Any, array: Array) -> Tensor:
-    dtype = torch.float64
-    if isinstance(value, Tensor) and value.is_floating_point():
-        dtype = value.dtype
-    elif isinstance(value, (np.ndarray, np.generic)) and value.dtype == np.float32:
-        dtype = torch.float32
-    return torch.empty(array.shape, dtype=dtype, device="cpu")
-
-
-def _gradients(gradient: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, list[float]]:
-    """Gradients by parameter, flat; NaN where they are not given."""
-    if gradient is None:
-        return {name: [math.nan] * math.prod(shape) for name, shape in shapes.items()}
-    if not isinstance(gradient, dict):
-        given = list(gradient) if isinstance(gradient, (list, tuple)) else [gradient]
-        if len(given) != len(shapes):
-            raise ValueError(
-                f"gradient must have an entry for each of {', '.join(shapes)}, "
-                f"got {checks.shown(gradient)}"
-            )
-        gradient = dict(zip(shapes, given, strict=True))
-    found = {}
-    for name, shape in shapes.items():
-        if name not in gradient:
-            raise ValueError(
-                f"gradient must have an entry for {name}, got {checks.shown(gradient)}"
-            )
-        array = checks.float64_array(gradient[name], f"gradient of {name}")
-        if array.shape != shape:
-            raise ValueError(
-                f"gradient of {name} must have shape {shape}, got {checks.shown(gradient[name])}"
-            )
-        found[name] = array.ravel().tolist()
-    return found

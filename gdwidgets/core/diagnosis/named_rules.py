@@ -1,0 +1,150 @@
+"""Which update rule a loop follows, in words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gdwidgets.core.diagnosis.clearing import Clearing
+from gdwidgets.core.diagnosis.findings import Finding, listed, number
+from gdwidgets.core.diagnosis.looking import UPDATE_LINE, look
+from gdwidgets.core.diagnosis.records import Reference
+from gdwidgets.core.diagnosis.updates import Update
+from gdwidgets.core.rules.constants import constants_of
+
+LABELS = {
+    "plain": "plain gradient descent",
+    "momentum": "gradient descent with momentum",
+    "nesterov": "gradient descent with Nesterov momentum",
+    "rmsprop": "RMSprop",
+    "adam": "Adam",
+    "adagrad": "Adagrad",
+    "clipped": "gradient descent with clipped gradients",
+    "normalised": "gradient descent with normalised gradients",
+    "schedule": "gradient descent with a learning rate that changes",
+}
+
+
+def rule_of(reference: Reference) -> str:
+    """A reference's rule in words, with its constants and learning rate."""
+    described = [
+        f"{constant.symbol} = {number(value, 6)}"
+        for constant in constants_of(reference.rule)
+        for value in [float(getattr(reference.rule, constant.name))]
+        if constant.kind != "switch" and (constant.name != "weight_decay" or value)
+    ]
+    text = str(reference.rule.label) + (f" ({', '.join(described)})" if described else "")
+    if reference.schedule is not None:
+        return f"{text} with a learning rate that changes"
+    if getattr(reference.rule, "own_rate", False):
+        return text
+    return f"{text} with learning rate {number(reference.learning_rate)}"
+
+
+_SYMBOLS = {"beta": "β", "alpha": "α", "beta1": "β₁", "beta2": "β₂"}
+
+
+def rule(
+    update: Update, rate: float, clearing: Clearing, other: str, expected: float | None
+) -> Finding:
+    """Which rule the updates follow; ``other`` is the reference's, where it differs."""
+    kind, constants = update.kind, dict(update.constants)
+    if kind == "plain" and clearing.kind == "decays":
+        kind, constants = "momentum", {"beta": clearing.beta}
+    parts = [
+        f"{_SYMBOLS[key]} = {number(value, 6)}"
+        for key, value in constants.items()
+        if key in _SYMBOLS
+    ]
+    with_constants = f" ({', '.join(parts)})" if parts else ""
+    verb = "looks like" if update.form == "sign" else "is"
+    text = f"Your update {verb} {LABELS[kind]}{with_constants}"
+    text += _with_rate(update, kind, rate, "and" if parts else "with") + "."
+    if update.form == "ahead":
+        text += " The gradient is taken at the point ahead, p + β v."
+    if update.form == "sign":
+        text += (
+            f" In these steps that is the same as {number(abs(rate))} against the sign of each "
+            "gradient, to rounding."
+        )
+    if kind == "adam" and not constants.get("corrected", 1.0):
+        text += " Its averages are not corrected for starting at 0."
+    if kind == "momentum" and expected is not None and "beta" in constants:
+        average = rate / (1 - constants["beta"]) if constants["beta"] < 1 else 0.0
+        if abs(average / expected - 1) < 1e-3:
+            text += (
+                f" It averages gradients with weight 1 − β: its step is as with learning rate "
+                f"{number(expected)} × (1 − β)."
+            )
+    if other:
+        text += f" The reference's is {other}."
+    return Finding(
+        {"plain": "plain_descent"}.get(kind, kind),
+        text,
+        update.step,
+        {
+            **constants,
+            "rate": rate,
+            "bounds": update.bounds,
+            "segments": update.segments,
+            "differs": bool(other),
+        },
+        look(update.step, UPDATE_LINE),
+        _WHY_RULE[kind],
+    )
+
+
+def _with_rate(update: Update, kind: str, rate: float, link: str) -> str:
+    """How long the steps are."""
+    if kind == "schedule":
+        return f": {_schedule(update)}"
+    if kind == "clipped":
+        return (
+            f" and learning rate {number(rate)}: the gradient's norm is limited to "
+            f"{number(update.constants['norm'])}"
+        )
+    if kind == "normalised":
+        return f": every step is {number(update.constants['norm'])} long"
+    return f" {link} learning rate {number(abs(rate))}" if np.isfinite(rate) else ""
+
+
+def plain_rates(rates: dict[str, float]) -> Finding:
+    """Plain descent with more than one rate."""
+    parts = [f"{name} by {number(rate)} × its gradient" for name, rate in rates.items()]
+    return Finding(
+        "plain_descent",
+        f"Your update is plain gradient descent with rates of their own: it moves {listed(parts)}.",
+        0,
+        {"rates": dict(rates), "differs": False},
+        look(0, UPDATE_LINE),
+        _WHY_RULE["plain"],
+    )
+
+
+def _schedule(update: Update) -> str:
+    if update.form == "pieces":
+        changes = [(step, Update("plain", low, high).rate()) for step, low, high in update.segments]
+        parts = [f"{number(rate)} from step {step + 1:,} on" for step, rate in changes[:4]]
+        more = f", and {len(changes) - 4} changes more" if len(changes) > 4 else ""
+        return ", ".join(parts) + more
+    how = {
+        "exponential": ", falling exponentially",
+        "linear": ", in a straight line",
+        "1/t": ", as 1/t",
+    }
+    first, last = (
+        Update("plain", *piece[1:]).rate() for piece in (update.segments[0], update.segments[-1])
+    )
+    return f"from {number(first)} to {number(last)}{how.get(update.form, '')}"
+
+
+_WHY_RULE = {
+    "plain": "Each step is learning rate × gradient, against the gradient.",
+    "momentum": "A part β of each step is carried over into the next.",
+    "nesterov": "A part β of each step is carried over, and looked ahead along.",
+    "rmsprop": "Each number's step is divided by the root of its mean square gradient.",
+    "adam": "The mean gradient is divided by the root of the mean square gradient.",
+    "adagrad": "Each number's step is divided by the root of its summed square gradients.",
+    "clipped": "Where the gradient is longer than the limit it is shortened, in its direction.",
+    "normalised": "Only the direction of the gradient is used, not its length.",
+    "schedule": "The step is along the gradient, but the rate is not the same in every step.",
+}
