@@ -139,10 +139,12 @@ def tabs(notebook):
     opened = ExplorerPage(first).ready()
     first.keyboard.press("Control+s")
     first.wait_for_timeout(1000)
-    second = first.context.new_page()
-    second.set_viewport_size({"width": 1280, "height": 1000})
+    second = notebook._browser.new_page(viewport={"width": 1280, "height": 1000})
+    second.set_default_timeout(30_000)
     second.on("pageerror", notebook._note_uncaught)
-    second.goto(first.url)
+    path = first.evaluate("jupyterapp.shell.currentWidget.context.path")
+    server = notebook.server
+    second.goto(f"{server.url}/doc/tree/{path}?token={server.token}")
     return opened, ExplorerPage(second).ready()
 
 
