@@ -74,15 +74,21 @@ def held(descent: Descent, lane: int, steps: int | None = None) -> Held:
         return Held(params[part], loss[part], grad[part], stopped=True)
     if outcome != "diverged" or last >= steps:
         return Held(params[: steps + 1], loss[:steps], grad[:steps], stopped=False)
-    rows = [(params[k], loss[k], grad[k]) for k in range(last + 1)]
-    rows += _beyond(descent, lane, last, steps)
-    columns = (np.array(column, dtype=np.float32) for column in zip(*rows, strict=True))
-    params, loss, grad = columns
+    rows = zip(*_beyond(descent, lane, last, steps), strict=True)
+    beyond = [np.array(part, np.float32) for part in rows]
+    params, loss, grad = (
+        # Where nothing finite is left, the last row stands for all that would follow.
+        np.concatenate((part[: last + 1], more, np.repeat(more[-1:], steps - last - len(more), 0)))
+        for part, more in zip((params, loss, grad), beyond, strict=True)
+    )
     return Held(params[: steps + 1], loss[:steps], grad[:steps], stopped=False)
 
 
 def _beyond(descent: Descent, lane: int, last: int, steps: int) -> list[tuple[Any, Any, Any]]:
-    """Records last + 1 to ``steps`` of a lane that the recording has frozen at ``last``."""
+    """Records from last + 1 of a lane that the recording has frozen at ``last``.
+
+    They go as far as ``steps``, or until nothing finite is left to change.
+    """
     rule = descent.rule.rules[lane] if isinstance(descent.rule, PerLane) else descent.rule
     every = descent.clear_every[lane]
     first, _ = descent.rates_from[0]
@@ -91,7 +97,7 @@ def _beyond(descent: Descent, lane: int, last: int, steps: int) -> list[tuple[An
         # A rule is a pure function of what is recorded, so its state can be had again.
         params = torch.from_numpy(descent.params[first, lane].copy())[None]
         state = rule.init(params)
-        for k in range(first, steps):
+        for k in range(first if state else max(first, last), steps):
             if k <= last:
                 params, grad = (
                     torch.from_numpy(part[k, lane].copy())[None]
@@ -109,9 +115,7 @@ def _beyond(descent: Descent, lane: int, last: int, steps: int) -> list[tuple[An
             grad = own if cleared else left + own
             rows.append((params[0].numpy(), loss, grad[0].numpy()))
             if len(rows) > 1 and not np.isfinite(rows[-1][0]).any() and _same(*rows[-2:]):
-                # Nothing finite is left to change; a full loop would only repeat this row.
-                rows += [rows[-1]] * (steps - 1 - k)
-                break
+                break  # a full loop would only repeat this row
     return rows
 
 

@@ -7,6 +7,7 @@ browser.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import inspect
 import math
@@ -56,7 +57,7 @@ KINDS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 """Endings of pictures and their MIME types."""
 
 STILL = 0.03
-"""Seconds for which a run's future is computed before a still picture is drawn."""
+"""Seconds for which a run's future is computed before a picture is drawn that cannot wait."""
 
 READING = 0.25
 """Seconds between two texts while a run plays: nobody reads faster."""
@@ -180,6 +181,7 @@ class Explorer(Cursor, VBox):
         finally:
             self._holding -= 1
         self._said_at = -math.inf
+        self._written: tuple[Any, str] | None = None
         self._situation: str | None = None
         self._situating: str | None = None  # while the settings of one are taken
         self._loop = MainLoop(self.show_problem)
@@ -232,7 +234,7 @@ class Explorer(Cursor, VBox):
             Part("Settings", widgets=self.build_settings, tooltip="The other settings"),
             Part(
                 "Code",
-                html=lambda: text.html_code(self.code()),
+                html=self._code_html,
                 widgets=self._build_code,
                 tooltip="The run as a script, and the line that rebuilds this situation",
             ),
@@ -368,6 +370,12 @@ class Explorer(Cursor, VBox):
         rows = [self.form.row(*names) for names in (*self.MORE, ("on_change", "future"))]
         self.form.show(self.settings_held())
         return VBox(rows, layout=Layout(width="100%", grid_gap="8px"))
+
+    def _code_html(self) -> str:
+        """The script, which depends on the settings only: written once a recording."""
+        if self._written is None or self._written[0] is not self.recording:
+            self._written = self.recording, text.html_code(self.code())
+        return self._written[1]
 
     def _build_code(self) -> Widget:
         return CodeButtons(self.keep_situation, self.code, self.page.copy, self.bind_button)
@@ -756,7 +764,8 @@ class Explorer(Cursor, VBox):
     def picture(self, kind: str) -> bytes:
         """Draw what is on the screen for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
         if self.shows_future:
-            self.compute(self.max_steps)
+            # A button must not take the kernel for a whole run: it gets what is there by now.
+            self.compute(self.max_steps, STILL if self._by_hand else math.inf)
         panels, k = self.panels(fine=True), self.drawn
         return printed.sheet(kind, panels, k, self.sentence(k), widths=self.WIDTHS)
 
@@ -809,6 +818,18 @@ class Explorer(Cursor, VBox):
 
     def download(self) -> None:
         """Have the browser save the present picture as PNG."""
+        if self._by_hand and not printed.ready():
+            self._loop.start(self._download_later())
+        else:
+            self._send_picture()
+
+    async def _download_later(self) -> None:
+        """Import what draws, which takes a while, on a thread of its own; then download."""
+        await asyncio.to_thread(printed.prepare)
+        if self._ready:
+            self._do_by_hand(self._send_picture)
+
+    def _send_picture(self) -> None:
         name = f"{self.heading.replace(' ', '-').lower()}-{self.step}.png"
         self.page.save(name, self.picture("png"), KINDS["png"])
 

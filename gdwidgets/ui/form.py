@@ -87,7 +87,8 @@ def parse_number(value: Any, name: str, example: str) -> float:
     try:
         return float(value.strip().replace("\u2212", "-"))
     except ValueError:
-        raise ValueError(f"{name} must be a number such as {example}, not {value!r}") from None
+        said = checks.shown(value)
+        raise ValueError(f"{name} must be a number such as {example}, not {said}") from None
 
 
 def _nothing() -> None:

@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gdwidgets.ui.plots import palette
+from gdwidgets.ui.plots import palette, trail
 from gdwidgets.ui.plots.shade import Shade
+from gdwidgets.ui.plots.thinning import column_extremes
 
 Array = NDArray[Any]
+
+COLUMNS = 1000
+"""Columns of a picture in which a long line keeps its lowest and highest value."""
 
 FAR = 1e6
 """Paths are cut here: what is further out is on no map, and drawing programs overflow."""
@@ -52,6 +56,17 @@ class _Lanes:
         """x and y of a lane's records, float64 (n,) each; NaN where nothing is drawn."""
         raise AssertionError("every panel knows where a lane goes")
 
+    def kept(self, x: Array, y: Array) -> Array:
+        """Which records of a track look the same in a picture; the first and last among them."""
+        raise AssertionError("every panel knows what of a lane is seen")
+
+    def parts(self, lane: int, k: int) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """A lane's track up to the cursor at ``k``, and from there on, as far as is seen."""
+        (x, y), at = self.track(lane), self.at(lane, k)
+        steps = np.union1d(self.kept(x, y), at)
+        past, coming = steps[steps <= at], steps[steps >= at]
+        return (x[past], y[past]), (x[coming], y[coming])
+
 
 @dataclass(frozen=True, kw_only=True)
 class CurvesPanel(_Lanes):
@@ -81,6 +96,13 @@ class CurvesPanel(_Lanes):
         drawn = np.isfinite(y) & (y > 0) if self.log else np.isfinite(y)
         return np.log1p(x) if self.log_steps else x, np.where(drawn, y, np.nan)
 
+    def kept(self, x: Array, y: Array) -> Array:
+        """The extremes of every column, where there are more records than columns."""
+        if len(x) <= 2 * COLUMNS:
+            return np.arange(len(x))
+        edges = np.searchsorted(x, np.linspace(0, x[-1], COLUMNS, endpoint=False))
+        return column_extremes(y, np.unique(edges), len(y))
+
     @property
     def end(self) -> int:
         """The last step of any lane, at least 1."""
@@ -100,12 +122,12 @@ class CurvesPanel(_Lanes):
         finite = [part for y in tracks if (part := y[np.isfinite(y)]).size]
         if not finite:
             return (1.0, 10.0) if self.log else (0.0, 1.0)
-        shown = np.concatenate(finite)
         first = max(float(part[0]) for part in finite)
-        high = float(shown.max())
+        high = max(float(part.max()) for part in finite)
         if first > 0:
             high = min(high * (1.5 if self.log else 1.05), 50 * first)
-        low = min(float(shown.min()), *(value for value, _ in self.levels), high)
+        lowest = min(float(part.min()) for part in finite)
+        low = min(lowest, *(value for value, _ in self.levels), high)
         if self.log:
             low = max(low, high * 1e-16)
             return low / 1.5, max(high, low * 2)
@@ -146,6 +168,10 @@ class MapPanel(_Lanes):
         path = np.asarray(self.params[: self.until(lane) + 1, lane], np.float64)
         path = np.clip(np.nan_to_num(path, posinf=FAR, neginf=-FAR), -FAR, FAR)
         return path[:, 0], path[:, 1]
+
+    def kept(self, x: Array, y: Array) -> Array:
+        """The extremes of every part of a path, where it is long."""
+        return trail.thinned(np.stack((x, y), axis=1), 4 * COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True)

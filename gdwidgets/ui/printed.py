@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,19 @@ STYLE: dict[str, Any] = {
     "pdf.fonttype": 42,
     "savefig.facecolor": "white",
 }
+
+
+def ready() -> bool:
+    """Whether matplotlib is imported already."""
+    return "matplotlib.backends.backend_agg" in sys.modules
+
+
+def prepare() -> None:
+    """Import matplotlib with what it needs to draw and write: half a second or more."""
+    from matplotlib import figure, font_manager  # noqa: F401, PLC0415 - see above
+    from matplotlib.backends import backend_agg  # noqa: F401, PLC0415
+
+    font_manager.findfont(font_manager.FontProperties())
 
 
 def printed(
@@ -146,13 +160,13 @@ def _curves(axes: Axes, panel: CurvesPanel, k: int) -> None:
     """Values of all lanes against step, past solid and future dotted."""
     for lane, name in enumerate(panel.names):
         run = palette.run(panel.runs[lane])
-        (x, y), at = panel.track(lane), panel.at(lane, k)
-        axes.plot(x[: at + 1], y[: at + 1], color=run.colour, lw=2)
-        if panel.future and len(x) > at + 1:
-            axes.plot(x[at:], y[at:], color=run.colour, lw=1.4, ls=":", alpha=0.6)
+        (x, y), coming = panel.parts(lane, k)
+        axes.plot(x, y, color=run.colour, lw=2)
+        if panel.future and len(coming[0]) > 1:
+            axes.plot(*coming, color=run.colour, lw=1.4, ls=":", alpha=0.6)
         axes.plot(
-            x[at],
-            y[at],
+            x[-1],
+            y[-1],
             color=run.colour,
             marker=MARKERS.get(run.glyph, "o"),
             ms=7,
@@ -214,16 +228,16 @@ def _plane(axes: Axes, panel: MapPanel, k: int) -> None:
         )
     for lane in range(len(panel.names)):
         run = palette.run(panel.runs[lane])
-        (u, v), at = panel.track(lane), panel.at(lane, k)
+        (u, v), coming = panel.parts(lane, k)
         if panel.future:
-            axes.plot(u[at:], v[at:], color=run.colour, lw=1.4, ls=":")
-        axes.plot(u[: at + 1], v[: at + 1], color="white", lw=4)
-        axes.plot(u[: at + 1], v[: at + 1], color=run.colour, lw=2)
+            axes.plot(*coming, color=run.colour, lw=1.4, ls=":")
+        axes.plot(u, v, color="white", lw=4)
+        axes.plot(u, v, color=run.colour, lw=2)
         axes.plot(u[0], v[0], marker="o", ms=8, mfc="white", mec=palette.INK, mew=1.8, ls="")
         marker = MARKERS.get(run.glyph, "o")
         axes.plot(
-            u[at],
-            v[at],
+            u[-1],
+            v[-1],
             marker=marker,
             color=run.colour,
             ms=7,

@@ -7,7 +7,6 @@ milliseconds: importing matplotlib alone would take longer.
 from __future__ import annotations
 
 import io
-import itertools
 import math
 from collections.abc import Sequence
 from functools import cache
@@ -48,9 +47,6 @@ SCALE = 2
 
 COLOURS = 96
 """Colours of the PNG's palette."""
-
-MOST_POINTS = 1500
-"""Points of a line; a picture has fewer columns."""
 
 INCH = 72
 """CSS pixels for an inch of a drawing."""
@@ -204,23 +200,6 @@ def _wrapped(said: str, width: float) -> list[str]:
     return lines if len(lines) <= 4 else [*lines[:3], f"{lines[3]} …"]
 
 
-def _thinned(x: Array, y: Array) -> tuple[Array, Array]:
-    """At most about ``MOST_POINTS`` points, the extremes of every stretch among them."""
-    if len(x) <= MOST_POINTS:
-        return x, y
-    count = MOST_POINTS // 3
-    edges = np.linspace(0, len(x), count + 1).astype(np.int64)
-    kept = {0, len(x) - 1}
-    for one, two in itertools.pairwise(edges):
-        part = y[one:two]
-        if np.isfinite(part).any():
-            kept |= {one + int(np.nanargmin(part)), one + int(np.nanargmax(part))}
-        else:
-            kept.add(int(one))
-    order = np.array(sorted(kept))
-    return x[order], y[order]
-
-
 class _Scales:
     """From values to a box of the sheet."""
 
@@ -300,12 +279,12 @@ def _curves(pen: _Pen, panel: CurvesPanel, k: int, box: Box) -> None:
         pen.write(box[2], level - 7, label, size=9, anchor="rm")
     heads = []
     for lane, name in enumerate(panel.names):
-        run, at = palette.run(panel.runs[lane]), panel.at(lane, k)
-        x, y = panel.track(lane)
+        run = palette.run(panel.runs[lane])
+        (x, y), coming = panel.parts(lane, k)
         if panel.future:
-            pen.broken(scales.points(*_thinned(x[at:], y[at:])), run.colour, 1, dashes=2)
-        pen.broken(scales.points(*_thinned(x[: at + 1], y[: at + 1])), run.colour, 2)
-        heads.append((float(scales.across(x[at])), float(scales.up(y[at])), run, name))
+            pen.broken(scales.points(*coming), run.colour, 1, dashes=2)
+        pen.broken(scales.points(x, y), run.colour, 2)
+        heads.append((float(scales.across(x[-1])), float(scales.up(y[-1])), run, name))
     _blank(pen, box, 11)
     up = list(zip(values, texts, strict=True))
     _axes(pen, scales, title=panel.title, label=panel.steps, across=across, up=up)
@@ -345,16 +324,17 @@ def _plane(pen: _Pen, panel: MapPanel, k: int, box: Box) -> None:
             pen.circle(right, down, 7.5, width=0.8)
             pen.write(right, down, str(number), size=9)
     for lane in range(len(panel.names)):
-        run, at = palette.run(panel.runs[lane]), panel.at(lane, k)
-        points = scales.points(*panel.track(lane))
-        points[:, 0] = np.clip(points[:, 0], box[0] - 4 * side, box[2] + 4 * side)
+        run = palette.run(panel.runs[lane])
+        past, coming = (scales.points(*part) for part in panel.parts(lane, k))
+        for points in (past, coming):
+            points[:, 0] = np.clip(points[:, 0], box[0] - 4 * side, box[2] + 4 * side)
         if panel.future:
-            pen.line(points[at:], run.colour, 1.2, dashes=2)
-        pen.line(points[: at + 1], PAPER, 4)
-        pen.line(points[: at + 1], run.colour, 2)
-        pen.circle(float(points[0, 0]), float(points[0, 1]), 4.5)
-        if at:
-            pen.marker(float(points[at, 0]), float(points[at, 1]), run)
+            pen.line(coming, run.colour, 1.2, dashes=2)
+        pen.line(past, PAPER, 4)
+        pen.line(past, run.colour, 2)
+        pen.circle(float(past[0, 0]), float(past[0, 1]), 4.5)
+        if len(past) > 1:
+            pen.marker(float(past[-1, 0]), float(past[-1, 1]), run)
     x0, y0, x1, y1 = (round(edge * SCALE) for edge in box)
     under.paste(sheet.crop((x0, y0, x1, y1)), (x0, y0))
     pen.image, pen.draw = under, ImageDraw.Draw(under)

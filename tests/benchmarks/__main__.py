@@ -2,7 +2,8 @@
 
 ``python -m tests.benchmarks live`` drags in a real browser: a minute. ``classroom`` plays in
 several kernels at once, ``hub`` and ``voila`` behind a JupyterHub and a Voilà: some minutes each,
-and ``hub 1 4`` measures only classes of one and of four.
+and ``hub 1 4`` measures only classes of one and of four. ``visitor`` uses every
+control at its ends, runs of a million steps included: some minutes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ QUICK = ("core_cost", "watch_cost", "graph_cost", "frame_cost", "learning_rate_c
 SIZED = ("classroom", "hub", "voila")
 """Such modules whose ``rows`` takes the sizes of the classes; measured only when they are named."""
 
-SLOW = ("live", *SIZED)
+SLOW = ("live", "visitor", *SIZED)
 """All that are measured only when they are named."""
 
 

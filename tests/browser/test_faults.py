@@ -1,6 +1,8 @@
-"""What goes wrong in a lesson: interrupts, cells run again, cleared output, restarts, reloads."""
+"""What goes wrong in a lesson: long cells, interrupts, restarts, reloads, tabs that come and go."""
 
 from __future__ import annotations
+
+import time
 
 import pytest
 from playwright.sync_api import expect
@@ -60,6 +62,16 @@ def test_an_interrupt_ends_a_cell_and_not_what_plays(notebook, page):
     opened.button(PLAY).click()
 
 
+def test_a_long_cell_is_waited_for_and_the_clock_goes_on_without_a_jump(notebook, page):
+    plays(notebook)
+    notebook.run_cell("import time; before = ex.step; time.sleep(3)")
+    # What is due after half a second at most is made up for; see the player's tests.
+    after = notebook.value("[before, ex.step, ex.speed, ex.playing]")
+    assert after[1] - after[0] < 2 * after[2]
+    assert after[3]
+    plays(notebook)
+
+
 def test_a_cell_run_again_twenty_times_while_it_plays_leaves_one_player(notebook, page):
     for _ in range(20):
         page.evaluate(COMMAND, "notebook:run-cell")  # some before there was anything to see
@@ -113,3 +125,74 @@ def test_a_reload_of_an_unsaved_notebook_stops_the_unseen_player(notebook, page)
     opened.button(PLAY).click()
     plays(notebook)
     notebook.take_errors()  # JupyterLab's own while it unloads
+
+
+TABS = """from gdwidgets import SurfaceExplorer
+ex = SurfaceExplorer(max_steps=50_000, future=False)
+ex"""
+
+
+@pytest.fixture(scope="module")
+def tabs(notebook):
+    """One saved notebook, open in two tabs."""
+    first = notebook.open([TABS], height=1000)
+    opened = ExplorerPage(first).ready()
+    first.keyboard.press("Control+s")
+    first.wait_for_timeout(1000)
+    second = notebook._browser.new_page(viewport={"width": 1280, "height": 1000})
+    second.set_default_timeout(30_000)
+    second.on("pageerror", notebook._note_uncaught)
+    path = first.evaluate("jupyterapp.shell.currentWidget.context.path")
+    server = notebook.server
+    second.goto(f"{server.url}/doc/tree/{path}?token={server.token}")
+    return opened, ExplorerPage(second).ready()
+
+
+def test_two_tabs_on_one_notebook_show_one_run_and_either_moves_it(notebook, tabs):
+    first, second = tabs
+    first.button(FORWARD).click()
+    second.wait_step(1)
+    second.button(FORWARD).click()
+    first.wait_step(2)
+    first.button(PLAY).click()
+    plays(notebook)
+    expect(second.counter).not_to_have_text(second.at_step(2))
+    second.button(PLAY).click()
+    notebook.wait_value("ex.playing", wanted=False)
+    step = notebook.value("ex.step")
+    first.wait_step(step)
+    second.wait_step(step)
+    notebook.shot("two tabs, the first")
+
+
+def test_of_two_tabs_one_may_close_in_mid_play(notebook, tabs):
+    first, second = tabs
+    second.button(PLAY).click()
+    plays(notebook)
+    second.page.close()
+    plays(notebook)
+    assert notebook.value("ex.playing")
+    notebook.take_errors()  # JupyterLab's own of a page that is being closed
+    first.button(PLAY).click()
+    notebook.wait_value("ex.playing", wanted=False)
+    first.wait_step(notebook.value("ex.step"))
+
+
+def test_a_player_whose_every_tab_has_vanished_pauses(notebook, tabs):
+    first, _ = tabs
+    # Ten seconds of silence, made shorter for the test.
+    notebook.execute(
+        "import gdwidgets.ui.playback.frame_gate as gate, gdwidgets.ui.playback.player as player\n"
+        "gate.SILENCE = player.SILENCE = 2.0"
+    )
+    first.button(PLAY).click()
+    plays(notebook)
+    notebook.close_page()
+    until = time.monotonic() + 20
+    while notebook.value("ex.playing") and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not notebook.value("ex.playing")
+    step = notebook.value("ex.step")
+    time.sleep(0.3)
+    assert notebook.value("ex.step") == step
+    assert notebook.value("ex.problem") == ""

@@ -157,6 +157,41 @@ def test_a_fork_s_first_update_uses_the_new_learning_rate_and_the_recorded_buffe
     assert not np.array_equal(fork.grad[:5], fork.step_grad[:5])
 
 
+@given(st.sampled_from(list(RULES)), st.sampled_from([1, 3, None]), st.integers(1, 20), st.data())
+@settings(max_examples=15)
+def test_a_planned_change_of_the_learning_rate_is_a_fork_there(rule, period, first, data):
+    second = data.draw(st.integers(first + 1, 30))
+    how = {"rule": rule, "clear_every": period, "max_steps": 40}
+    planned = Descent(HIMMELBLAU, [(1, 1), (-1, 2)], (1e-3, 2e-3), **how)
+    planned.change_at(first, 5e-4)
+    planned.change_at(second, (2e-3, 1e-4))
+    assert planned.recorded == 0
+    while planned.recorded < 40:
+        planned.advance_to(min(40, planned.recorded + data.draw(st.integers(1, 13))))
+    forked = Descent(HIMMELBLAU, [(1, 1), (-1, 2)], (1e-3, 2e-3), **how)
+    for k, rates in ((first, 5e-4), (second, (2e-3, 1e-4))):
+        forked.advance_to(k)
+        forked = forked.fork(k, learning_rate=rates)
+    forked.advance_to(40)
+    for name in FIELDS:
+        assert np.array_equal(getattr(planned, name), getattr(forked, name))
+    assert planned.schedules_from == forked.schedules_from
+    again = planned.fork(data.draw(st.integers(0, 40)))
+    again.advance_to(40)
+    assert np.array_equal(again.params, planned.params)
+
+
+def test_a_planned_change_must_come_after_all_others_and_after_what_is_recorded():
+    descent = Descent(HIMMELBLAU, (1, 1), 1e-3, max_steps=40)
+    descent.advance_to(5)
+    descent.change_at(9, 1e-4)
+    for k in (4, 9, 41):
+        with pytest.raises(ValueError, match="k must be"):
+            descent.change_at(k, 1e-4)
+    with pytest.raises(ValueError, match="lanes"):
+        descent.change_at(20, (1e-4, 1e-3))
+
+
 def test_a_fork_with_another_rule_starts_it_anew():
     original = whole(HIMMELBLAU, (1, 1), 1e-3, max_steps=20)
     fork = original.fork(10, rule="adam")

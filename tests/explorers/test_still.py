@@ -22,7 +22,9 @@ from gdwidgets import (
     SurfaceExplorer,
     TrainingExplorer,
 )
+from gdwidgets.ui.panels import CurvesPanel, MapPanel
 from gdwidgets.ui.plots import palette
+from gdwidgets.ui.plots.shade import Shade
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -85,6 +87,38 @@ def test_a_lane_that_diverges_has_no_fit_and_the_others_have_theirs():
     np.testing.assert_allclose(fits.fit(1, 300), wanted, rtol=1e-6)
     assert losses.limits[1] <= 50 * float(explorer.descent.loss[0].max())
     explorer.close()
+
+
+@pytest.mark.parametrize("log_steps", [False, True])
+def test_a_long_line_of_a_picture_is_cut_down_and_keeps_cursor_and_extremes(log_steps):
+    rng = np.random.default_rng(0)
+    values = rng.random((50_000, 1)) + 1
+    values[33_333] = 7.0
+    panel = CurvesPanel(
+        values=values, last=np.array([49_999]), names=["loss"], runs=[0], log_steps=log_steps
+    )
+    (x, y), (later, coming) = panel.parts(0, 20_000)
+    place = np.log1p if log_steps else float
+    assert len(x) + len(later) < 5000
+    assert (x[0], x[-1], later[0], later[-1]) == (0, *(place(k) for k in (20_000, 20_000, 49_999)))
+    assert y[-1] == coming[0] == values[20_000, 0]
+    assert coming.max() == 7.0
+    assert y.min() == values[:20_001].min() or log_steps
+    path = np.cumsum(rng.normal(size=(30_000, 1, 2)), axis=0)
+    plane = MapPanel(
+        across=np.array([0.0, 1.0]),
+        up=np.array([0.0, 1.0]),
+        heights=np.eye(2),
+        shade=Shade(np.eye(2), None),
+        params=path,
+        last=np.array([29_999]),
+        names=["run"],
+        runs=[0],
+    )
+    (u, v), (_, up) = plane.parts(0, 12_345)
+    assert len(u) < 5000
+    assert (u[-1], v[-1]) == tuple(path[12_345, 0])
+    assert max(v.max(), up.max()) == path[:, 0, 1].max()
 
 
 def test_the_picture_can_be_left_out():

@@ -65,6 +65,8 @@ class Descent:
         Those of the first update, float64 (L,); float32 where they are used. See `rate_at`.
     rule, clear_every, loss_tol, max_steps, lanes
         The settings; ``clear_every`` a tuple of L.
+    changed
+        Of a fork: which of ``"clear_every"`` and ``"loss_tol"`` were others on the way.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class Descent:
     loss_tol: float | None
     max_steps: int
     lanes: int
+    changed: frozenset[str]
 
     def __init__(
         self,
@@ -105,6 +108,7 @@ class Descent:
                     max_steps=max_steps,
                 )
             )
+            self.changed = frozenset()
             self._rule_from = 0
             self._rates_since: tuple[tuple[int, Rates], ...] = ((0, self._rates),)
             accumulates = not self._clearing.always
@@ -232,14 +236,54 @@ class Descent:
             deadline = perf_counter() + max(checks.real(budget, "budget", infinite=True), 0.0)
         if k <= self._recorded or self.finished:
             return self._recorded
+        changes = [at for at, _ in self._rates_since]
         width = self.lanes * (2 * len(self.objective.parameter_names) + 1)
         chunk = max(1, min(_CHUNK_STEPS, _CHUNK_NUMBERS // width))
         with own_torch_state():
             while self._recorded < k and not self.finished:
-                self._run(min(chunk, k - self._recorded), deadline)
+                ahead = [at - self._recorded for at in changes if at > self._recorded]
+                self._run(min(chunk, k - self._recorded, *ahead), deadline)
                 if perf_counter() >= deadline:
                     break
         return self._recorded
+
+    def change_at(self, k: int, learning_rate: Any) -> None:
+        """Plan another learning rate: the update from record k to k + 1 is the first under it.
+
+        The same as a `fork` at k that changes the learning rate, with nothing computed yet.
+
+        Parameters
+        ----------
+        k
+            A record beyond those computed and beyond the last planned change.
+        learning_rate
+            As in `Descent`.
+
+        Raises
+        ------
+        ValueError
+            When k is no such record, or the learning rate does not fit the lanes.
+        """
+        planned = self._rates_since[-1][0]
+        k = checks.integer(k, "k", max(self._recorded, planned + 1), self.max_steps)
+        with own_torch_state():
+            settings = given_settings(
+                self.objective,
+                self.start,
+                learning_rate,
+                rule=self.rule,
+                clear_every=self.clear_every,
+                loss_tol=self.loss_tol,
+                max_steps=self.max_steps,
+            )
+        if len(settings.rates) != self.lanes:
+            raise ValueError(
+                f"learning_rate must be one for all {self.lanes} lanes or one per lane, got "
+                f"{len(settings.rates)}"
+            )
+        if settings.rates != self._rates:
+            self._take_rates(settings.rates)
+            self._rates_since += ((k, settings.rates),)
 
     def fork(self, k: int, **changes: Any) -> Descent:
         """A new descent that has records 0 to k of this one and goes on with other settings.
@@ -271,7 +315,7 @@ class Descent:
             raise ValueError("fork needs all records: make the descent with record=True")
         k = checks.integer(k, "k", 0, self._recorded)
         known = {
-            "learning_rate": list(self._rates.schedules),
+            "learning_rate": list(self._rates_in_force(k).schedules),
             "rule": self.rule,
             "clear_every": self.clear_every,
             "loss_tol": self.loss_tol,
@@ -290,6 +334,10 @@ class Descent:
             if new.max_steps < k:
                 raise ValueError(f"max_steps must be at least k = {k}, got {new.max_steps}")
             new._continue(self, k)
+            if "learning_rate" not in changes:
+                for at, rates in self._rates_since:
+                    if k < at < new.max_steps:
+                        new.change_at(at, list(rates.schedules))
         return new
 
     def __repr__(self) -> str:
@@ -304,9 +352,7 @@ class Descent:
         self.objective = settings.objective
         self.start = settings.start.numpy()
         self.start.flags.writeable = False
-        self._rates = settings.rates
-        self.learning_rates = self._rates.at(0)
-        self.learning_rates.flags.writeable = False
+        self._take_rates(settings.rates)
         self.rule = settings.rule
         self.clear_every = settings.clear_every
         self.loss_tol = settings.loss_tol
@@ -315,8 +361,16 @@ class Descent:
         self._rate_dtype = rate_dtype(self.rule)
         self._clearing = Clearing(self.clear_every)
 
+    def _take_rates(self, rates: Rates) -> None:
+        self._rates = rates
+        self.learning_rates = rates.at(0)
+        self.learning_rates.flags.writeable = False
+
     def _continue(self, parent: Descent, k: int) -> None:
         """Take over records 0 to k of ``parent``."""
+        names = ("clear_every", "loss_tol")
+        differing = {n for n in names if getattr(self, n) != getattr(parent, n)}
+        self.changed = parent.changed | differing
         block = parent._recording.first(k + 1)
         accumulates = not self._clearing.always or "step_grad" in parent._recording.fields
         self._recording = Recording(block, keep_all=True, own_step_grad=accumulates)
@@ -380,7 +434,7 @@ class Descent:
     def _run(self, steps: int, deadline: float) -> None:
         """Compute up to ``steps`` records more, then find out which lanes they end."""
         engine, clearing = self._engine, self._clearing
-        rates, dtype = self._rates, self._rate_dtype
+        rates, dtype = self._rates_in_force(self._recorded), self._rate_dtype
         update, rule_from = self.rule.update, self._rule_from + 1
         params, grad, state = self._point, self._grad, self._state
         stepped = isinstance(self.objective, SteppedObjective)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -42,6 +44,7 @@ from gdwidgets.ui.described import RuleChoice, RuleField, rate_at
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Optional, Whole, best_marked, logarithmic_axis
 from gdwidgets.ui.panels import Panel
+from gdwidgets.ui.playback.ahead import SLICE
 from gdwidgets.ui.playback.cursor import AUTO
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
@@ -59,6 +62,14 @@ FIRST = 0.3
 ON_CHANGE = ("keep", "restart", "continue")
 THEORIES = ("none", "prediction", "noise")
 TABLES = ("steps", "gradients", "course", "training")
+WHOLE = ("course", "training")
+"""Tables of a whole run."""
+
+TABLE_FOLD = "Tables"
+
+TOLD = 0.5
+"""Seconds between two reports on how much of a table's run is computed."""
+
 SHOWN_ANEW = ("theory", "mark_best", "shown_table", "log_steps")
 """Settings of the view that a situation sets anew."""
 
@@ -244,6 +255,7 @@ class LearningRateExplorer(DescentExplorer):
         self._losses: Losses | None = None
         self._whole_run: WholeRun | None = None
         self._pointed = -1
+        self._tabling: asyncio.Task[None] | None = None
         lane = min(1, len(given.rates(learning_rates, "learning_rates")) - 1)
         super().__init__(
             x=x,
@@ -494,7 +506,7 @@ class LearningRateExplorer(DescentExplorer):
         """Steps, gradients by hand, the course's tables."""
         return [
             Part(
-                "Tables",
+                TABLE_FOLD,
                 html=self._table_html,
                 widgets=lambda: self.form.row("shown_table", "lane"),
                 tooltip="Steps of a lane, gradients by hand, the course's tables",
@@ -502,10 +514,15 @@ class LearningRateExplorer(DescentExplorer):
         ]
 
     def _table_html(self) -> str:
-        if self.shown_table == "course":
-            return text.html_code(self.table())
-        if self.shown_table == "training":
-            return text.html_code(self.training_lines())
+        if self.shown_table in WHOLE:
+            # These are of a whole run, or of two: nobody is kept waiting for it.
+            if self._loop.running and not self._whole.advance(self.shown_table, 0.0):
+                if self._tabling is None:
+                    self._tabling = self._loop.start(self._tabulate())
+                done, wanted = self._whole.recorded(self.shown_table)
+                return text.html_paragraphs([f"Computing {wanted:,} steps: {done:,} so far."])
+            course = self.shown_table == "course"
+            return text.html_code(self.table() if course else self.training_lines())
         lane, k = self.lane, self.drawn
         if self.shown_table == "steps":
             return step_table(self.descent, lane, k, rows=8)
@@ -765,6 +782,23 @@ class LearningRateExplorer(DescentExplorer):
             for row, k in enumerate(chosen)
         ]
         return np.concatenate([row.numpy() for row in rows])
+
+    async def _tabulate(self) -> None:
+        """Record what the shown table needs, between messages, while its fold is open."""
+        due = time.monotonic() + TOLD
+        try:
+            await asyncio.sleep(0)
+            while self.fold.opened == TABLE_FOLD and self.shown_table in WHOLE:
+                if self.hidden or self._whole.advance(self.shown_table, SLICE):
+                    break
+                if time.monotonic() >= due:
+                    self.fold.refresh()
+                    due = time.monotonic() + TOLD
+                await asyncio.sleep(0)
+        finally:
+            self._tabling = None
+        if not self.hidden:
+            self.fold.refresh()
 
     def extended(self, steps: int) -> Descent:
         """Return the present run, recorded as far as ``steps``, beyond its end if need be.

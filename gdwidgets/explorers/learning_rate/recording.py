@@ -29,7 +29,7 @@ def new_descent(
     rule: Rule,
     max_steps: int,
 ) -> Descent:
-    """A descent with a lane for each rate, recorded as far as its rates change.
+    """A descent with a lane for each rate, whose rates change on the way; nothing is computed yet.
 
     Parameters
     ----------
@@ -54,7 +54,5 @@ def new_descent(
             f"float32, got {checks.shown(tuple(init))}"
         )
     for (until, _), (_, rates) in pairwise(parts):
-        if descent.advance_to(until) < until:
-            break  # every lane has ended: later rates change nothing
-        descent = descent.fork(until, learning_rate=scheduled(rates, schedule))
+        descent.change_at(until, scheduled(rates, schedule))
     return descent

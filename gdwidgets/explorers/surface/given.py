@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from gdwidgets.core import RULES, SURFACES, Surface, as_rule, checks, learning_rate_limit
+from gdwidgets.core import RULES, SURFACES, Surface, as_rule, checks
+from gdwidgets.core.analysis.curvature import RateLimits, rate_limits
 from gdwidgets.core.descent.rates import given_rates
 from gdwidgets.core.objectives.protocol import Objective, parameter_names
 from gdwidgets.core.rules.protocol import same_rule
 
 Point = tuple[float, float]
+
+LAST_POINTS = 64
+"""Points whose limits are remembered."""
 
 MOST_STARTS = 8
 """Starts that can run at once, the present one included."""
@@ -129,9 +134,10 @@ def defaults(surface: Surface) -> dict[str, Any]:
     rate = surface.learning_rate
     if rate is None:
         try:
-            rate = float(f"{min(0.5 * learning_rate_limit(surface, start), 0.01):.1g}")
+            limit = limits_at(surface, start).stability
         except ValueError:
-            rate = 0.01
+            limit = None
+        rate = 0.01 if limit is None else float(f"{min(0.5 * limit, 0.01):.1g}")
     return {"start": start, "learning_rate": rate, "loss_log": bool(surface.minima)}
 
 
@@ -141,8 +147,36 @@ def known_name(surface: Surface) -> str | Surface:
 
 
 def lowest_value(surface: Surface) -> float | None:
-    """The lowest value at a surface's known minima, where it has any."""
-    return float(surface.values(surface.minima).min()) if surface.minima else None
+    """The lowest value at a surface's known minima, where it has any; computed once."""
+    if surface not in _lowest:
+        lowest = float(surface.values(surface.minima).min()) if surface.minima else None
+        _lowest[surface] = lowest
+    return _lowest[surface]
+
+
+_lowest: WeakKeyDictionary[Surface, float | None] = WeakKeyDictionary()
+
+
+def limits_at(surface: Surface, point: Any) -> RateLimits:
+    """`rate_limits` at a point (u, v); asked again for one of the last, nothing is computed.
+
+    A function of the user's may take its time, and several parts of the screen want to know.
+
+    Raises
+    ------
+    ValueError
+        As `rate_limits`.
+    """
+    known = _limits.setdefault(surface, {})
+    at = float(point[0]), float(point[1])
+    if at not in known:
+        while len(known) >= LAST_POINTS:
+            del known[next(iter(known))]
+        known[at] = rate_limits(surface, point)
+    return known[at]
+
+
+_limits: WeakKeyDictionary[Surface, dict[Point, RateLimits]] = WeakKeyDictionary()
 
 
 def loss_floor(surface: Surface) -> float:

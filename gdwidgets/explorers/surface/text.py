@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdwidgets.core import Descent, Rule, Surface
-from gdwidgets.core.analysis.curvature import rate_limits
 from gdwidgets.core.analysis.endings import End
 from gdwidgets.core.rules.momentum import GradientDescent, Momentum, Nesterov
 from gdwidgets.core.rules.schedules import ConstantRate
 from gdwidgets.core.rules.wrappers import PerLane
+from gdwidgets.explorers.surface.given import limits_at
 from gdwidgets.ui import text
 from gdwidgets.ui.runs import lane_outcome, lane_steps
 from gdwidgets.ui.text import numbered
@@ -349,7 +349,7 @@ def limit_at(surface: Surface, point: NDArray[np.float32]) -> tuple[float | None
     ``None`` where there is no such limit; the text then says why.
     """
     try:
-        limits = rate_limits(surface, point)
+        limits = limits_at(surface, point)
     except Exception:  # noqa: BLE001 - a user's function may raise anything
         return None, "no limit known here: there are no second derivatives"
     if limits.kink:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from gdwidgets.core import Descent, Surface
 from gdwidgets.core.analysis.adaptive import first_update, reach
-from gdwidgets.core.analysis.curvature import rate_limits
 from gdwidgets.core.analysis.momentum import best_momentum, momentum_limit, momentum_updates_to
 from gdwidgets.core.analysis.quadratic import Quadratic
 from gdwidgets.core.analysis.sharpness import sharpness
 from gdwidgets.core.analysis.stopping import remaining_loss
 from gdwidgets.core.rules.adaptive import Adam, RMSprop
 from gdwidgets.core.rules.momentum import Momentum, Nesterov
+from gdwidgets.explorers.surface.given import limits_at
 from gdwidgets.explorers.surface.text import is_plain, rule_of, undecayed
 from gdwidgets.ui import text
 
@@ -59,7 +59,7 @@ def paragraphs(
 
 def _limits(descent: Descent, lane: int, k: int, surface: Surface, rate: float) -> str:
     try:
-        limits = rate_limits(surface, descent.params[k, lane])
+        limits = limits_at(surface, descent.params[k, lane])
     except ValueError:
         return ""
     if limits.kink:
@@ -149,7 +149,7 @@ def minimum_limits(surface: Surface) -> list[tuple[int, float]]:
     found = []
     for index, point in enumerate(surface.minima):
         try:
-            limits = rate_limits(surface, point)
+            limits = limits_at(surface, point)
         except ValueError:
             continue
         if limits.stability is not None and math.isfinite(limits.stability):

@@ -15,6 +15,13 @@ SLICE = 0.010
 PERIOD = 0.1
 """Seconds between pictures of what has been computed meanwhile."""
 
+REST = 4
+"""The same, in times that the last picture took: a long run is computed, not drawn."""
+
+SLOW = 0.1
+"""Seconds of a step from which on it is followed by as long a rest: a function that takes so long
+must not take the whole kernel."""
+
 
 class Host(Protocol):
     """What is computed for."""
@@ -79,20 +86,22 @@ class Ahead:
             self._task = None
 
     async def _run(self) -> None:
-        shown = self._clock()
+        due = self._clock() + PERIOD
         host = self._host
         try:
             # The picture of what is there comes first, also in the page.
             await asyncio.sleep(0)
             while (goal := host.goal) > host.computed and not host.hidden:
-                before = host.computed
+                before, began = host.computed, self._clock()
                 host.compute(goal, SLICE)
+                taken = self._clock() - began
                 if host.computed == before:
                     break  # every lane has ended
-                if self._clock() - shown >= PERIOD:
+                if (now := self._clock()) >= due:
                     host.progressed(done=False)
-                    shown = self._clock()
-                await asyncio.sleep(0)
+                    drawn = self._clock()
+                    due = drawn + max(PERIOD, REST * (drawn - now))
+                await asyncio.sleep(taken if taken >= SLOW else 0)
         finally:
             if self._task is asyncio.current_task():
                 self._task = None

@@ -39,6 +39,10 @@ class Host(Protocol):
     def end(self) -> int:
         """The last step that the run can reach, as far as is known."""
 
+    @property
+    def computed(self) -> int:
+        """The last step recorded."""
+
     def compute(self, k: int, budget: float) -> int:
         """Record up to step ``k`` for at most ``budget`` seconds; return the step reached."""
 
@@ -107,8 +111,13 @@ class Player:
         if not fastest:
             self._due = min(self._due + pace * elapsed, max(1.0, pace * MOST_DUE))
         wanted = host.end if fastest else min(host.end, host.step + int(self._due))
-        # One step more, for the arrow of the next update: computing has a cost of its own a call.
-        reached = min(wanted, host.compute(min(host.end, wanted + 1), SLICE))
+        try:
+            # One step more, for the next update's arrow: computing has a cost of its own a call.
+            reached = min(wanted, host.compute(min(host.end, wanted + 1), SLICE))
+        except Exception:
+            # Whatever raised, the steps before it can be seen.
+            host.step = max(host.step, min(wanted, host.computed))
+            raise
         if self._clock() >= self._frame_at and self._gate.open:
             self._show(min(reached, wanted), fastest=fastest)
         if not host.playing:

@@ -257,9 +257,16 @@ class Curves(Frame):
 
     def show_ghosts(self, ghosts: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> None:
         """Show kept runs as thin dashed curves: (steps (m,), values (m,), letter) of each."""
-        self._ghosts = [
-            (np.asarray(steps), np.asarray(values), letter) for steps, values, letter in ghosts
-        ]
+        self._ghosts = []
+        for given, heights, letter in ghosts:
+            steps, values = np.asarray(given), np.asarray(heights)
+            if (count := len(steps)) > 4 * COLUMNS:
+                # Enough for either axis of steps.
+                ends = np.linspace(0, count - 1, COLUMNS), np.geomspace(1, count, COLUMNS) - 1
+                edges = np.union1d(*(part.astype(np.int64) for part in ends))
+                kept = column_extremes(values, edges, count)
+                steps, values = steps[kept], values[kept]
+            self._ghosts.append((steps, values, letter))
         self._draw_ghosts()
 
     def use_log(self, log: bool) -> None:

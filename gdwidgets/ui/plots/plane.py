@@ -25,6 +25,9 @@ from gdwidgets.ui.text import number
 PATH_POINTS = 1200
 """Points of all paths together, at most; 400 a path."""
 
+GHOST_POINTS = 200
+"""Points of a kept run's path, at most."""
+
 FRAME_BYTES = 860
 """Of the points in a frame: tails, arrows and markers of all lanes, 4 bytes a point."""
 
@@ -329,7 +332,11 @@ class Plane(Frame):
 
     def show_ghosts(self, ghosts: Sequence[tuple[ArrayLike, str]]) -> None:
         """Show kept runs as thin dashed paths: (points (m, 2), letter) of each."""
-        self._ghosts = [(np.asarray(points, np.float64), letter) for points, letter in ghosts]
+        self._ghosts = []
+        for points, letter in ghosts:
+            path = np.asarray(points)
+            kept = path[trail.thinned(path, GHOST_POINTS)].astype(np.float64)
+            self._ghosts.append((kept, letter))
         self._draw_ghosts()
 
     def draw(
@@ -530,7 +537,7 @@ class Plane(Frame):
         lines, ends = [], []
         for points, _ in self._ghosts:
             line = trail.inside(self.to_map(points), 20.0, SIDE)
-            lines.append(line[trail.thinned(line, 200)])
+            lines.append(line)
             ends.append(np.clip(line[-1], 0.02 * SIDE, 0.96 * SIDE))
         if not lines:
             self.ghosts.visible = self.letters.visible = False
@@ -594,7 +601,7 @@ class Plane(Frame):
         for lane in range(lanes):
             self._inside.append(self._last_inside(params[: int(last[lane]) + 1, lane]))
             path = params[: int(last[lane]) + 1, lane]
-            bad = np.flatnonzero(~np.isfinite(path).all(axis=1))
+            bad = np.flatnonzero(~(np.isfinite(path[:, 0]) & np.isfinite(path[:, 1])))
             path = path[: max(1, int(bad[0]))] if bad.size else path
             steps = trail.thinned(path, most)
             points = trail.inside(self.to_map(path[steps]), 20.0, SIDE)
@@ -619,9 +626,12 @@ class Plane(Frame):
 
     def _last_inside(self, path: NDArray[Any]) -> NDArray[np.int32]:
         """For each record (n,) of a lane the last one up to it that lies on the map, or −1."""
-        low, high = self.view.window.T
-        on = ((path >= low) & (path <= high)).all(axis=1)
+        (u0, u1), (v0, v1) = self.view.window
+        u, v = path[:, 0], path[:, 1]
+        on = (u >= u0) & (u <= u1) & (v >= v0) & (v <= v1)
         records = np.arange(len(path), dtype=np.int32)
+        if on.all():
+            return records
         return np.maximum.accumulate(np.where(on, records, np.int32(-1)))
 
     def _style(self) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
+
+_LONG = 100
+"""Records a column from which on columns are looked through one by one: no long copies."""
 
 
 def column_extremes(
@@ -27,6 +32,11 @@ def column_extremes(
     """
     edges = edges[edges < count]
     low, high = _finite(values[:count])
+    if count > _LONG * len(edges):
+        parts = [slice(*ends) for ends in itertools.pairwise([*edges.tolist(), count])]
+        found = [part.start + int(low[part].argmin()) for part in parts]
+        found += [part.start + int(high[part].argmax()) for part in parts]
+        return np.unique([0, count - 1, *found]).astype(np.int64)
     sizes = np.diff(np.append(edges, count))
     picked = [np.array([0, count - 1], np.int64)]
     for of, reduce in ((low, np.minimum), (high, np.maximum)):
@@ -39,4 +49,6 @@ def column_extremes(
 def _finite(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The values with what is not finite out of the way, for minima and for maxima."""
     finite = np.isfinite(values)
+    if finite.all():
+        return values, values
     return np.where(finite, values, np.inf), np.where(finite, values, -np.inf)
