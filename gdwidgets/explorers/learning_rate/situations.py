@@ -65,7 +65,7 @@ SITUATIONS: Situations = MappingProxyType(
             "rule": "nesterov",
             "max_steps": 400,
             "sentence": "Nesterov momentum has a **lower limit, 0.1360**, than plain descent's "
-            "0.2004: watch γ = 0.15 diverge, and converge with plain gradient descent (Settings).",
+            "0.2004: watch γ = 0.15 diverge, and converge with plain gradient descent (Compare).",
         },
     }
 )

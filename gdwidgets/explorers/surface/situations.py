@@ -6,8 +6,8 @@ from gdwidgets.ui.situations import Situations
 
 SITUATIONS: Situations = {
     "the exercise": {
-        "sentence": "From (1, 1) the run goes downhill to minimum ①. Watch its updates get "
-        "shorter as the slope does, and the loss fall quickly at first, then slowly.",
+        "sentence": "From (1, 1) the run goes downhill to minimum ①. The slope gets steeper for "
+        "15 updates; then watch them get shorter, and the loss fall more and more slowly.",
     },
     "hilltop": {
         "start": (-0.25, -0.9),
@@ -25,7 +25,7 @@ SITUATIONS: Situations = {
     },
     "saddle": {
         "surface": "saddle",
-        "sentence": "Down one way, up the other. The run seems to come to rest at the centre "
+        "sentence": "Down one way, up the other. The run seems to come to rest near the centre "
         "and then leaves it, faster and faster: the gradient was small, not the end.",
     },
     "ravine": {
