@@ -125,7 +125,7 @@ def from_threads(explorer: Any, messages: Iterable[Message | None], threads: int
         thread.join()
 
 
-async def settle(explorer: Any, seconds: float = 60.0) -> None:
+async def quiet(explorer: Any, seconds: float = 60.0) -> None:
     """Let everything go on that was begun; a clock that runs is stopped after some turns."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds

@@ -189,7 +189,7 @@ class Explorer(Cursor, VBox):
         self._build()
         self._player = Player(self, self._gate)
         self._ahead = Ahead(self, self._loop)
-        self._rest = Rest(lambda: bool(self._ahead.busy or self._gate.in_flight), self._settled)
+        self._rest = Rest(lambda: bool(self._ahead.busy or self._gate.in_flight), self._rested)
         self.begin()
         self._ready = True
         self.redraw(full=True)
@@ -267,7 +267,7 @@ class Explorer(Cursor, VBox):
         """
         raise AssertionError("every explorer draws itself")
 
-    def settle(self) -> None:
+    def show_at_rest(self) -> None:
         """Show as at rest what was shown briefly while a hand moved a setting; `draw` follows."""
 
     def draw_text(self, k: int) -> None:
@@ -570,9 +570,9 @@ class Explorer(Cursor, VBox):
         if self._by_hand:
             self._rest.begin(self._loop)
 
-    def _settled(self) -> None:
+    def _rested(self) -> None:
         """The hand rests: draw as finely as it can be done."""
-        self.settle()
+        self.show_at_rest()
         self.redraw()
 
     def _changed(self) -> frozenset[str]:

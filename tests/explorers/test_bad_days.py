@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import torch
 
-from browserless import live, settle
+from browserless import live, quiet
 from gdwidgets import (
     AccumulationComparer,
     AutogradExplorer,
@@ -66,7 +66,7 @@ def make(then):
 def test_a_function_that_raises_from_step_50_on_leaves_50_steps_to_walk_through():
     async def scene():
         explorer = make(raises)
-        await settle(explorer)
+        await quiet(explorer)
         explorer.transport.play.click()
         for _ in range(300):
             await asyncio.sleep(0.01)
@@ -76,10 +76,10 @@ def test_a_function_that_raises_from_step_50_on_leaves_50_steps_to_walk_through(
         assert "no more of this" in explorer.problem
         assert explorer.step == explorer.descent.recorded == 49
         explorer.transport.back.click()
-        await settle(explorer)
+        await quiet(explorer)
         assert explorer.step == 48
         explorer.transport.finish.click()
-        await settle(explorer)
+        await quiet(explorer)
         assert "no more of this" in explorer.status.value
         explorer.close()
 
@@ -90,7 +90,7 @@ def test_a_function_that_gives_nan_from_step_50_on_diverges_there():
     async def scene():
         explorer = make(is_nan)
         explorer.transport.finish.click()
-        await settle(explorer)
+        await quiet(explorer)
         assert explorer.step == explorer.end == 49
         assert explorer.descent.outcomes[0] == "diverged"
         assert "Update 50 makes inf or NaN" in explorer.sentence_text

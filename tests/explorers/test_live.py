@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from browserless import from_threads, message, screen, send, settle
+from browserless import from_threads, message, quiet, screen, send
 from gdwidgets import (
     AccumulationComparer,
     AutogradExplorer,
@@ -84,7 +84,7 @@ class Live(RuleBasedStateMachine):
 
         async def cell():
             made = act()
-            await settle(getattr(self, "explorer", made))
+            await quiet(getattr(self, "explorer", made))
             return made
 
         return self.loop.run_until_complete(cell())

@@ -10,7 +10,7 @@ import pytest
 import torch
 from ipywidgets import Button, Dropdown, ToggleButton
 
-from browserless import live, message, send, settle
+from browserless import live, message, quiet, send
 from gdwidgets import AccumulationComparer, LearningRateExplorer, SurfaceExplorer
 from gdwidgets.core import Descent
 from gdwidgets.core.analysis import basins
@@ -88,7 +88,7 @@ def test_the_course_s_tables_of_a_long_run_come_later_and_are_those_of_the_whole
         explorer._choose("max_steps", lambda: 1600)
         explorer.handler(explorer.unfold)("Tables")
         assert "Computing 3,200 steps" in explorer.fold.text.value
-        await settle(explorer)
+        await quiet(explorer)
         whole = Descent(
             explorer.regression,
             explorer.descent.start[0],
@@ -100,7 +100,7 @@ def test_the_course_s_tables_of_a_long_run_come_later_and_are_those_of_the_whole
         assert wanted.splitlines()[-1] in explorer.fold.text.value
         assert all(line in explorer.fold.text.value for line in wanted.splitlines())
         explorer._choose("shown_table", lambda: "training")
-        await settle(explorer)
+        await quiet(explorer)
         lines = training_lines(explorer.descent, explorer.lane).splitlines()
         assert all(line in explorer.fold.text.value for line in lines)
         explorer.close()

@@ -471,7 +471,7 @@ def test_while_a_hand_moves_a_setting_the_axis_only_grows_and_then_fits_again(mo
         for value in values[0][np.isfinite(values[0])]:
             assert float(axis.place(value)) <= 1
         before = axis
-    figure.settle()
+    figure.show_at_rest()
     figure.draw(0, full=True)
     anew = shown(others[-1], log=log)
     assert figure._values == anew._values

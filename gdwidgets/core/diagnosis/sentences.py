@@ -337,7 +337,7 @@ def several_passes(calls: StepCalls, other: str) -> Finding:
             "differs": bool(other),
         },
         look(0, "the optimizer, and how often it calls your closure"),
-        "L-BFGS and line searches evaluate loss and gradient several times before they settle on "
+        "L-BFGS and line searches evaluate loss and gradient several times before they decide on "
         "a step. Which rule made it cannot be read from these points.",
     )
 

@@ -544,10 +544,10 @@ class AccumulationComparer(MapExplorer):
             plot.extend()
         super().progressed(done=done)
 
-    def settle(self) -> None:
+    def show_at_rest(self) -> None:
         """Show both curves as at rest."""
-        self.curve.settle()
-        self.loss_plot.settle()
+        self.curve.show_at_rest()
+        self.loss_plot.show_at_rest()
 
     def draw_text(self, k: int) -> None:
         """Write the loops and the limits on the learning rate's track."""

@@ -637,9 +637,9 @@ class LearningRateExplorer(DescentExplorer):
         losses = words.losses_described(self.standing(k), self.max_steps, self.closed_form.loss)
         self.write_summaries((fits, losses))
 
-    def settle(self) -> None:
+    def show_at_rest(self) -> None:
         """Show the losses as at rest."""
-        self.loss_plot.settle()
+        self.loss_plot.show_at_rest()
 
     def draw_text(self, k: int) -> None:
         """Write the numbers beside the lanes."""

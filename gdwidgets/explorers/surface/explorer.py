@@ -606,9 +606,9 @@ class SurfaceExplorer(MapExplorer):
         self.loss_plot.extend()
         super().progressed(done=done)
 
-    def settle(self) -> None:
+    def show_at_rest(self) -> None:
         """Show the loss as at rest."""
-        self.loss_plot.settle()
+        self.loss_plot.show_at_rest()
 
     def draw_text(self, k: int) -> None:
         """Write the limit on the learning rate's track."""

@@ -225,7 +225,7 @@ class Curves(Frame):
             Of the vertical axis, where it is another one now.
         brief
             For a run that the next movement of a hand will replace: send fewer points, and keep
-            the axis of values, which at most grows, until `settle`.
+            the axis of values, which at most grows, until `show_at_rest`.
         """
         self._read = values if callable(values) else lambda: values
         self._last, self._diverged = _reader(last), _reader(diverged)
@@ -248,7 +248,7 @@ class Curves(Frame):
         self._leaving = None
         self._layout()
 
-    def settle(self) -> None:
+    def show_at_rest(self) -> None:
         """Show a run that was shown briefly as it is shown at rest; `draw` must follow."""
         if self._brief:
             self._brief = False
