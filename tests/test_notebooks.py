@@ -1,4 +1,7 @@
-"""Every notebook runs from its first cell to its last, in the interpreter that runs the tests."""
+"""Every notebook runs from its first cell to its last, in the interpreter that runs the tests.
+
+The numbers that it states then are compared with those of plain torch: see ``notebook_claims``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from notebook_claims import CLAIMS, check
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("**/*.ipynb"))
@@ -65,3 +70,19 @@ def test_a_notebook_runs_without_error(path, tmp_path, monkeypatch):
         resources={"metadata": {"path": str(FOLDER)}},
     )
     client.execute()
+    text = text_of(notebook)
+    for claim, compute in CLAIMS[path.stem].items():
+        check(text, claim, compute())
+
+
+def text_of(notebook):
+    """What a reader sees of an executed notebook, without pictures."""
+    parts = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+        else:
+            outputs = cell.outputs
+            parts += [output.get("text", "") for output in outputs]
+            parts += [output.get("data", {}).get("text/markdown", "") for output in outputs]
+    return "\n".join(parts)

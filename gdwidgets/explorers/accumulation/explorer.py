@@ -95,13 +95,13 @@ class AccumulationComparer(MapExplorer):
             "learning_rate": 0.4,
             "max_steps": 30,
             "sentence": "Between 2/λ and 4/λ the loop that clears diverges, and the one that does "
-            "not oscillates but stays bounded. So clearing is not what makes descent stable.",
+            "not oscillates but stays bounded. So clearing alone does not make descent stable.",
         },
         "both diverge": {
             "learning_rate": 0.7,
             "max_steps": 20,
             "sentence": "Beyond 4/λ nothing helps: both loops diverge. Lower the rate and watch "
-            "first the left, then the right one stay.",
+            "first the left, then the right one stay bounded.",
         },
         "every third": {
             "clear_every": 3,

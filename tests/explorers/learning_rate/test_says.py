@@ -106,35 +106,6 @@ def test_every_situation_is_taken_at_step_0_with_its_sentence(explorer, name):
     assert len(explorer.sentence_text) <= 205
 
 
-def test_what_the_situations_promise_happens():
-    explorer = LearningRateExplorer()
-    explorer.situate("cliff")
-    explorer.run()
-    loss, limit = explorer.descent.loss, explorer.quadratic.limit
-    assert [rate > limit for rate in explorer.learning_rates] == [True, True, False, False]
-    for lane in (0, 1):
-        values = loss[: int(explorer.descent.last_step[lane]), lane]
-        assert (np.diff(values[:200]) > 0).all()
-    assert loss[20, 0] > 10 * loss[20, 1]
-    explorer.situate("best rate")
-    assert explorer.learning_rates[0] == pytest.approx(explorer.quadratic.best_rate, abs=5e-6)
-    explorer.run()
-    assert explorer.descent.loss[20].argmin() != 0
-    assert explorer.descent.loss[1000].argmin() == 0
-    explorer.situate("noise")
-    explorer.run()
-    above = explorer.losses() - explorer.closed_form.loss
-    assert above[300, 0] < above[300, 1]
-    assert above[2500:, 0].max() > 10 * above[2500:, 0].min()
-    explorer.situate("Nesterov")
-    explorer.run()
-    assert list(explorer.descent.outcomes) == ["diverged", "max_steps", "max_steps"]
-    explorer.rule = "gd"
-    explorer.run()
-    assert "diverged" not in explorer.descent.outcomes
-    explorer.close()
-
-
 @pytest.mark.parametrize(
     ("name", "losses", "learned"),
     [
