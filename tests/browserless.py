@@ -55,7 +55,7 @@ def message(explorer: Any, which: int, value: int) -> Message | None:
     Both are any whole numbers: they are taken modulo what there is.
     """
     # Matplotlib takes a second for a picture: it has tests of its own.
-    left_out = {*explorer._gate.hidden, explorer.picture_button}
+    left_out = {*explorer._gate.hidden, explorer.head.picture}
     found = [w for w in reachable(explorer) if isinstance(w, CONTROLS) and w not in left_out]
     widget = (*found, explorer.page)[which % (len(found) + 1)]
     if widget is explorer.page:

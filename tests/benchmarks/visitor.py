@@ -96,9 +96,9 @@ def face(explorer: Any) -> Iterator[Act]:
     """Use what every explorer has."""
     yield from transport(explorer)
     yield from folds(explorer)
-    yield "picture", explorer.picture_button.click
-    yield "large", lambda: setattr(explorer.large, "value", True)
-    yield "normal", lambda: setattr(explorer.large, "value", False)
+    yield "picture", explorer.head.picture.click
+    yield "large", lambda: setattr(explorer.head.large, "value", True)
+    yield "normal", lambda: setattr(explorer.head.large, "value", False)
 
 
 def pins(explorer: Any) -> Iterator[Act]:
@@ -133,8 +133,8 @@ def surface() -> Iterator[tuple[str, Any, Iterable[Act]]]:
 
     def long() -> Iterator[Act]:
         yield from long_run(explorer)
-        yield "zoom in", explorer.zoom_buttons.children[0].click
-        yield "whole map", explorer.zoom_buttons.children[2].click
+        yield "zoom in", explorer._beside.widget.children[-1].children[0].click
+        yield "whole map", explorer._beside.widget.children[-1].children[2].click
         place = {"click_x": 5000.0, "click_y": 5000.0}
         yield (
             "click the map",
@@ -173,7 +173,7 @@ def slow_function() -> Iterator[tuple[str, Any, Iterable[Act]]]:
     def acts() -> Iterator[Act]:
         yield "another start", lambda: explorer._choose("start", lambda: (-1.0, 1.0))
         yield from face(explorer)
-        yield "zoom in", explorer.zoom_buttons.children[0].click
+        yield "zoom in", explorer._beside.widget.children[-1].children[0].click
         yield "basins", lambda: explorer._choose("basins", lambda: True)
         yield "no basins", lambda: explorer._choose("basins", lambda: False)
         yield "race", lambda: explorer._choose("race", lambda: True)

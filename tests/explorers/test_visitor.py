@@ -72,7 +72,7 @@ def test_whatever_is_pressed_a_long_run_is_computed_in_slices(kind, monkeypatch)
             if (sent := message(explorer, which, which)) is not None:
                 send(explorer, sent)
             await asyncio.sleep(0.002)
-        for pressed in (bar.finish, bar.play, explorer.picture_button):
+        for pressed in (bar.finish, bar.play, explorer.head.picture):
             send(explorer, (pressed, None, {"event": "click"}))
             await asyncio.sleep(0.05)
         assert "Error" not in explorer.problem
@@ -134,7 +134,7 @@ def test_a_function_of_80_milliseconds_is_called_twelve_times_in_a_turn_at_most(
     async def scene():
         explorer = SurfaceExplorer(slow, bounds=(-2, 2), minima=[(0, 0)], start=(1.5, 1.0))
         watching = asyncio.create_task(slow.watch())
-        bar, zoom = explorer.transport, explorer.zoom_buttons.children
+        bar, zoom = explorer.transport, explorer._beside.widget.children[-1].children
         acts = [
             lambda: explorer._choose("start", lambda: (-1.0, 1.0)),
             bar.forward.click,
