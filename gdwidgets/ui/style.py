@@ -57,7 +57,7 @@ STYLE = """
   line-height: calc(32px * var(--gdw-size)); margin-right: 8px; }
 .gdw-head .widget-dropdown > select { font-weight: 700; font-size: calc(15px * var(--gdw-size)); }
 .gdwidgets .gdw-head > .widget-dropdown { width: calc(148px * var(--gdw-size)); }
-.gdw-chips { gap: 8px; flex: 1 1 auto; flex-wrap: wrap; min-width: 0; }
+.gdw-chips { gap: 8px 6px; flex: 1 1 auto; flex-wrap: wrap; min-width: 0; }
 .gdwidgets .gdw-chips .widget-toggle-button { border-radius: 16px; padding: 0 9px;
   font-size: calc(13px * var(--gdw-size)); }
 .gdw-tools { gap: 8px; flex: 0 0 auto; }
