@@ -520,11 +520,11 @@ class Explorer(Cursor, VBox):
     def keep_situation(self) -> str:
         """Return Python that rebuilds what is on the screen.
 
-        The settings, the step, pinned runs with theirs, and the part of the map that is seen; the
-        last lines give settings and step as an entry for ``situations``. What no such lines can
-        bring back is left out: a loop of your own, also in a pinned run (run its cell again), an
-        open prediction and its guess, and the named situations, which the cell holds that made the
-        explorer.
+        The settings, the step, pinned runs with their settings, and the part of the map that is
+        seen; the last lines give settings and step as an entry for ``situations``. What no such
+        lines can bring back is left out: a loop of your own, also in a pinned run (run its cell
+        again), an open prediction and its guess, and the named situations, which the cell holds
+        that made the explorer.
         """
         held = {n: v for n, v in self.settings().items() if n != "situations"}
         own = self.own_settings(held)

@@ -26,6 +26,27 @@ FAR = 1e6
 """Paths are cut here: what is further out is on no map, and drawing programs overflow."""
 
 
+def grid(
+    values: Callable[[NDArray[np.float32]], Array],
+    window: Sequence[tuple[float, float]],
+    cells: int,
+) -> tuple[Array, Array, Array]:
+    """A map's axes, float32 (cells,) each, and heights (cells, cells), row by row of the second.
+
+    Parameters
+    ----------
+    values
+        Gives the values (M,) at points (M, 2).
+    window
+        (low, high) of either parameter.
+    cells
+        Points a side.
+    """
+    across, up = (np.linspace(*ends, cells, dtype=np.float32) for ends in window)
+    points = np.stack([np.tile(across, cells), np.repeat(up, cells)], axis=-1)
+    return across, up, np.asarray(values(points)).reshape(cells, cells)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Lanes:
     """What a panel with one line a lane holds."""

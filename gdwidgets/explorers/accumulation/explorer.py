@@ -36,7 +36,7 @@ from gdwidgets.ui.form import (
 )
 from gdwidgets.ui.map_explorer import MapExplorer
 from gdwidgets.ui.own_loop import OwnLoop
-from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel
+from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel, grid
 from gdwidgets.ui.playback.cursor import MOST_STEPS
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
@@ -665,10 +665,7 @@ class AccumulationComparer(MapExplorer):
     def panels(self, *, fine: bool) -> Sequence[Panel]:
         """The valley and both curves, as data."""
         descent, subject = self.all_lanes, self.problem_descended
-        cells = 161 if fine else 81
-        a, b = (np.linspace(*ends, cells, dtype=np.float32) for ends in subject.bounds(self.start))
-        grid = np.stack([np.tile(a, cells), np.repeat(b, cells)], axis=-1)
-        z = subject.values(grid).reshape(cells, cells)
+        a, b, z = grid(subject.values, subject.bounds(self.start), 161 if fine else 81)
         lowest = float(subject.values(np.array([subject.centre], np.float32))[0])
         lanes: dict[str, Any] = {
             "last": descent.last_step,

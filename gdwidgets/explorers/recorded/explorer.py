@@ -15,6 +15,7 @@ from gdwidgets.ui import text
 from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.playback.cursor import AUTO, MOST_STEPS
+from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.runs import window
 
 if TYPE_CHECKING:
@@ -27,8 +28,12 @@ ROWS = 8
 class Recorded(Explorer):
     """Shows numbers that were recorded elsewhere, with the cursor at their end.
 
-    A subclass names the setting that holds them, an array with a row for each record.
+    A subclass names the setting that holds them, an array with a row for each record, and makes
+    `loss_plot`, a curve of them.
     """
+
+    loss_plot: Curves
+    loss_log: Any
 
     GIVEN: ClassVar[str]
     """The setting that holds what was recorded."""
@@ -102,9 +107,17 @@ class Recorded(Explorer):
         return [Part("Tables", html=self._table), *settings]
 
     def show_view(self) -> None:
-        """Write the heading."""
+        """Write the heading, and apply what changes only how the curve is shown."""
         self.headline.value = f"<div class=gdw-title>{escape(self.heading)}</div>"
         self.page.name = self.heading
+        if self.loss_plot.log != self.loss_log:
+            self.loss_plot.use_log(self.loss_log)
+        if self.loss_plot.future != self.future:
+            self.loss_plot.show_future(self.future)
+
+    def read_out(self, lane: int, step: int) -> None:
+        """Go to a step: what a click on the curve does."""
+        self.seek(step)
 
     def _table(self) -> str:
         columns, k = self.columns(), self.drawn

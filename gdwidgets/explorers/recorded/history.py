@@ -73,7 +73,7 @@ class HistoryExplorer(Recorded):
     def build_picture(self) -> Widget:
         """Make the plot."""
         self.loss_plot = Curves(
-            HEIGHT, steps=self.COUNTED, log=False, on_click=self.handler(self._read_out)
+            HEIGHT, steps=self.COUNTED, log=False, on_click=self.handler(self.read_out)
         )
         self.summary = HTML()
         box = HBox([self.loss_plot.figure, self.summary], layout=Layout(flex="1 1 320px"))
@@ -94,9 +94,6 @@ class HistoryExplorer(Recorded):
         """Make the figure ``scale`` times as large as it normally is."""
         self.loss_plot.set_size(scale)
 
-    def _read_out(self, lane: int, step: int) -> None:
-        self.seek(step)
-
     # -- drawing -----------------------------------------------------------------------------
 
     def show_recording(self) -> None:
@@ -109,10 +106,6 @@ class HistoryExplorer(Recorded):
     def show_view(self) -> None:
         """Apply what changes only how the losses are shown."""
         super().show_view()
-        if self.loss_plot.log != self.loss_log:
-            self.loss_plot.use_log(self.loss_log)
-        if self.loss_plot.future != self.future:
-            self.loss_plot.show_future(self.future)
         if self._shown_color != self.color:
             self.write_style()
             self.show_recording()

@@ -16,7 +16,7 @@ from gdwidgets.explorers.recorded.explorer import Recorded
 from gdwidgets.explorers.recorded.given import as_trajectory
 from gdwidgets.ui import text
 from gdwidgets.ui.form import logarithmic_axis
-from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel
+from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel, grid
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.named import as_colormap, table_of
 from gdwidgets.ui.plots.plane import Plane
@@ -90,7 +90,7 @@ class TrajectoryExplorer(Recorded):
     def build_picture(self) -> Widget:
         """Make the map and the plot of the values."""
         self.map = Plane(HEIGHT, self.handler(self.click), bar=True)
-        self.loss_plot = Curves(HEIGHT, title=VALUE, on_click=self.handler(self._read_out))
+        self.loss_plot = Curves(HEIGHT, title=VALUE, on_click=self.handler(self.read_out))
         self.summaries = [HTML(), HTML()]
         self._shown_cmap: Any = None
         assert self.map.bar is not None  # noqa: S101 - it was asked for
@@ -117,9 +117,6 @@ class TrajectoryExplorer(Recorded):
         found = self.map.nearest(point, ON_PATH)
         if found is not None:
             self.seek(found[1])
-
-    def _read_out(self, lane: int, step: int) -> None:
-        self.seek(step)
 
     def close(self) -> None:
         """Stop the clock and close every widget this explorer made, images of before included."""
@@ -155,11 +152,8 @@ class TrajectoryExplorer(Recorded):
         """Apply what changes only how the path is shown."""
         super().show_view()
         self._show_surface()
-        if self.loss_plot.log != self.loss_log:
-            self.loss_plot.use_log(self.loss_log)
-        for plot in (self.map, self.loss_plot):
-            if plot.future != self.future:
-                plot.show_future(self.future)
+        if self.map.future != self.future:
+            self.map.show_future(self.future)
 
     def draw(self, k: int, *, full: bool) -> None:
         """Write the marks with the cursor at ``k``."""
@@ -175,10 +169,7 @@ class TrajectoryExplorer(Recorded):
 
     def panels(self, *, fine: bool) -> Sequence[Panel]:
         """The map and the values, as data."""
-        cells = 201 if fine else 101
-        u, v = (np.linspace(*ends, cells, dtype=np.float32) for ends in self.map.window)
-        grid = np.stack([np.tile(u, cells), np.repeat(v, cells)], axis=-1)
-        z = np.asarray(SURFACE.values(grid)).reshape(cells, cells)
+        u, v, z = grid(SURFACE.values, self.map.window, 201 if fine else 101)
         lanes: dict[str, Any] = {"last": np.array([self.end]), "runs": [0], "future": self.future}
         return (
             MapPanel(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gdwidgets.core import Descent, Surface
 from gdwidgets.explorers.surface.given import loss_floor, lowest_value
-from gdwidgets.ui.panels import CurvesPanel, MapPanel
+from gdwidgets.ui.panels import CurvesPanel, MapPanel, grid
 from gdwidgets.ui.plots.shade import Shade
 from gdwidgets.ui.runs import Run, lane_steps
 
@@ -62,10 +62,7 @@ def panels(
     log, title
         Of the loss axis.
     """
-    cells = 201 if fine else 101
-    u, v = (np.linspace(*ends, cells, dtype=np.float32) for ends in window)
-    grid = np.stack([np.tile(u, cells), np.repeat(v, cells)], axis=-1)
-    z = np.asarray(surface.values(grid)).reshape(cells, cells)
+    u, v, z = grid(surface.values, window, 201 if fine else 101)
     last = descent.last_step
     return (
         MapPanel(

@@ -476,7 +476,7 @@ class Curves(Frame):
         for lane, left in zip(self._lanes, leaving(self._lanes, log=self.log), strict=True):
             count = len(lane.values)
             if left is not None:
-                # Where it has left for good, its swings from side to side would fill the plot.
+                # Where it has left for good, its oscillations would fill the plot.
                 count = min(count, _last_inside(self._values.place(lane.values)) + 2)
             picked = column_extremes(lane.values, edges, count) if count else np.zeros(0, np.int64)
             self._picked.append(picked)
