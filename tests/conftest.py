@@ -11,9 +11,9 @@ import torch
 from xdist.scheduler import LoadScopeScheduling
 
 # No deadline: the machine may be busy. Derandomized: a commit is as green tomorrow as today.
-# Half of Hypothesis's usual number of examples, as the suite is to stay short;
+# A quarter of Hypothesis's usual number of examples, as the suite is to stay short;
 # `pytest --hypothesis-profile=search` looks further.
-hypothesis.settings.register_profile("gdwidgets", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.register_profile("gdwidgets", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("gdwidgets")
 

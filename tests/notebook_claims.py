@@ -96,7 +96,10 @@ def away(rate, updates):
 
 
 def first_rise(rate):
-    return int((np.diff(losses(rate)) > 0).argmax())
+    found = losses(rate)
+    return int(
+        (found[1:] > found[:-1]).argmax()
+    )  # a difference of two infinities would be a warning
 
 
 def updates_needed():

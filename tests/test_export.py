@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import nbformat
 import numpy as np
 import pytest
 
@@ -24,6 +23,8 @@ def test_a_folder_of_notebooks_becomes_pages_with_pages_for_explorers(
     for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.delenv("JUPYTER_PATH", raising=False)
+    import nbformat  # here: it takes seconds, in each process of the tests
+
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     given = tmp_path / "lesson" / "one.ipynb"
     given.parent.mkdir()

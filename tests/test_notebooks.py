@@ -9,9 +9,7 @@ import json
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from notebook_claims import CLAIMS, check
 
@@ -56,6 +54,9 @@ def test_there_are_notebooks():
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_without_error(path, tmp_path, monkeypatch):
+    import nbformat  # here: these take seconds, in each process of the tests
+    from nbclient import NotebookClient
+
     # A kernel the user has installed under the same name must not stand in for this interpreter.
     monkeypatch.delenv("JUPYTER_PATH", raising=False)
     for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):

@@ -8,13 +8,11 @@ import sys
 from contextlib import redirect_stdout
 from io import StringIO
 
-import nbformat
 import numpy as np
 import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nbclient import NotebookClient
 
 import course_loops as loops
 from course import (
@@ -497,6 +495,9 @@ print(himmelblau(u, v) < 1)
 @pytest.fixture(scope="module")
 def unit(tmp_path_factory):
     """The cells' outputs in a notebook: printed text, and MIME types displayed."""
+    import nbformat  # here: these take seconds, in each process of the tests
+    from nbclient import NotebookClient
+
     cells = [nbformat.v4.new_code_cell(source.strip()) for source in CELLS.values()]
     notebook = nbformat.v4.new_notebook(cells=cells)
     folder = tmp_path_factory.mktemp("unit")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -19,13 +20,17 @@ def _module(path: Path) -> str:
 
 
 MODULES = {_module(path): path for path in PACKAGE.rglob("*.py")}
-TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
+
+
+@functools.cache  # not on import: each process of the tests would do it
+def _trees() -> dict[str, ast.Module]:
+    return {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
 
 
 def _imported(module: str) -> set[str]:
     """Modules of the package that a module names in an import, wherever it stands in the file."""
     found = set()
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(_trees()[module]):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -35,7 +40,9 @@ def _imported(module: str) -> set[str]:
     return {name for name in found if name in MODULES} - {module}
 
 
-IMPORTS = nx.DiGraph([(module, other) for module in MODULES for other in _imported(module)])
+@functools.cache
+def _imports() -> nx.DiGraph:
+    return nx.DiGraph([(module, other) for module in MODULES for other in _imported(module)])
 
 
 def _room(module: str) -> str:
@@ -43,13 +50,13 @@ def _room(module: str) -> str:
 
 
 def test_no_modules_import_each_other():
-    assert list(nx.simple_cycles(IMPORTS)) == []
+    assert list(nx.simple_cycles(_imports())) == []
 
 
 def test_no_folders_import_each_other():
     """Folders inside a room are one-way too: core/rules knows nothing of core/descent."""
     folders = nx.DiGraph()
-    for module, other in IMPORTS.edges:
+    for module, other in _imports().edges:
         here, there = (_folder(name) for name in (module, other))
         if here and there and here != there:
             folders.add_edge(here, there)
@@ -73,7 +80,7 @@ def _folder(module: str) -> str:
 def test_imports_run_one_way(room, forbidden):
     wrong = [
         f"{module} -> {other}"
-        for module, other in IMPORTS.edges
+        for module, other in _imports().edges
         if _room(module) == room and _room(other) in forbidden
     ]
     assert wrong == []
@@ -85,7 +92,7 @@ def test_explorers_do_not_import_each_other():
 
     wrong = [
         f"{module} -> {other}"
-        for module, other in IMPORTS.edges
+        for module, other in _imports().edges
         if _room(module) == _room(other) == "gdwidgets.explorers"
         and home(module) != home(other)
         and other != "gdwidgets.explorers"
@@ -97,7 +104,7 @@ def test_the_core_needs_torch_and_numpy_only():
     allowed = {"torch", "numpy", "gdwidgets"}
     stdlib = sys.stdlib_module_names
     wrong = []
-    for module, tree in TREES.items():
+    for module, tree in _trees().items():
         if _room(module) != "gdwidgets.core":
             continue
         for node in ast.walk(tree):
@@ -112,7 +119,7 @@ def test_the_core_needs_torch_and_numpy_only():
 def test_each_setting_is_declared_once():
     """A setting that several explorers have comes from a base class or from a factory."""
     declared: dict[str, list[str]] = {}
-    for module, tree in TREES.items():
+    for module, tree in _trees().items():
         for node in ast.walk(tree):
             if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
                 continue

@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one server, one browser, a kernel and a page for each module."""
+"""Fixtures of the browser tests: one server, one browser, one kernel and one page."""
 
 from __future__ import annotations
 
@@ -49,16 +49,23 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def notebook(
-    request: pytest.FixtureRequest, lab_server: LabServer, chromium: Browser
-) -> Iterator[Lab]:
-    """Notebooks for one module's tests: ``notebook.open([...])``, see ``Lab``."""
+@pytest.fixture(scope="package")
+def one_lab(lab_server: LabServer, chromium: Browser) -> Iterator[Lab]:
+    """One page and one kernel for all modules: to load JupyterLab and torch takes ten seconds."""
     lab = Lab(lab_server, chromium, SHOTS)
-    request.config.stash[LAB] = lab
     yield lab
-    del request.config.stash[LAB]
     lab.close()
+
+
+@pytest.fixture(scope="module")
+def notebook(request: pytest.FixtureRequest, one_lab: Lab) -> Iterator[Lab]:
+    """Notebooks for one module's tests: ``notebook.open([...])``, see ``Lab``."""
+    failed_before = request.session.testsfailed
+    request.config.stash[LAB] = one_lab
+    yield one_lab
+    del request.config.stash[LAB]
+    if request.session.testsfailed > failed_before or getattr(request.module, "LEAVES_TRACES", 0):
+        one_lab.close()  # the next module begins with a page and a kernel of its own
 
 
 @pytest.fixture

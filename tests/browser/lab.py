@@ -191,6 +191,15 @@ class Lab:
         self.page.wait_for_function(f"{THEME} === '{light}'")
         self.page.wait_for_timeout(500)
 
+    @contextlib.contextmanager
+    def dark(self) -> Iterator[None]:
+        """Show what is open in the dark theme for a while."""
+        self.change_theme(DARK)
+        try:
+            yield
+        finally:
+            self.change_theme(LIGHT)
+
     def run_cell(self, code: str) -> str:
         """Append a cell, run it as a user would, and return the text it shows.
 

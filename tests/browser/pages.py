@@ -6,8 +6,6 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from browser.lab import Lab
-
 PLAY = "Play or pause"
 FORWARD, BACK = "Apply one update", "One update back"
 RESET, FINISH = "Back to step 0", "Compute and show the whole run"
@@ -85,24 +83,3 @@ class ExplorerPage:
         box = locator.bounding_box()
         assert box is not None
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def reloaded_in_mid_play(notebook: Lab) -> ExplorerPage:
-    """Play the first explorer, ``ex``; save and reload the page; see it play on; pause it."""
-    page = notebook.page
-    opened = ExplorerPage(page).ready()
-    opened.button(PLAY).click()
-    notebook.wait_value("ex.step > 15")
-    page.keyboard.press("Control+s")
-    page.wait_for_timeout(1500)
-    page.reload()
-    opened = ExplorerPage(page).ready()
-    page.wait_for_timeout(1500)
-    if not notebook.value("ex.playing"):
-        opened.button(PLAY).click()
-    before = opened.step
-    notebook.wait_value(f"ex.step > {before} + 10")
-    opened.button(PLAY).click()
-    notebook.wait_value("ex.playing", wanted=False)
-    notebook.take_errors()  # JupyterLab's own while it unloads
-    return opened

@@ -16,8 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import nbformat
-
 PATIENCE = 30.0  # seconds, for anything that is slow only on a machine that is busy
 
 
@@ -205,11 +203,24 @@ class VoilaServer(LabServer):
 
 def write_notebook(path: Path, cells: list[str]) -> None:
     """Write a notebook with these code cells."""
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-    )
-    nbformat.write(notebook, path)
+    # Not by nbformat, whose import takes seconds in each process of the tests.
+    notebook = {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": f"cell-{i}",
+                "source": cell,
+                "metadata": {},
+                "outputs": [],
+                "execution_count": None,
+            }
+            for i, cell in enumerate(cells)
+        ],
+    }
+    path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
 def wait_until(

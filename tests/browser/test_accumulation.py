@@ -161,10 +161,10 @@ def test_keys_walk_through_the_loop(lab, opened):
     lab.wait_value("ex.situation", wanted="roles reversed")
 
 
-def test_the_dark_theme_has_readable_loops(notebook, dark_theme):
-    opened = ExplorerPage(notebook.open([CELL], width=1080, height=1000)).ready()
-    notebook.execute("ex.seek(4)")
+def test_the_dark_theme_has_readable_loops(lab, opened):
+    lab.execute("ex.seek(4)")
     expect(opened.counter).to_have_text(opened.at_step(4))
-    notebook.shot("accumulation-dark")
-    ink = opened.root.locator(".gda pre").first.evaluate("e => getComputedStyle(e).color")
+    with lab.dark():
+        lab.shot("accumulation-dark")
+        ink = opened.root.locator(".gda pre").first.evaluate("e => getComputedStyle(e).color")
     assert min(int(part) for part in ink.strip("rgb()").split(",")[:3]) > 128

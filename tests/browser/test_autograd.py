@@ -292,37 +292,31 @@ def test_forty_nodes_of_ones_own_are_legible(notebook):
     assert min(sizes) >= 13
 
 
-def test_a_reload_shows_the_same_walk(notebook):
-    page = notebook.open([CELL, "ex.step = 9"], height=1000)
-    opened = GraphPage(page).ready()
-    page.keyboard.press("Control+s")
-    page.wait_for_timeout(1500)
-    page.reload()
-    opened = GraphPage(page).ready()
-    opened.at(9)
-    expect(opened.text("z = 6")).to_be_visible()
-    opened.button("Walk to the end (End)").click()
-    expect(opened.text("w.grad = [12, 18]")).to_be_visible()
-    notebook.take_errors()  # JupyterLab's own while it unloads
+@pytest.fixture(scope="module")
+def chosen(notebook):
+    cell = "from gdwidgets import AutogradExplorer\nex = AutogradExplorer()\nex"
+    page = notebook.open([cell, "ex.run()"], height=1000)
+    page.locator(".gdw-graph text").first.wait_for(state="attached")
+    return page
 
 
-def test_the_dark_theme(notebook, dark_theme):
-    opened = GraphPage(notebook.open([CELL, "ex.run()"], height=1000)).ready()
+def test_the_dark_theme(notebook, chosen):
+    opened = GraphPage(chosen).ready()
     expect(opened.text("w.grad = [12, 18]")).to_be_visible()
-    notebook.shot("autograd-dark")
-    colour = opened.text("z = 6").evaluate("e => getComputedStyle(e).fill")
+    with notebook.dark():
+        notebook.shot("autograd-dark")
+        colour = opened.text("z = 6").evaluate("e => getComputedStyle(e).fill")
     assert min(int(x) for x in re.findall(r"\d+", colour)[:3]) > 180
 
 
 @pytest.mark.parametrize("width", [770, 1080, 1970])
 @pytest.mark.parametrize("preset", ["toy neuron", "regression sample", "tanh chain"])
-def test_cells_of_any_width(notebook, preset, width):
-    cell = f"from gdwidgets import AutogradExplorer\nex = AutogradExplorer(preset={preset!r})\nex"
-    page = notebook.open([cell, "ex.layers = 30; ex.run()"], width=width, height=1000)
-    page.locator(".gdw-graph text").first.wait_for(state="attached")
-    page.wait_for_timeout(800)
+def test_cells_of_any_width(notebook, chosen, preset, width):
+    notebook.execute(f"ex.preset = {preset!r}; ex.layers = 30; ex.run()")
+    chosen.set_viewport_size({"width": width, "height": 1000})
+    chosen.wait_for_timeout(800)
     notebook.shot(f"autograd-{width}-{preset.split()[0]}")
-    root = page.locator(".gdwidgets").first
+    root = chosen.locator(".gdwidgets").first
     box = root.bounding_box()
     assert box["width"] <= 1800
     if width > 1000:

@@ -24,6 +24,7 @@ RESTARTED = """async () => {
     await kernel.restart();
     await kernel.info;
 }"""
+LEAVES_TRACES = True  # in the kernel, whose clocks it makes impatient
 PLAYERS = "sum(one.playing and not one.hidden for one in every)"
 
 

@@ -1,32 +1,63 @@
-"""A reload in mid-play, and every way to move the cursor afterwards, in the course's other two."""
+"""A reload in mid-play, and every way to move the cursor afterwards, in every explorer."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
 
-from browser.pages import BACK, FORWARD, RESET, reloaded_in_mid_play
+from browser.pages import BACK, FORWARD, PLAY, RESET, ExplorerPage
+
+WALK = {FORWARD: "One step forward", BACK: "One step back", RESET: "Back to the beginning"}
+"""What these buttons say where steps are no updates."""
+
+SETTINGS = "max_steps=3000, speed=30"
+EXPLORERS = {
+    "HimmelblauExplorer": SETTINGS,
+    "LearningRateExplorer": SETTINGS,
+    "AccumulationComparer": SETTINGS,
+    "AutogradExplorer": "preset='sigmoid chain', layers=30, speed=2",
+}
 
 
-@pytest.mark.parametrize("name", ["LearningRateExplorer", "AccumulationComparer"])
+@pytest.mark.parametrize("name", EXPLORERS)
 def test_after_a_reload_in_mid_play_the_same_run_is_there_and_every_control_works(notebook, name):
-    cell = f"from gdwidgets import {name}\nex = {name}(max_steps=3000, speed=30)\nex"
+    cell = f"from gdwidgets import {name}\nex = {name}({EXPLORERS[name]})\nex"
     page = notebook.open([cell], height=1000)
-    opened = reloaded_in_mid_play(notebook)
+    opened = ExplorerPage(page)
+    opened.root.locator(".bqplot").first.wait_for()
+    opened.button(PLAY).click()
+    notebook.wait_value("ex.step > 5")
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(1500)
+    page.reload()
+    opened.root.locator(".bqplot").first.wait_for()
+    opened.counter.wait_for()
+    page.wait_for_timeout(1500)
+
+    def click(tooltip):
+        opened.button(WALK[tooltip] if name == "AutogradExplorer" else tooltip).click()
+
+    if not notebook.value("ex.playing"):  # it pauses where nobody sees it
+        opened.button(PLAY).click()
+    before = opened.step
+    notebook.wait_value(f"ex.step > {before} + 3")
+    opened.button(PLAY).click()
+    notebook.wait_value("ex.playing", wanted=False)
+    notebook.take_errors()  # JupyterLab's own while it unloads
 
     step = notebook.value("ex.step")
     expect(opened.counter).to_have_text(opened.at_step(step))
-    opened.button(FORWARD).click()
+    click(FORWARD)
     expect(opened.counter).to_have_text(opened.at_step(step + 1))
-    opened.button(BACK).click()
+    click(BACK)
     expect(opened.counter).to_have_text(opened.at_step(step))
     x, y = opened.middle(opened.root.locator(".gdw-scrubber .noUi-handle"))
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 60, y, steps=6)
     page.mouse.up()
-    notebook.wait_value(f"ex.step > {step} + 50")
+    notebook.wait_value(f"ex.step > {step} + 3")
     page.wait_for_timeout(300)
     assert opened.step == notebook.value("ex.step")
-    opened.button(RESET).click()
+    click(RESET)
     expect(opened.counter).to_have_text(opened.at_step(0))

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from browser.pages import BACK, FINISH, FORWARD, PLAY, RESET, ExplorerPage, reloaded_in_mid_play
+from browser.pages import BACK, FINISH, FORWARD, PLAY, RESET, ExplorerPage
 from gdwidgets.ui.playback.frame_gate import MOST_IN_FLIGHT
 
 CELL = "from gdwidgets import HimmelblauExplorer\nex = HimmelblauExplorer()\nex"
@@ -305,6 +305,14 @@ def test_pause_on_a_slow_browser_leaves_at_most_the_frames_in_flight(lab, opened
     assert opened.step == lab.value("ex.step")
 
 
+def test_the_dark_theme(lab, opened):
+    with lab.dark():
+        lab.shot("himmelblau-dark")
+        colour = opened.map.locator(".axis text").first.evaluate("e => getComputedStyle(e).fill")
+    red, green, blue = (int(x) for x in re.findall(r"\d+", colour)[:3])
+    assert min(red, green, blue) > 150
+
+
 def test_two_explorers_play_side_by_side(notebook):
     page = notebook.open([CELL, "two = HimmelblauExplorer(start=(-1, -1))\ntwo"], height=1600)
     one, two = ExplorerPage(page).ready(), ExplorerPage(page, 1).ready()
@@ -321,39 +329,6 @@ def test_two_explorers_play_side_by_side(notebook):
     page.wait_for_timeout(400)
     assert (one.step, two.step) == tuple(notebook.value("[ex.step, two.step]"))
     notebook.execute("ex.close(); two.close()")
-
-
-def test_a_cell_run_again_while_playing_leaves_one_player(notebook):
-    cell = (
-        "from gdwidgets import HimmelblauExplorer\n"
-        "every = globals().get('every', [])\n"
-        "ex = HimmelblauExplorer(max_steps=100_000)\nevery.append(ex)\nex.play()\nex"
-    )
-    page = notebook.open([cell], height=1000)
-    for runs in (2, 3, 4):
-        page.locator(".jp-CodeCell .cm-content").first.click()
-        page.keyboard.press("Control+Enter")
-        notebook.wait_value("len(every)", runs)
-        notebook.wait_value("every[-1]._view_count", 1)  # it was seen
-        notebook.wait_value("every[-1].step > 5")
-    notebook.wait_value("sum(one.playing for one in every)", 1)
-    assert notebook.value("every[-1].playing")
-    notebook.execute("[one.close() for one in every]")
-
-
-def test_a_reload_in_mid_play_shows_the_same_run(notebook):
-    page = notebook.open([CELL, "ex.max_steps = 20000"], height=1000)
-    opened = reloaded_in_mid_play(notebook)
-    page.wait_for_timeout(400)
-    assert opened.step == notebook.value("ex.step")
-
-
-def test_the_dark_theme(notebook, dark_theme):
-    opened = ExplorerPage(notebook.open([CELL, "ex.run()"], height=1000)).ready()
-    notebook.shot("himmelblau-dark")
-    colour = opened.map.locator(".axis text").first.evaluate("e => getComputedStyle(e).fill")
-    red, green, blue = (int(x) for x in re.findall(r"\d+", colour)[:3])
-    assert min(red, green, blue) > 150
 
 
 def test_a_cell_of_600_pixels(notebook):

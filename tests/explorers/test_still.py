@@ -6,12 +6,9 @@ import base64
 import copy
 import io
 
-import nbformat
 import numpy as np
 import pytest
 from ipywidgets import VBox
-from nbclient import NotebookClient
-from nbconvert import HTMLExporter, MarkdownExporter
 from PIL import Image
 
 from gdwidgets import (
@@ -170,6 +167,9 @@ CELLS = ("from gdwidgets import HimmelblauExplorer", "ex = HimmelblauExplorer()\
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
     """A notebook that was executed and saved with the state of its widgets."""
+    import nbformat  # here: these take seconds, in each process of the tests
+    from nbclient import NotebookClient
+
     folder = tmp_path_factory.mktemp("notebook")
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     notebook = nbformat.v4.new_notebook(cells=cells)
@@ -183,15 +183,17 @@ def executed(tmp_path_factory):
     return notebook
 
 
-@pytest.mark.parametrize("exporter", [HTMLExporter, MarkdownExporter])
+@pytest.mark.parametrize("exporter", ["html", "markdown"])
 @pytest.mark.parametrize("state", [True, False], ids=["with state", "without state"])
 def test_an_exported_notebook_shows_the_picture(executed, exporter, state):
+    from nbconvert.exporters import get_exporter
+
     notebook = copy.deepcopy(executed)
     if not state:
         del notebook.metadata["widgets"]
     data = notebook.cells[1].outputs[0].data
-    body, resources = exporter().from_notebook_node(notebook)
-    if exporter is MarkdownExporter:
+    body, resources = get_exporter(exporter)().from_notebook_node(notebook)
+    if exporter == "markdown":
         ((name, file),) = resources["outputs"].items()
         assert f"]({name})" in body
         assert file == base64.b64decode(data["image/png"])

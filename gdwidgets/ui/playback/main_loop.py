@@ -9,9 +9,11 @@ are only ever touched there. Without a running loop (scripts, tests) everything 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+import traitlets
 from IPython import get_ipython
 from ipywidgets import Widget
 
@@ -30,6 +32,18 @@ def _owner_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+# What holds no widget, and is most of what a widget synchronises.
+_PLAIN = (traitlets.Unicode, traitlets.Bytes, traitlets.Int, traitlets.Float, traitlets.Bool)
+
+
+@functools.cache
+def _plain(kind: type[Widget]) -> frozenset[str]:
+    """The traits of a class of widgets that hold text or numbers."""
+    return frozenset(
+        name for name, trait in kind.class_traits().items() if isinstance(trait, _PLAIN)
+    )
+
+
 def reachable(root: Widget) -> Iterator[Widget]:
     """Every widget that ``root`` holds through its synchronised traits, ``root`` first."""
     seen: set[int] = set()
@@ -40,7 +54,8 @@ def reachable(root: Widget) -> Iterator[Widget]:
             if id(item) not in seen:
                 seen.add(id(item))
                 yield item
-                waiting.extend(getattr(item, name) for name in item.keys)
+                plain = _plain(type(item))
+                waiting.extend(getattr(item, name) for name in item.keys if name not in plain)
         elif isinstance(item, dict):
             waiting.extend(item.values())
         elif isinstance(item, (list, tuple)):
