@@ -256,7 +256,7 @@ def frames(explorer, first, count=30):
     return np.array(sizes)
 
 
-@pytest.mark.parametrize("steps", [100, 10_000, 1_000_000])
+@pytest.mark.parametrize("steps", [100, 1_000_000])
 def test_a_frame_while_playing_is_at_most_5_messages_and_6_kb_at_any_length(steps):
     explorer = HimmelblauExplorer(max_steps=steps)
     explorer.kept_starts = [(1.0, k / 8) for k in range(3)]
