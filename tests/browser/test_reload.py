@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -39,18 +41,21 @@ def test_after_a_reload_in_mid_play_the_same_run_is_there_and_every_control_work
 
     if not notebook.value("ex.playing"):  # it pauses where nobody sees it
         opened.button(PLAY).click()
-    before = opened.step
+    before = notebook.value("ex.step")
     notebook.wait_value(f"ex.step > {before} + 3")
     opened.button(PLAY).click()
     notebook.wait_value("ex.playing", wanted=False)
     notebook.take_errors()  # JupyterLab's own while it unloads
 
+    def shows(k):
+        expect(opened.counter).to_have_text(re.compile(rf"(^|\s){k:,} of "))
+
     step = notebook.value("ex.step")
-    expect(opened.counter).to_have_text(opened.at_step(step))
+    shows(step)
     click(FORWARD)
-    expect(opened.counter).to_have_text(opened.at_step(step + 1))
+    shows(step + 1)
     click(BACK)
-    expect(opened.counter).to_have_text(opened.at_step(step))
+    shows(step)
     x, y = opened.middle(opened.root.locator(".gdw-scrubber .noUi-handle"))
     page.mouse.move(x, y)
     page.mouse.down()
@@ -58,6 +63,6 @@ def test_after_a_reload_in_mid_play_the_same_run_is_there_and_every_control_work
     page.mouse.up()
     notebook.wait_value(f"ex.step > {step} + 3")
     page.wait_for_timeout(300)
-    assert opened.step == notebook.value("ex.step")
+    shows(notebook.value("ex.step"))
     click(RESET)
-    expect(opened.counter).to_have_text(opened.at_step(0))
+    shows(0)
