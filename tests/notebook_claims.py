@@ -367,7 +367,7 @@ CLAIMS: dict[str, dict[str, Callable[[], Iterable[float]]]] = {
         "the losses are # for 0.1, # for 0.01 and # for 0.001": lambda: (
             losses(rate)[4000] for rate in (0.1, 0.01, 0.001)
         ),
-        "after # updates it is #, and the next one is no finite number": last_finite,
+        "after # updates it is #, and the next one overflows float32": last_finite,
         "is still # and # away from the closed form, and the losses, # and #,": lambda: (
             *(away(rate, 500) for rate in (0.01, 0.001)),
             *(losses(rate)[500] for rate in (0.01, 0.001)),
