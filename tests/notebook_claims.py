@@ -568,7 +568,7 @@ CLAIMS: dict[str, dict[str, Callable[[], Iterable[float]]]] = {
             1,
             3,
         ),
-        "30 layers sigmoid: # tanh: # relu: #": lambda: (
+        "layers: 30 sigmoid: # tanh: # relu: #": lambda: (
             chain(activation, 30) for activation in (torch.sigmoid, torch.tanh, torch.relu)
         ),
     },
