@@ -109,9 +109,8 @@ def away(rate, updates):
 
 def first_rise(rate):
     found = losses(rate)
-    return int(
-        (found[1:] > found[:-1]).argmax()
-    )  # a difference of two infinities would be a warning
+    # No difference: that of two infinities would be a warning.
+    return int((found[1:] > found[:-1]).argmax())
 
 
 def updates_needed():

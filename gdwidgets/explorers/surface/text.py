@@ -78,8 +78,10 @@ def _first_update(descent: Descent, lane: int, arrow: float | None) -> str:
     if not descent.recorded:
         return said
     first, second = descent.params[:2, lane].astype(np.float64)
-    length = text.number(float(np.linalg.norm(second - first)), 3)
-    return f"{said} The first update, {length} long, is too short for an arrow."
+    length = float(np.linalg.norm(second - first))
+    if not length:
+        return f"{said} The first update changes nothing."
+    return f"{said} The first update, {text.number(length, 3)} long, is too short for an arrow."
 
 
 def sentence(
