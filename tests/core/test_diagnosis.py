@@ -552,10 +552,6 @@ def loop_of(update, steps=40):
     return loop
 
 
-def weight_decay(p, g, k, state):
-    p -= 0.01 * (g + 0.1 * p)
-
-
 def heavy_noise(p, g, k, state):
     state.setdefault("g", torch.Generator().manual_seed(1))
     p -= 0.01 * g + 0.1 * torch.randn(2, generator=state["g"])
@@ -574,7 +570,7 @@ def clamped(p, g, k, state):
     p.clamp_(-2, 2)
 
 
-@pytest.mark.parametrize("update", [weight_decay, heavy_noise, preconditioned, clamped, rotated])
+@pytest.mark.parametrize("update", [heavy_noise, preconditioned, clamped, rotated])
 def test_what_does_not_fit_is_not_recognised(update):
     mine = watched(loop_of(update), Reference(SURFACES["booth"], (1, -2), 0.01, max_steps=40))
     assert names(mine)[0] == "unknown_rule", mine.report()
@@ -614,6 +610,7 @@ def test_findings_do_not_contradict_each_other():
     rules = {
         "unknown_rule", "plain_descent", "momentum", "nesterov", "rmsprop", "adam", "adagrad",
         "schedule", "clipped", "normalised", "updated_every_n", "stale_gradient", "swapped",
+        "adamw", "weight_decay", "sign_descent", "off_by_one",
     }  # fmt: skip
 
     @given(

@@ -248,7 +248,7 @@ def _inside(moves: Moves, rule: Any, rate: float | None) -> list[Update]:
     found = []
     for kind in dict.fromkeys(scaling.kind for (scaling, _), _ in fits):
         alike = [fit for fit in fits if fit[0][0].kind == kind]
-        alike.sort(key=lambda fit: not (rate is not None and holds(*fit[1], rate)))
+        alike.sort(key=lambda fit: not (rate is not None and holds(fit[1][0], fit[1][1], rate)))
         weights_left = {weight for (_, weight), _ in alike}
         if len(weights_left) > 1:
             return []  # the updates do not tell how much: nothing is claimed
