@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import hypothesis
 import torch
 
 from gdwidgets.core import (
@@ -93,6 +94,12 @@ def accumulate(rate=0.1, steps=10, *, clear):
             a.grad = None
             b.grad = None
     return a.item(), b.item()
+
+
+def examples(few):
+    """Settings of a property that trains a loop for each example: a few, and many in a search."""
+    most = hypothesis.settings.default.max_examples
+    return hypothesis.settings(max_examples=few if most <= 100 else most)
 
 
 def watched(function, reference=None, **more):

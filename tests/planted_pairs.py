@@ -83,7 +83,8 @@ RULES: dict[str, Callable[..., torch.optim.Optimizer]] = {
 LOSS = {"other_loss", "other_gradient", "scaled_gradient", "sum_not_mean", "swapped"}
 RULE = {
     "momentum", "nesterov", "rmsprop", "adam", "adagrad", "schedule", "clipped", "normalised",
-    "plain_descent", "unknown_rule", "other_rate", "updated_every_n",
+    "plain_descent", "unknown_rule", "other_rate", "updated_every_n", "adamw", "weight_decay",
+    "sign_descent",
 }  # fmt: skip
 
 EXPLAINED: dict[str, set[str]] = {
@@ -135,7 +136,8 @@ anything."""
 
 CLASHING = (
     {"plain_descent", "momentum", "nesterov", "rmsprop", "adam", "adagrad", "schedule", "clipped",
-     "normalised", "unknown_rule", "stale_gradient"},
+     "normalised", "unknown_rule", "stale_gradient", "adamw", "weight_decay", "sign_descent",
+     "off_by_one"},
     {"rate_not_applied", "other_rate"},
     {"other_loss", "other_gradient", "sum_not_mean", "scaled_gradient"},
     {"not_cleared", "cleared", "cleared_every_n"},
@@ -469,17 +471,18 @@ def _rules(mine: Watch) -> list[str]:
             continue
         constants = {
             key: one.evidence[key]
-            for key in ("beta", "alpha", "beta1", "beta2")
+            for key in ("beta", "alpha", "beta1", "beta2", "weight_decay", "dampening")
             if key in one.evidence
         }
         if (
-            len(constants) < len(CONSTANTS.get(one.name, ()))
+            not set(CONSTANTS.get(one.name, ())) <= set(constants)
+            or (rate < 0 and "weight_decay" in constants)
             or one.evidence.get("corrected", 1) != 1
         ):
             continue
         if any(other.name == "momentum" for other in mine.findings) and _decays(mine):
             continue
-        moves = _moves(one.name, rate, constants, grads[: len(params) - 1])
+        moves = _moves(one.name, rate, constants, grads[: len(params) - 1], params)
         delta = np.diff(params, axis=0)[: len(moves)]
         rows = np.isfinite(delta).all(axis=1) & np.isfinite(moves).all(axis=1)
         rows &= np.abs(params[: len(moves)]).max(axis=1) < 1e15
@@ -501,28 +504,38 @@ def _rules(mine: Watch) -> list[str]:
 
 CONSTANTS = {
     "momentum": ("beta",), "nesterov": ("beta",), "rmsprop": ("alpha",), "adam": ("beta1", "beta2"),
+    "adamw": ("beta1", "beta2", "weight_decay"), "weight_decay": ("weight_decay",),
 }  # fmt: skip
 MADE: dict[str, Callable[..., Any]] = {
     "plain_descent": torch.optim.SGD,
-    "momentum": lambda p, rate, beta: torch.optim.SGD(p, rate, momentum=beta),
-    "nesterov": lambda p, rate, beta: torch.optim.SGD(p, rate, momentum=beta, nesterov=True),
-    "rmsprop": lambda p, rate, alpha: torch.optim.RMSprop(p, rate, alpha=alpha),
-    "adam": lambda p, rate, beta1, beta2: torch.optim.Adam(p, rate, (beta1, beta2)),
+    "weight_decay": torch.optim.SGD,
+    "momentum": lambda p, rate, beta, **more: torch.optim.SGD(p, rate, momentum=beta, **more),
+    "nesterov": lambda p, rate, beta, **more: torch.optim.SGD(
+        p, rate, momentum=beta, nesterov=True, **more
+    ),
+    "rmsprop": torch.optim.RMSprop,
+    "adam": lambda p, rate, beta1, beta2, **more: torch.optim.Adam(p, rate, (beta1, beta2), **more),
+    "adamw": lambda p, rate, beta1, beta2, **more: torch.optim.AdamW(
+        p, rate, (beta1, beta2), **more
+    ),
     "adagrad": torch.optim.Adagrad,
 }
 """What a rule with a rate and constants is, in torch."""
 
 
-def _moves(name: str, rate: float, constants: dict[str, float], grads: Any) -> Any:
-    """The updates that torch makes of gradients (m, P), in float64."""
+def _moves(name: str, rate: float, constants: dict[str, float], grads: Any, params: Any) -> Any:
+    """The updates that torch makes of gradients (m, P) at the recorded points, in float64."""
     p = torch.zeros(grads.shape[1], dtype=torch.float64, requires_grad=True)
     optimizer = MADE[name]([p], abs(rate), **constants)
-    points = [p.detach().numpy().copy()]
-    for grad in grads:
+    moves = []
+    for grad, point in zip(grads, params, strict=False):
+        # Moves are small: beside a large point they would be rounded.
+        start = point if "weight_decay" in constants else np.zeros_like(point)
+        p.data = torch.from_numpy(start.copy())
         p.grad = torch.from_numpy(np.copysign(1, rate) * grad)
         optimizer.step()
-        points.append(p.detach().numpy().copy())
-    return np.diff(points, axis=0)
+        moves.append(p.detach().numpy() - start)
+    return np.array(moves)
 
 
 def _decays(mine: Watch) -> bool:

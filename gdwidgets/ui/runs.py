@@ -140,8 +140,16 @@ def step_table(descent: Descent, lane: int, k: int, rows: int = 12) -> str:
             f"{i:,}",
             text.fixed(descent.loss[i, lane], 6),
             *(text.fixed(value) for value in descent.params[i, lane]),
-            *(text.fixed(value) for value in descent.grad[i, lane]),
+            *_gradients(descent, lane, i),
         ]
         for i in shown
     ]
     return text.html_table(head, cells, now=at - shown.start)
+
+
+def _gradients(descent: Descent, lane: int, i: int) -> list[str]:
+    """A record's gradients; a dash where a loop has ended before they were computed."""
+    values = descent.grad[i, lane]
+    if np.isfinite(descent.loss[i, lane]) and np.isnan(values).all():
+        return ["–"] * len(values)
+    return [text.fixed(value) for value in values]

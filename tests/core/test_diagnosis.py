@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gdwidgets.core import (
@@ -31,6 +31,7 @@ from loops import (
     X,
     Y,
     accumulate,
+    examples,
     fit_polynomial,
     himmelblau,
     himmelblau_reference,
@@ -64,7 +65,7 @@ def test_exercise_3_agrees_to_the_last_bit(start, loss_tol, updates):
     )
 
 
-@pytest.mark.parametrize(("rate", "steps"), [(0.1, 4000), (0.01, 4000), (0.001, 1000)])
+@pytest.mark.parametrize(("rate", "steps"), [(0.1, 400), (0.01, 1000), (0.001, 400)])
 def test_exercise_1_agrees_to_rounding(rate, steps):
     mine = watched(
         lambda: fit_polynomial(rate=rate, steps=steps), regression_reference(rate, steps)
@@ -75,7 +76,7 @@ def test_exercise_1_agrees_to_rounding(rate, steps):
 
 
 def test_exercise_1_at_rate_1_agrees_and_diverges_beyond_the_limit():
-    mine = watched(lambda: fit_polynomial(rate=1.0, steps=4000), regression_reference(1.0, 4000))
+    mine = watched(lambda: fit_polynomial(rate=1.0, steps=400), regression_reference(1.0, 400))
     assert names(mine) == ["agrees", "diverged", "plain_descent"], mine.report()
     assert mine.findings[1].evidence["limit"] == pytest.approx(0.2004, abs=1e-4)
 
@@ -173,7 +174,7 @@ def run_with_optimizer(
 
 
 @given(loops())
-@settings(max_examples=120)
+@examples(50)
 def test_a_correct_loop_is_not_accused_of_anything(case):
     objective, loss, rule, start, rate, steps, vector, every = case
     reference = Reference(objective, start, rate, RULES[rule][0], every, None, steps)
@@ -188,21 +189,16 @@ def test_a_correct_loop_is_not_accused_of_anything(case):
     moved = mine.final is not None and np.isfinite(mine.final).all()
     if moved and (mine.final != mine.params[-1]).all() and (mine.step_grad[0] != 0).any():
         assert "agrees" in names(mine), mine.report()
-
-
-@given(loops())
-@settings(max_examples=80)
-def test_without_a_reference_nothing_is_a_mistake_but_not_clearing(case):
-    _, loss, rule, start, rate, steps, vector, every = case
-    mine = watched(run_with_optimizer(loss, rule, start, rate, steps, vector=vector, every=every))
+    # By itself nothing is a mistake but not clearing.
     allowed = NO_MISTAKES | {"diverged"}
     if every != 1:
         allowed |= {"not_cleared", "cleared_every_n"}
-    assert set(names(mine)) <= allowed, mine.report()
+    alone = diagnose(mine.records[-1])
+    assert {one.name for one in alone} <= allowed, [one.sentence for one in alone]
 
 
 @given(loops())
-@settings(max_examples=60)
+@examples(20)
 def test_a_loop_in_float64_agrees_to_rounding(case):
     objective, loss, _, start, rate, steps, vector, _ = case
     reference = Reference(objective, start, rate / 10, max_steps=steps)
@@ -230,7 +226,7 @@ def test_a_loop_in_float64_agrees_to_rounding(case):
     st.floats(-2.5, -1.5).map(lambda power: float(f"{10**power:.3g}")),
     st.integers(20, 60),
 )
-@settings(max_examples=60)
+@examples(24)
 def test_a_rule_is_recognised_with_its_rate_and_constants(rule, rate, steps):
     start = (1.0, -2.0)
     loss = OBJECTIVES["booth"][2]
@@ -255,7 +251,7 @@ def test_a_rule_is_recognised_with_its_rate_and_constants(rule, rate, steps):
 
 
 @given(st.floats(0.05, 0.95).map(lambda beta: round(beta, 3)), st.booleans())
-@settings(max_examples=40)
+@examples(14)
 def test_momentum_is_recognised_with_any_beta(beta, nesterov):
     def loop():
         u, v = (torch.tensor(x, requires_grad=True) for x in (1.0, -2.0))
@@ -276,7 +272,7 @@ def test_momentum_is_recognised_with_any_beta(beta, nesterov):
     st.floats(1e-5, 1e-3),
     st.floats(1.05, 20.0),
 )
-@settings(max_examples=40)
+@examples(16)
 def test_another_rate_is_named_with_its_value(kind, rate, ratio):
     objective, count, loss = OBJECTIVES[kind]
     start = (1.0, 0.5, -0.5)[:count]
@@ -289,7 +285,7 @@ def test_another_rate_is_named_with_its_value(kind, rate, ratio):
 
 
 @given(st.sampled_from(sorted(RULES)), st.integers(2, 60))
-@settings(max_examples=40)
+@examples(16)
 def test_the_wrong_sign_is_uphill_whatever_the_rule(rule, steps):
     def loop():
         u, v = (torch.tensor(x, requires_grad=True) for x in (1.0, -2.0))
@@ -300,8 +296,9 @@ def test_the_wrong_sign_is_uphill_whatever_the_rule(rule, steps):
             u.grad, v.grad = -u.grad, -v.grad
             optimizer.step()
 
-    assert "uphill" in names(watched(loop)) or rule in {"rmsprop", "adam"}
     mine = watched(loop, Reference(SURFACES["booth"], (1, -2), 1e-3, max_steps=max(steps, 6)))
+    alone = {one.name for one in diagnose(mine.records[-1])}
+    assert "uphill" in alone or rule in {"rmsprop", "adam"}
     assert names(mine)[0] == "uphill", mine.report()
 
 
@@ -555,10 +552,6 @@ def loop_of(update, steps=40):
     return loop
 
 
-def weight_decay(p, g, k, state):
-    p -= 0.01 * (g + 0.1 * p)
-
-
 def heavy_noise(p, g, k, state):
     state.setdefault("g", torch.Generator().manual_seed(1))
     p -= 0.01 * g + 0.1 * torch.randn(2, generator=state["g"])
@@ -577,7 +570,7 @@ def clamped(p, g, k, state):
     p.clamp_(-2, 2)
 
 
-@pytest.mark.parametrize("update", [weight_decay, heavy_noise, preconditioned, clamped, rotated])
+@pytest.mark.parametrize("update", [heavy_noise, preconditioned, clamped, rotated])
 def test_what_does_not_fit_is_not_recognised(update):
     mine = watched(loop_of(update), Reference(SURFACES["booth"], (1, -2), 0.01, max_steps=40))
     assert names(mine)[0] == "unknown_rule", mine.report()
@@ -617,6 +610,7 @@ def test_findings_do_not_contradict_each_other():
     rules = {
         "unknown_rule", "plain_descent", "momentum", "nesterov", "rmsprop", "adam", "adagrad",
         "schedule", "clipped", "normalised", "updated_every_n", "stale_gradient", "swapped",
+        "adamw", "weight_decay", "sign_descent", "off_by_one",
     }  # fmt: skip
 
     @given(
@@ -629,7 +623,7 @@ def test_findings_do_not_contradict_each_other():
             st.integers(1, 25),
         )
     )
-    @settings(max_examples=80)
+    @examples(40)
     def check(planted):
         rate, factor, clear, start, beta, steps = planted
 
@@ -682,8 +676,8 @@ def record_of(descent):
 @pytest.mark.parametrize("name", ["himmelblau", "rosenbrock", "beale", "matyas", "mccormick"])
 def test_a_descent_agrees_with_itself(rule, name):
     surface = SURFACES[name]
-    descent = Descent(surface, surface.start, surface.learning_rate / 10, rule=rule, max_steps=200)
-    descent.advance_to(200)
+    descent = Descent(surface, surface.start, surface.learning_rate / 10, rule=rule, max_steps=80)
+    descent.advance_to(80)
     found = diagnose(record_of(descent), Reference.of(descent))
     expected = {"gd": "plain_descent"}.get(rule, rule)
     assert [one.name for one in found] == ["agrees", expected], [one.sentence for one in found]
@@ -877,16 +871,17 @@ def test_any_optimizer_agrees_with_itself_and_no_other_does(name):
     def loop(rate=5e-3, make=make):
         u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
         optimizer = make([u, v], lr=rate)
-        for _ in range(40):
+        for _ in range(24):
             optimizer.zero_grad()
             himmelblau(u, v).backward()
             optimizer.step()
 
-    reference = himmelblau_reference(rate=5e-3, rule=make, max_steps=40)
-    assert names(watched(loop, reference))[0] == "agrees"
+    reference = himmelblau_reference(rate=5e-3, rule=make, max_steps=24)
+    mine = watched(loop, reference)
+    assert names(mine)[0] == "agrees"
     for other in (lambda: loop(6e-3), lambda: loop(make=torch.optim.Rprop)):
         assert "agrees" not in names(watched(other, reference))
-    alone = {one.name for one in watched(loop, himmelblau_reference(max_steps=40)).findings}
+    alone = {one.name for one in diagnose(mine.records[-1], himmelblau_reference(max_steps=24))}
     assert alone <= NO_MISTAKES | {"unknown_rule", "other_rate"}
 
 

@@ -92,12 +92,13 @@ BESIDES = {
         )
     ],
     "scaled_gradient": [optimized(lambda p: OPTIM.SGD(p, lr=RATE), scale=1024.0, between=unscaled)],
+    "adamw": [optimized(lambda p: OPTIM.AdamW(p, lr=0.01))],
+    "weight_decay": [optimized(lambda p: OPTIM.SGD(p, lr=RATE, weight_decay=0.1))],
+    "momentum": [optimized(lambda p: OPTIM.SGD(p, lr=RATE, momentum=0.9, dampening=0.5))],
     "unknown_rule": [
         optimized(make)
         for make in (
-            lambda p: OPTIM.AdamW(p, lr=0.01),
-            lambda p: OPTIM.SGD(p, lr=RATE, weight_decay=0.1),
-            lambda p: OPTIM.SGD(p, lr=RATE, momentum=0.9, dampening=0.5),
+            lambda p: OPTIM.NAdam(p, lr=0.01),
             lambda p: OPTIM.Rprop(p, lr=0.01),
         )
     ],

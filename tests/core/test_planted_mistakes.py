@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gdwidgets.core import SURFACES, Reference
@@ -15,6 +15,7 @@ from loops import (
     FIRST,
     X,
     Y,
+    examples,
     himmelblau,
     himmelblau_reference,
     names,
@@ -913,7 +914,7 @@ def mistaken(case):
 
 
 @given(mistaken_loops())
-@settings(max_examples=150)
+@examples(60)
 def test_a_mistake_is_found_from_any_start_at_any_rate(case):
     mistake, surface, start, rate, _, steps = case
     gradient = surface.gradient([start])[0]

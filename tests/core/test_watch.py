@@ -8,7 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gdwidgets.core import SURFACES, Descent, LinearNeuron
@@ -19,6 +19,7 @@ from loops import (
     X,
     Y,
     accumulate,
+    examples,
     fit_polynomial,
     himmelblau,
     himmelblau_reference,
@@ -81,7 +82,7 @@ def test_a_watched_loop_computes_the_same_bits(loop):
     st.floats(1e-6, 1e-2),
     st.integers(1, 30),
 )
-@settings(max_examples=40)
+@examples(20)
 def test_records_are_what_a_descent_records(u, v, rate, steps):
     """The same recording in two ways: computed, and watched."""
     descent = Descent(SURFACES["himmelblau"], (u, v), rate, max_steps=steps)
@@ -448,12 +449,12 @@ def test_trouble_in_on_progress_does_not_reach_the_loop(monkeypatch):
 
 
 def test_progress_is_reported_while_the_loop_runs_and_seldom(monkeypatch):
-    """A clock that advances a millisecond at each look, and a callback of 40: 5 % of the time."""
+    """A clock that advances 2 milliseconds at each look, and a callback of 40: 5 % of the time."""
     now = 0.0
 
     def clock():
         nonlocal now
-        now += 1e-3
+        now += 2e-3
         return now
 
     def draw(mine):
@@ -463,7 +464,7 @@ def test_progress_is_reported_while_the_loop_runs_and_seldom(monkeypatch):
 
     seen = []
     monkeypatch.setattr("gdwidgets.core.watching.watch.perf_counter", clock)
-    watched(lambda: optimize_himmelblau(1, 1, steps=3000), on_progress=draw)
+    watched(lambda: optimize_himmelblau(1, 1, steps=1500), on_progress=draw)
     assert len(seen) > 2
     assert all(recording for recording, _ in seen)
     assert len(seen) * 0.04 <= 0.05 * now + 0.001
@@ -579,7 +580,7 @@ def test_a_million_rows_are_kept_thin_with_exact_ends():
 
 
 @given(st.integers(0, 30_000), st.sampled_from([1, 3, 7]), st.sampled_from([20_000, 200_000]))
-@settings(max_examples=25)
+@examples(15)
 def test_a_store_keeps_everything_that_fits(count, width, most):
     store = Store(width, most)
     for row in range(count):
@@ -593,13 +594,20 @@ def test_a_store_keeps_everything_that_fits(count, width, most):
     assert len(steps) == 0 or (steps[0], steps[-1]) == (0, count - 1)
 
 
+def _keep_few(monkeypatch):
+    """An eighth of the rows that a store keeps at least, so that short loops are thinned."""
+    monkeypatch.setattr("gdwidgets.core.watching.tape.MOST_NUMBERS", 125)
+    monkeypatch.setattr("gdwidgets.core.watching.store._BLOCK", 128)
+    monkeypatch.setattr("gdwidgets.core.watching.store._FEWEST_ROWS", 512)
+
+
 def test_a_thinned_loop_says_so_and_still_agrees(monkeypatch):
-    monkeypatch.setattr("gdwidgets.core.watching.tape.MOST_NUMBERS", 1000)
-    steps = 9000
+    _keep_few(monkeypatch)
+    steps = 1100
     mine = Watch(reference=himmelblau_reference(max_steps=steps))
     mine.call(optimize_himmelblau, 1, 1, steps=steps)
     assert mine.thinned
-    assert mine.loop.count < 6000
+    assert mine.loop.count < 750
     assert mine.loop.total == steps
     assert names(mine) == ["agrees", "plain_descent"], mine.report()
     assert "dropped" in mine.report()
@@ -608,20 +616,21 @@ def test_a_thinned_loop_says_so_and_still_agrees(monkeypatch):
 
 
 def test_a_wrong_step_in_a_thinned_middle_or_at_the_end_is_not_missed(monkeypatch):
-    monkeypatch.setattr("gdwidgets.core.watching.tape.MOST_NUMBERS", 1000)
+    _keep_few(monkeypatch)
 
     def loop():
         u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
-        for step in range(7000):
+        for step in range(900):
             himmelblau(u, v).backward()
             with torch.no_grad():
-                u -= 5e-4 * u.grad + (0.01 if step >= 4500 else 0.0)
+                u -= 5e-4 * u.grad + (0.01 if step >= 560 else 0.0)
                 v -= 5e-4 * v.grad
             u.grad = v.grad = None
 
-    mine = watched(loop, himmelblau_reference(max_steps=7000))
+    mine = watched(loop, himmelblau_reference(max_steps=900))
     assert names(mine)[0] == "unknown_rule"
-    assert 4400 <= mine.findings[0].step <= 4600
+    assert mine.thinned
+    assert 540 <= mine.findings[0].step <= 580
 
 
 def test_reading_while_the_loop_runs_shows_what_there_is():

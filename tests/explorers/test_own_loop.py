@@ -22,12 +22,17 @@ from gdwidgets.ui.plots import palette
 from loops import accumulate, fit_polynomial, himmelblau, optimize_himmelblau
 from messages import recorded_messages
 
+STEPS = 40
 KINDS = {
-    "surface": (HimmelblauExplorer, {}, lambda: optimize_himmelblau(1.0, 1.0)),
+    "surface": (
+        HimmelblauExplorer,
+        {"max_steps": STEPS},
+        lambda: optimize_himmelblau(1.0, 1.0, steps=STEPS),
+    ),
     "rates": (
         LearningRateExplorer,
-        {"learning_rates": (0.1, 0.01), "max_steps": 200},
-        lambda: fit_polynomial(rate=0.01, steps=200),
+        {"learning_rates": (0.1, 0.01), "max_steps": STEPS},
+        lambda: fit_polynomial(rate=0.01, steps=STEPS),
     ),
     "accumulation": (AccumulationComparer, {}, lambda: accumulate(clear=True)),
 }
@@ -49,7 +54,7 @@ def explorer(kind):
 
 @pytest.fixture
 def surface():
-    made = HimmelblauExplorer()
+    made = HimmelblauExplorer(max_steps=STEPS)
     yield made
     made.close()
 
@@ -70,7 +75,7 @@ def clock(monkeypatch):
     return made
 
 
-def uphill(steps=300, tick=lambda k: None):
+def uphill(steps=STEPS, tick=lambda k: None):
     u = torch.tensor(1.0, requires_grad=True)
     v = torch.tensor(1.0, requires_grad=True)
     for k in range(steps):
@@ -84,7 +89,7 @@ def uphill(steps=300, tick=lambda k: None):
     return u.item(), v.item()
 
 
-def right(steps=300, rate=5e-4, tick=lambda k: None):
+def right(steps=STEPS, rate=5e-4, tick=lambda k: None):
     u = torch.tensor(1.0, requires_grad=True)
     v = torch.tensor(1.0, requires_grad=True)
     for k in range(steps):
@@ -229,14 +234,14 @@ def test_the_lane_grows_while_the_loop_runs(surface, clock):
         clock.now += 1.0
         lanes = surface.all_lanes
         seen.append(lanes.own_last if isinstance(lanes, Beside) else -1)
-        if k == 100:
-            assert surface.sentence_text.startswith("Your loop runs: step 99")
-            assert surface.step == 99
+        if k == 30:
+            assert surface.sentence_text.startswith("Your loop runs: step 29")
+            assert surface.step == 29
 
     with surface.watch():
         uphill(tick=tick)
     # The first step is not drawn: until then nobody knows how long a drawing takes.
-    assert seen[2:] == list(range(1, 299))
+    assert seen[2:] == list(range(1, STEPS - 1))
 
 
 def test_drawing_is_seldom_where_time_stands_still(surface, clock):
@@ -261,20 +266,20 @@ def test_what_goes_wrong_in_drawing_never_reaches_the_loop(surface, clock, monke
         final = uphill(tick=tick)
     monkeypatch.undo()
     assert final == uphill()
-    assert len(mine.loss) == 300
+    assert len(mine.loss) == STEPS
     assert "no ink" in surface.problem
 
 
 def test_an_exception_passes_through_and_the_records_stay(surface):
     def stop(k):
-        if k == 40:
+        if k == 20:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), surface.watch() as mine:
         right(tick=stop)
-    assert len(mine.loss) == 40
+    assert len(mine.loss) == 20
     assert surface.own_lane == 1
-    assert surface.all_lanes.last_step[1] == 40
+    assert surface.all_lanes.last_step[1] == 20
     with surface.watch() as mine:
         right()
     assert mine.findings[0].name == "agrees"
@@ -283,12 +288,12 @@ def test_an_exception_passes_through_and_the_records_stay(surface):
 def test_a_watch_inside_a_watch_is_refused_and_the_outer_one_goes_on(surface):
     other = HimmelblauExplorer()
     with surface.watch() as mine:
-        right(100)
+        right(10)
         with pytest.raises(RuntimeError, match="watched already"), other.watch():
             pass
-        right(300)
+        right(30)
     assert other.own_loop is None
-    assert len(mine.loss) == 300
+    assert len(mine.loss) == 30
     other.close()
 
 
@@ -354,7 +359,7 @@ def test_what_goes_wrong_in_an_explorer_inside_the_block_is_no_refusal_of_the_lo
 
 
 def test_the_cursor_goes_where_the_mistake_begins(surface):
-    def stale(steps=60):
+    def stale(steps=STEPS):
         u = torch.tensor(1.0, requires_grad=True)
         v = torch.tensor(1.0, requires_grad=True)
         for k in range(steps):
@@ -365,7 +370,7 @@ def test_the_cursor_goes_where_the_mistake_begins(surface):
             if k < 25:
                 u.grad = v.grad = None
 
-    surface.seek(100)
+    surface.seek(30)
     mine = surface.watch(stale)
     assert mine.findings[0].step > 0
     assert surface.step == mine.findings[0].step
@@ -389,7 +394,7 @@ def test_hints_can_be_held_back(surface):
         uphill()
     surface.unfold("Your own loop")
     assert "uphill" not in surface.sentence_text + surface.fold.text.value + mine.report()
-    assert surface.step == 300
+    assert surface.step == STEPS
     assert not surface.hints_left
     surface.next_hint()
     assert "uphill" not in surface.fold.text.value
@@ -431,8 +436,8 @@ def test_the_named_lane_is_the_one_a_loop_goes_along():
 
 @pytest.mark.parametrize("rate", [0.1, 0.01, 0.001])
 def test_a_loop_is_compared_with_the_lane_of_its_rate(rate):
-    explorer = LearningRateExplorer(max_steps=100)
-    mine = explorer.watch(fit_polynomial, rate=rate, steps=100)
+    explorer = LearningRateExplorer(max_steps=40)
+    mine = explorer.watch(fit_polynomial, rate=rate, steps=40)
     assert mine.reference.learning_rate == pytest.approx(rate)
     assert mine.findings[0].name == "agrees"
     assert explorer.lanes.own.layout.display is None
@@ -463,16 +468,16 @@ def test_another_surface_hides_the_lane_and_the_old_one_shows_it_again(surface):
 
 
 def test_a_loop_longer_than_the_run_is_cut_and_said_so(surface):
-    mine = surface.watch(right, 500)
-    assert surface.all_lanes.last_step[1] == 300
+    mine = surface.watch(right, 50)
+    assert surface.all_lanes.last_step[1] == STEPS
     assert mine.findings[0].name == "other_length"
-    assert surface.step == 300
+    assert surface.step == STEPS
     surface.unfold("Your own loop")
     assert "max_steps" in surface.fold.text.value
 
 
 def test_its_start_is_no_handle_for_the_reference(surface):
-    surface.watch(lambda: optimize_himmelblau(-2.0, 3.0))
+    surface.watch(lambda: optimize_himmelblau(-2.0, 3.0, steps=STEPS))
     surface.drag(surface.own_lane, (0.0, 0.0))
     assert surface.start == (1.0, 1.0)
     assert surface.problem == ""
@@ -573,7 +578,7 @@ def test_a_closed_explorer_is_left_alone():
 
 def test_while_the_loop_runs_the_fold_and_the_numbers_are_those_of_now(clock):
     """The row of the loop stands beside its own numbers, not beside those of another."""
-    explorer = LearningRateExplorer(learning_rates=(0.1, 0.01), max_steps=200)
+    explorer = LearningRateExplorer(learning_rates=(0.1, 0.01), max_steps=40)
     explorer.unfold("Your own loop")
     drawn = 0
     with explorer.watch() as mine:
@@ -599,7 +604,7 @@ def test_while_the_loop_runs_the_fold_and_the_numbers_are_those_of_now(clock):
 
 
 def test_the_report_says_which_step_of_the_picture_is_its_own(surface):
-    def stale(steps=60):
+    def stale(steps=STEPS):
         u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
         for k in range(steps):
             himmelblau(u, v).backward()

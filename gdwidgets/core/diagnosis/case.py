@@ -13,10 +13,11 @@ from gdwidgets.core.diagnosis.evaluation import Evaluated, evaluated
 from gdwidgets.core.diagnosis.losses import Relation, relation
 from gdwidgets.core.diagnosis.moves import Moves, fit_together, holds, moves_of, rate_bounds
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference
-from gdwidgets.core.diagnosis.updates import Update, identify
+from gdwidgets.core.diagnosis.update import Update
+from gdwidgets.core.diagnosis.updates import identify
 from gdwidgets.core.objectives.protocol import SteppedObjective
 
-MEMORY_RULES = ("momentum", "nesterov", "rmsprop", "adam", "adagrad")
+MEMORY_RULES = ("momentum", "nesterov", "rmsprop", "adam", "adamw", "adagrad")
 """Rules that remember gradients, by the names of their findings."""
 
 
@@ -160,8 +161,12 @@ class Case:
 
     def _same_constants(self, rule: Any) -> bool:
         """Whether the update's constants are a rule's, as far as both have them."""
-        constants = self.update.constants
+        constants = {"weight_decay": 0.0, "dampening": 0.0, **self.update.constants}
         own = {key: getattr(rule, key, None) for key in constants}
+        decay, dampening = constants.pop("weight_decay"), constants.pop("dampening")
+        if dampening or abs(decay - float(own.pop("weight_decay") or 0.0)) > 1e-3 * decay:
+            return False
+        del own["dampening"]
         return (
             all(value is None or abs(value - constants[key]) < 1e-4 for key, value in own.items())
             and constants.get("corrected", 1.0) == 1.0
@@ -196,6 +201,11 @@ class Case:
         """Where plain descent has a rate for each number: by name, those known to go up or down."""
         each = zip(self.moving_names, self.update.each, strict=True)
         return {name: Update("plain", *one) for name, one in each if one[0] > 0 or one[1] < 0}
+
+    @property
+    def clear_every(self) -> int | None:
+        """After how many updates gradients are to be cleared: the reference's n."""
+        return 1 if self.reference is None else self.reference.clear_every
 
     @property
     def samples(self) -> int | None:

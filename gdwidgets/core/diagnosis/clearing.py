@@ -29,6 +29,8 @@ class Clearing:
     """Numbers that are not cleared."""
     step: int = 0
     """The first record that begins with something in the buffer."""
+    first: int = 1
+    """For ``"every"``: the pass after which they are cleared first, 1 to n."""
     cleared: tuple[bool | None, ...] = ()
     """Whether it was cleared before each record from the second on; ``None`` where unknown."""
 
@@ -40,8 +42,12 @@ def clearing_of(record: LoopRecord) -> Clearing:
     known = consecutive[:, None] & np.isfinite(after) & np.isfinite(before) & (after != 0)
     # Where a pass adds nothing, as to a parameter that its loss has no part of, none is due.
     known &= record.step_grad[1:] != 0
-    if not known.any():
-        return Clearing("unknown")
+    return _seen(record, known) if known.any() else Clearing("unknown")
+
+
+def _seen(record: LoopRecord, known: Array) -> Clearing:
+    """The clearing where it shows: ``known``, (n − 1, P)."""
+    after, before = record.grad[:-1], record.before[1:]
     empty, kept = before == 0, before == after
     full = (~empty & known).any(axis=1)
     pattern = _tristate(known, empty, kept)
@@ -60,7 +66,9 @@ def clearing_of(record: LoopRecord) -> Clearing:
     if _only_between_updates(record, pattern):
         return replace(found, kind="between")
     n = _period(pattern)
-    return found if n is None else replace(found, kind="every", n=n)
+    if n is None:
+        return found
+    return replace(found, kind="every", n=n, first=pattern.index(True) + 1)
 
 
 def expected_clearing(count: int, clear_every: int | None) -> tuple[bool, ...]:

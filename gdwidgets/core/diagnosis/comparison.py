@@ -150,8 +150,10 @@ def _last_update_seen(record: LoopRecord, moves: Moves, reference: Reference) ->
         seen = size > 4 * record.eps * np.abs(last) + 1e-40
     if not np.isfinite(last).all() or not seen.any():
         return None  # an update too small to be seen, or of nothing but NaN
-    # Nothing moves at all: then the last update is not what is missing.
-    return None if moves.count and not moves.delta.any() else False
+    # Nothing moves any more, or did at all: then the last update is not what is missing. A rule
+    # with weight decay comes to rest where the gradient is not 0.
+    still = moves.count and (np.abs(moves.delta[-1]) <= 4 * moves.tol[-1]).all()
+    return None if still or (moves.count and not moves.delta.any()) else False
 
 
 def _changes(record: LoopRecord) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gdwidgets.core.diagnosis import beside, named_rules, refused
+from gdwidgets.core.diagnosis import beside, named_rules, passes, refused
 from gdwidgets.core.diagnosis import sentences as say
 from gdwidgets.core.diagnosis.case import MEMORY_RULES, Case
 from gdwidgets.core.diagnosis.clearing import expected_clearing, same_clearing
@@ -23,7 +23,9 @@ _WHOLE = {"same", "gradient", "gradient factor"}
 _OF_SUMS = {
     "sum_not_mean", "scaled_gradient", "other_loss", "other_gradient", "other_length", "other_stop",
 }  # fmt: skip
-_WITH_RATE = {"plain", "swapped", "every_n", "stale", "schedule", *MEMORY_RULES}
+_WITH_RATE = {
+    "plain", "swapped", "every_n", "stale", "schedule", "decayed", "sign", *MEMORY_RULES,
+}  # fmt: skip
 _SAID_OTHERWISE = {"none", "still", "swapped", "stale", "every_n", "unknown", "few", "reference"}
 
 
@@ -169,7 +171,8 @@ def _of_kind(case: Case, rate: float) -> list[Finding]:
     if update.kind == "stale":
         return [say.stale(rate, int(case.moves.number[update.step]))]
     if update.kind == "every_n":
-        return [say.every_n(update.n, rate, kept=case.clearing.kind != "always")]
+        other = passes.out_of_step(update, case.clearing, case.clear_every)
+        return other or [say.every_n(update.n, rate, kept=case.clearing.kind != "always")]
     if update.kind == "few" and case.reference is not None:
         return [say.too_few(case.moves)]
     if update.kind == "unknown":
@@ -213,8 +216,7 @@ def _of_rates(case: Case) -> list[Finding]:
 
 def _of_clearing(case: Case) -> list[Finding]:
     """Buffers that are not cleared, or not as the reference's."""
-    clearing, record = case.clearing, case.record
-    every = 1 if case.reference is None else case.reference.clear_every
+    clearing, record, every = case.clearing, case.record, case.clear_every
     found = []
     if record.number[0] == 0 and (record.before[0] != 0).any():
         found.append(say.full_at_the_start(record))
@@ -226,19 +228,41 @@ def _of_clearing(case: Case) -> list[Finding]:
             return [say.cleared_every_n_as_reference(clearing.n, clearing.step)]
     if clearing.kind in {"unknown", "decays", "between"} or as_expected:
         return found
+    if case.update.kind == "every_n":
+        return found + _of_clearing_beside_updates(case)
+    compared = case.reference is not None
     if clearing.kind == "every":
-        found.append(say.cleared_every_n(clearing.n, every, clearing.step))
+        found += passes.out_of_step(case.update, clearing, every) or [
+            say.cleared_every_n(clearing.n, every, clearing.step, compared=compared)
+        ]
     elif clearing.kind == "always":
         found.append(say.cleared(every, int(record.number[min(1, record.count - 1)])))
-    elif case.update.kind != "every_n":
-        found.append(say.not_cleared(record, clearing, compared=case.reference is not None))
+    else:
+        found.append(say.not_cleared(record, clearing, compared=compared))
     return found
+
+
+def _of_clearing_beside_updates(case: Case) -> list[Finding]:
+    """The same where an update follows several passes: nothing is due between updates."""
+    clearing, record, update = case.clearing, case.record, case.update
+    if clearing.kind == "always":
+        return [say.cleared(case.clear_every, int(record.number[min(1, record.count - 1)]))]
+    compared = case.reference is not None
+    if clearing.kind == "every" and clearing.n != update.n:
+        return [say.cleared_every_n(clearing.n, case.clear_every, clearing.step, compared=compared)]
+    kept = clearing.kind == "never" and clearing.cleared[update.first - 1 :][:1] == (False,)
+    if not kept:
+        return []
+    after = replace(clearing, step=int(record.number[update.first]))
+    return [say.not_cleared(record, after, compared=compared)]
 
 
 def _of_loss(case: Case, before: list[Finding]) -> list[Finding]:
     """A loss or gradient that is not the reference's."""
     link, record, names = case.relation, case.record, {one.name for one in before}
-    if link.kind in {"same", "unknown"}:
+    # Passes may be parts of a batch, which do not come together as they are.
+    apart = "off_by_one" in names and link.kind not in _WHOLE
+    if apart or link.kind in {"same", "unknown"}:
         return []
     if link.kind == "stale":
         return [] if "stale_gradient" in names else [say.stale_order()]

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from gdwidgets.core.diagnosis.evaluation import Evaluated
+from gdwidgets.core.diagnosis.findings import roundest
 from gdwidgets.core.diagnosis.records import Array, LoopRecord
 
 RATE_SLACK = 1e-6
 """Relative width added to bounds of a learning rate: rounding the rate itself to float32."""
+
+MOST_ROWS = 20_000
+"""Updates that rules with a memory are tested on."""
+
+FEWEST = 3
+"""Updates that a rule with a memory needs, to be told from chance."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,21 @@ class Moves:
     def count(self) -> int:
         """Number of updates."""
         return len(self.delta)
+
+    def rows(self, count: int) -> Moves:
+        """The first moves."""
+        if count >= self.count:
+            return self
+        return Moves(
+            self.number[:count],
+            self.params[:count],
+            self.delta[:count],
+            self.buffer[:count],
+            self.tol[:count],
+            self.doubt[:count],
+            self.eps,
+            min(self.head, count),
+        )
 
     def columns(self, places: list[int]) -> Moves:
         """The moves of some of the numbers."""
@@ -130,3 +152,21 @@ def holds(low: float, high: float, rate: float) -> bool:
     """Whether a rate lies within bounds, but for rounding."""
     slack = RATE_SLACK * abs(rate)
     return low - slack <= rate <= high + slack
+
+
+def is_rate(low: float, high: float) -> bool:
+    """Whether bounds leave a rate, and it is not 0."""
+    return fit_together(low, high) and bool(np.isfinite(high)) and not low <= 0 <= high
+
+
+def common(low: Array, high: Array) -> tuple[float, float]:
+    """The bounds of one rate for all of a change's numbers."""
+    return float(low.max()), float(high.min())
+
+
+def near(beta: float) -> list[float]:
+    """Values of β to try: the roundest near a fitted one, and the fitted one itself."""
+    if not 1e-3 < beta < 1.1:
+        return []
+    tried = [roundest(beta - width, beta + width) for width in (2e-2, 2e-3, 2e-4, 2e-5)]
+    return list(dict.fromkeys([*tried, beta]))

@@ -8,7 +8,7 @@ from gdwidgets.core.diagnosis.clearing import Clearing
 from gdwidgets.core.diagnosis.findings import Finding, listed, number
 from gdwidgets.core.diagnosis.looking import UPDATE_LINE, look
 from gdwidgets.core.diagnosis.records import Reference
-from gdwidgets.core.diagnosis.updates import Update
+from gdwidgets.core.diagnosis.update import Update
 from gdwidgets.core.rules.constants import constants_of
 
 LABELS = {
@@ -17,7 +17,10 @@ LABELS = {
     "nesterov": "gradient descent with Nesterov momentum",
     "rmsprop": "RMSprop",
     "adam": "Adam",
+    "adamw": "AdamW",
     "adagrad": "Adagrad",
+    "decayed": "gradient descent with weight decay",
+    "sign": "sign descent",
     "clipped": "gradient descent with clipped gradients",
     "normalised": "gradient descent with normalised gradients",
     "schedule": "gradient descent with a learning rate that changes",
@@ -41,6 +44,8 @@ def rule_of(reference: Reference) -> str:
 
 
 _SYMBOLS = {"beta": "β", "alpha": "α", "beta1": "β₁", "beta2": "β₂"}
+_SYMBOLS |= {"dampening": "dampening", "weight_decay": "λ"}
+_NAMES = {"plain": "plain_descent", "decayed": "weight_decay", "sign": "sign_descent"}
 
 
 def rule(
@@ -51,7 +56,7 @@ def rule(
     if kind == "plain" and clearing.kind == "decays":
         kind, constants = "momentum", {"beta": clearing.beta}
     parts = [
-        f"{_SYMBOLS[key]} = {number(value, 6)}"
+        f"{_SYMBOLS[key]} {'≈' if key in update.about else '='} {number(value, 6)}"
         for key, value in constants.items()
         if key in _SYMBOLS
     ]
@@ -59,6 +64,17 @@ def rule(
     verb = "looks like" if update.form == "sign" else "is"
     text = f"Your update {verb} {LABELS[kind]}{with_constants}"
     text += _with_rate(update, kind, rate, "and" if parts else "with") + "."
+    if "weight_decay" in constants:
+        text += (
+            " The weight decay λ × parameter is added to its step, not to the gradient."
+            if kind == "adamw"
+            else " The weight decay adds λ × parameter to the gradient."
+        )
+    if "dampening" in constants:
+        text += (
+            f" From the second update on a gradient counts {number(1 - constants['dampening'])} "
+            "times: 1 − dampening."
+        )
     if update.form == "ahead":
         text += " The gradient is taken at the point ahead, p + β v."
     if update.form == "sign":
@@ -78,7 +94,7 @@ def rule(
     if other:
         text += f" The reference's is {other}."
     return Finding(
-        {"plain": "plain_descent"}.get(kind, kind),
+        _NAMES.get(kind, kind),
         text,
         update.step,
         {
@@ -101,6 +117,11 @@ def _with_rate(update: Update, kind: str, rate: float, link: str) -> str:
         return (
             f" and learning rate {number(rate)}: the gradient's norm is limited to "
             f"{number(update.constants['norm'])}"
+        )
+    if kind == "sign":
+        return (
+            f": every number moves by {number(abs(rate))}, the learning rate, whatever the size of "
+            "its gradient"
         )
     if kind == "normalised":
         return f": every step is {number(update.constants['norm'])} long"
@@ -143,6 +164,9 @@ _WHY_RULE = {
     "nesterov": "A part β of each step is carried over, and looked ahead along.",
     "rmsprop": "Each number's step is divided by the root of its mean square gradient.",
     "adam": "The mean gradient is divided by the root of the mean square gradient.",
+    "adamw": "Adam's step, and beside it each parameter shrinks by learning rate × λ × itself.",
+    "decayed": "Each parameter shrinks by learning rate × λ × itself, besides its gradient step.",
+    "sign": "Only the sign of each gradient is used, not its size.",
     "adagrad": "Each number's step is divided by the root of its summed square gradients.",
     "clipped": "Where the gradient is longer than the limit it is shortened, in its direction.",
     "normalised": "Only the direction of the gradient is used, not its length.",

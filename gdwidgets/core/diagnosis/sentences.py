@@ -361,7 +361,8 @@ def unknown_rule(
         {"names": tuple(names), "optimizers": tuple(optimizers)},
         look(step, UPDATE_LINE),
         "It is none of gradient descent (with a fixed or changing rate), momentum, Nesterov, "
-        "RMSprop, Adagrad and Adam with their usual constants. That need not be a mistake.",
+        "RMSprop, Adagrad and Adam with their usual constants, or one of these with weight decay; "
+        "nor steps by the gradient's sign. That need not be a mistake.",
     )
 
 
@@ -448,15 +449,15 @@ def full_at_the_start(record: LoopRecord) -> Finding:
     )
 
 
-def cleared_every_n(n: int, expected: int | None, step: int) -> Finding:
+def cleared_every_n(n: int, expected: int | None, step: int, *, compared: bool = True) -> Finding:
     """Cleared now and then."""
     other = {None: "never clears it", 1: "clears it after every update"}.get(
         expected, f"clears it after every {nth(expected or 1)} update"
     )
     return Finding(
         "cleared_every_n",
-        f"`.grad` is cleared after every {nth(n)} update only, and adds up in between; the "
-        f"reference {other}. Is that on purpose?",
+        f"`.grad` is cleared after every {nth(n)} update only, and adds up in between"
+        f"{f'; the reference {other}' if compared else ''}. Is that on purpose?",
         step,
         {"n": n, "expected": expected},
         look(step, "when `.grad` is cleared"),

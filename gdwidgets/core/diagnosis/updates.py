@@ -8,72 +8,25 @@ them, so a rule that fits is the rule, and one that misses by more than rounding
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gdwidgets.core.diagnosis.findings import roundest
-from gdwidgets.core.diagnosis.moves import Moves, fit_together, holds, rate_bounds
+from gdwidgets.core.diagnosis.adaptive_rules import adaptive
+from gdwidgets.core.diagnosis.decaying_rules import decaying
+from gdwidgets.core.diagnosis.moves import (
+    FEWEST,
+    MOST_ROWS,
+    Moves,
+    common,
+    fit_together,
+    holds,
+    near,
+    rate_bounds,
+)
 from gdwidgets.core.diagnosis.records import Array
-
-_MOST_ROWS = 20_000
-"""Updates that rules with a memory are tested on."""
-
-_FEWEST = 3
-"""Updates that a rule with a memory needs, to be told from chance."""
-
-
-@dataclass(frozen=True)
-class Update:
-    """What the updates are.
-
-    ``kind`` is one of: ``"none"`` (the gradients say nothing), ``"still"`` (nothing moves),
-    ``"plain"``, ``"per_parameter"`` (plain, with a rate for each number), ``"swapped"``,
-    ``"stale"``, ``"every_n"``, ``"momentum"``, ``"nesterov"``, ``"rmsprop"``, ``"adam"``,
-    ``"adagrad"``, ``"schedule"``, ``"clipped"``, ``"normalised"``, ``"reference"`` (the
-    reference's own rule, which has none of these names), ``"few"`` (too few to say), ``"unknown"``.
-    """
-
-    kind: str
-    low: float = -np.inf
-    high: float = np.inf
-    """Bounds of the learning rate; below 0 the update goes uphill."""
-    each: tuple[tuple[float, float], ...] = ()
-    """Bounds of each number's rate, for ``"per_parameter"``."""
-    frozen: tuple[int, ...] = ()
-    """Numbers that never move though their gradient is not 0."""
-    order: tuple[int, ...] = ()
-    """For ``"swapped"``: the number whose gradient moves number i."""
-    n: int = 1
-    """For ``"every_n"``: backward passes to an update."""
-    constants: dict[str, float] = field(default_factory=dict)
-    """β, α and the like."""
-    segments: tuple[tuple[int, float, float], ...] = ()
-    """For ``"schedule"``: from which update on, and the rate's bounds."""
-    step: int = 0
-    """Update at which it shows first."""
-    form: str = ""
-    """For ``"schedule"``: how the rate changes; ``"ahead"`` for Nesterov's momentum in its first
-    form; ``"sign"`` where steps of one length against the gradient's sign would be the same."""
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Bounds of the learning rate."""
-        return self.low, self.high
-
-    def holds(self, rate: float) -> bool:
-        """Whether a learning rate lies within the bounds."""
-        return holds(self.low, self.high, rate)
-
-    def rate(self, expected: float | None = None) -> float:
-        """The learning rate: the expected one if it fits, else the roundest that does."""
-        for rate in () if expected is None else (expected, -expected):
-            if holds(self.low, self.high, rate):
-                return rate
-        if not np.isfinite(self.low) or not np.isfinite(self.high):
-            return float("nan")
-        return roundest(*sorted((self.low, self.high)))
+from gdwidgets.core.diagnosis.update import Update
 
 
 def identify(moves: Moves, rule: Any = None, rate: float | None = None) -> Update:
@@ -107,7 +60,7 @@ def identify(moves: Moves, rule: Any = None, rate: float | None = None) -> Updat
 def _still(moves: Moves, pulled: Array, rate: float | None) -> Update:
     if not pulled.any():
         return Update("none")
-    low, high = _common(*_bounds(moves))
+    low, high = common(*_bounds(moves))
     if rate is not None and holds(low, high, rate):
         return Update("plain", low, high)  # the updates are lost in rounding
     frozen = tuple(int(place) for place in np.flatnonzero(pulled))
@@ -135,9 +88,10 @@ def _of_moving(moves: Moves, rule: Any, rate: float | None) -> Update:
     update = update or _every_n(moves) or _with_memory(moves) or _stale(moves)
     # A rate for each number is the weakest of guesses: where steps are short, RMSprop and Adam look
     # like that to rounding.
-    update = update or _adaptive(moves, rule, rate) or _per_parameter(low, high)
-    update = update or _schedule(moves, low, high)
-    if update is None and moves.count < _FEWEST:
+    update = update or adaptive(moves, rule, rate) or _signs(moves)
+    update = update or _decaying_at(rate, moves, _per_parameter(low, high))
+    update = update or _schedule(moves, low, high) or decaying(moves, rule, rate)
+    if update is None and moves.count < FEWEST:
         return Update("few")
     return update or Update("unknown", step=_first_misfit(moves, low, high))
 
@@ -146,12 +100,8 @@ def _bounds(moves: Moves) -> tuple[Array, Array]:
     return rate_bounds(moves.delta, moves.buffer, moves.tol, moves.doubt)
 
 
-def _common(low: Array, high: Array) -> tuple[float, float]:
-    return float(low.max()), float(high.min())
-
-
 def _plain(low: Array, high: Array) -> Update | None:
-    bounds = _common(low, high)
+    bounds = common(low, high)
     return Update("plain", *bounds) if fit_together(*bounds) else None
 
 
@@ -160,6 +110,14 @@ def _per_parameter(low: Array, high: Array) -> Update | None:
     if len(each) < 2 or len(low) < 2 or not all(fit_together(*bounds) for bounds in each):
         return None
     return Update("per_parameter", each=each)
+
+
+def _decaying_at(rate: float | None, moves: Moves, each: Update | None) -> Update | None:
+    """Rates of each number's own, or weight decay at the reference's rate, where both fit."""
+    if each is None or rate is None:
+        return each
+    found = decaying(moves)
+    return found if found is not None and found.kind == "decayed" and found.holds(rate) else each
 
 
 def _swapped(moves: Moves, rate: float | None, low: Array, high: Array) -> Update | None:
@@ -172,7 +130,7 @@ def _swapped(moves: Moves, rate: float | None, low: Array, high: Array) -> Updat
         if order == tuple(range(count)):
             continue
         columns = list(order)
-        bounds = _common(
+        bounds = common(
             *rate_bounds(moves.delta, moves.buffer[:, columns], moves.tol, moves.doubt[:, columns])
         )
         if not fit_together(*bounds) or bounds[0] <= 0 <= bounds[1]:
@@ -192,23 +150,41 @@ def _every_n(moves: Moves) -> Update | None:
     idle = ~moved & (np.abs(moves.buffer) > 2 * moves.doubt).any(axis=1)
     if not len(places) or not idle.any() or moves.head < moves.count:
         return None
-    n = int(places[0]) + 1
-    due = (np.arange(moves.count) + 1) % n == 0
-    if n < 2 or (moved & ~due).any() or (idle & due).any():
+    first = int(places[0]) + 1
+    n = int(places[1]) + 1 - first if len(places) > 1 else first
+    passes = np.arange(moves.count) + 1
+    due = (passes >= first) & ((passes - first) % n == 0)
+    if n < 2 or first > n or (moved & ~due).any() or (idle & due).any():
         return None
-    low, high = _common(
+    low, high = common(
         *rate_bounds(moves.delta[due], moves.buffer[due], moves.tol[due], moves.doubt[due])
     )
-    return Update("every_n", low, high, n=n) if fit_together(low, high) else None
+    if not fit_together(low, high):
+        return None
+    return Update("every_n", low, high, n=n, first=first)
+
+
+def _signs(moves: Moves) -> Update | None:
+    """Steps of one length against the sign of each gradient: sign descent.
+
+    A single number's are those of normalised gradients as well, which is said instead.
+    """
+    if moves.delta.shape[1] < 2 or moves.count < FEWEST or (moves.doubt > 0).any():
+        return None
+    low, high = common(
+        *rate_bounds(moves.delta, np.sign(moves.buffer), 2 * moves.tol, np.zeros_like(moves.delta))
+    )
+    known = fit_together(low, high) and np.isfinite(high) and not low <= 0 <= high
+    return Update("sign", low, high) if known else None
 
 
 def _stale(moves: Moves) -> Update | None:
     """Each update made with the gradient of the step before."""
-    if moves.head < _FEWEST or moves.count < _FEWEST:
+    if moves.head < FEWEST or moves.count < FEWEST:
         return None
     rows = slice(1, moves.head)
     before = slice(0, moves.head - 1)
-    low, high = _common(
+    low, high = common(
         *rate_bounds(moves.delta[rows], moves.buffer[before], moves.tol[rows], moves.doubt[before])
     )
     if not fit_together(low, high) or low <= 0 <= high:
@@ -221,8 +197,8 @@ def _stale(moves: Moves) -> Update | None:
 
 def _with_memory(moves: Moves) -> Update | None:
     """Momentum, Δₖ = β Δₖ₋₁ − γ gₖ, or Nesterov's, Δₖ = β Δₖ₋₁ − γ ((1 + β) gₖ − β gₖ₋₁)."""
-    rows = min(moves.head, _MOST_ROWS)
-    if rows < _FEWEST:
+    rows = min(moves.head, MOST_ROWS)
+    if rows < FEWEST:
         return None
     delta, grad = moves.delta[:rows], moves.buffer[:rows]
     last_delta, last_grad = (np.concatenate([part[:1] * 0, part[:-1]]) for part in (delta, grad))
@@ -241,130 +217,13 @@ def _with_memory(moves: Moves) -> Update | None:
         if not (scale > 0).all() or not np.isfinite(scale).all():
             continue
         solution = np.linalg.lstsq(matrix / scale, (delta * weight).ravel(), rcond=None)[0] / scale
-        for beta in _near(float(solution[0])):
+        for beta in near(float(solution[0])):
             direction = grad if name == "momentum" else (1 + beta) * grad - beta * last_grad
             spread = slack + 16 * moves.eps * np.abs(delta - beta * last_delta)
-            low, high = _common(*rate_bounds(delta - beta * last_delta, direction, spread, doubt))
+            low, high = common(*rate_bounds(delta - beta * last_delta, direction, spread, doubt))
             if fit_together(low, high) and np.isfinite(high) and not low <= 0 <= high:
                 return Update(name, low, high, constants={"beta": beta})
     return None
-
-
-def _near(beta: float) -> list[float]:
-    """Values of β to try: the roundest near a fitted one, and the fitted one itself."""
-    if not 1e-3 < beta < 1.1:
-        return []
-    tried = [roundest(beta - width, beta + width) for width in (2e-2, 2e-3, 2e-4, 2e-5)]
-    return list(dict.fromkeys([*tried, beta]))
-
-
-# -- rules that scale by the size of gradients ----------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Scaling:
-    kind: str
-    mean: float
-    """How much of the mean gradient is kept: β₁; 0 for the gradient itself."""
-    square: float
-    """How much of the mean square is kept: β₂ or α; 1 for a sum of squares."""
-    corrected: bool
-    eps: float = 1e-8
-
-
-def _scalings(rule: Any) -> list[_Scaling]:
-    squares = (0.999, 0.99, 0.9, 0.95)
-    tried = [
-        _Scaling("adam", 0.9, 0.999, corrected=True),
-        _Scaling("rmsprop", 0, 0.99, corrected=False),
-    ]
-    name = getattr(rule, "name", "")
-    if name == "rmsprop":
-        tried.insert(0, _Scaling("rmsprop", 0, rule.alpha, corrected=False, eps=rule.eps))
-    if name == "adam":
-        tried.insert(0, _Scaling("adam", rule.beta1, rule.beta2, corrected=True, eps=rule.eps))
-    tried.append(_Scaling("adagrad", 0, 1, corrected=False, eps=1e-10))
-    for square in (*squares, 0.5):
-        tried += [
-            _Scaling("rmsprop", 0, square, corrected=False, eps=eps)
-            for eps in (1e-8, 1e-7, 1e-6, 1e-10)
-        ]
-    for mean, square in itertools.product((0.9, 0.95, 0.8, 0.99, 0.5), squares):
-        tried += [
-            _Scaling("adam", mean, square, corrected=corrected, eps=eps)
-            for corrected in (True, False)
-            for eps in (1e-8, 1e-7, 1e-6)
-        ]
-    return list(dict.fromkeys(tried))
-
-
-def _adaptive(moves: Moves, rule: Any, rate: float | None) -> Update | None:
-    """Adam, RMSprop or Adagrad with usual constants, each step simulated on the gradients."""
-    rows = min(moves.head, _MOST_ROWS)
-    if rows < _FEWEST or (moves.doubt > 0).any():
-        return None
-    # Most are ruled out by the first updates.
-    scalings = _scalings(rule)
-    fits: list[tuple[_Scaling, float, float]] = []
-    for length in sorted({min(rows, 24), rows}):
-        fits = []
-        directions, doubts = _directions(scalings, moves.buffer[:length], moves.eps)
-        for scaling, direction, doubt in zip(scalings, directions, doubts, strict=True):
-            low, high = _common(
-                *rate_bounds(moves.delta[:length], direction, 2 * moves.tol[:length], doubt)
-            )
-            if fit_together(low, high) and np.isfinite(high) and not low <= 0 <= high:
-                fits.append((scaling, low, high))
-        scalings = [scaling for scaling, _, _ in fits]
-        if not fits:
-            return None
-    fits.sort(key=lambda fit: not (rate is not None and holds(fit[1], fit[2], rate)))
-    alike = [fit for fit in fits if fit[0].kind == fits[0][0].kind]
-    bounds = min(low for _, low, _ in alike), max(high for _, _, high in alike)
-    signs = _common(
-        *rate_bounds(moves.delta, np.sign(moves.buffer), 2 * moves.tol, np.zeros_like(moves.delta))
-    )
-    return Update(
-        fits[0][0].kind,
-        *bounds,
-        constants=_shared([one for one, _, _ in alike]),
-        form="sign" if fit_together(*signs) else "",
-    )
-
-
-def _shared(scalings: list[_Scaling]) -> dict[str, float]:
-    """The constants on which all that fit agree: short runs leave some open."""
-    keys = {
-        "rmsprop": {"alpha": "square"},
-        "adam": {"beta1": "mean", "beta2": "square", "corrected": "corrected"},
-    }.get(scalings[0].kind, {})
-    values = {key: {float(getattr(one, name)) for one in scalings} for key, name in keys.items()}
-    return {key: found.pop() for key, found in values.items() if len(found) == 1}
-
-
-def _directions(scalings: list[_Scaling], grads: Array, eps: float) -> tuple[Array, Array]:
-    """What each scaling makes of gradients (m, P), and its rounding error: both (C, m, P)."""
-    mean_kept, square_kept, guard = (
-        np.array([getattr(one, name) for one in scalings])[:, None]
-        for name in ("mean", "square", "eps")
-    )
-    corrected = np.array([one.corrected for one in scalings])[:, None]
-    added = np.where(square_kept == 1, 1, 1 - square_kept)
-    shape = (len(scalings), grads.shape[1])
-    mean, size, square = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    directions = np.zeros((len(grads), *shape))
-    doubts = np.zeros_like(directions)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for step, grad in enumerate(grads):
-            mean = mean_kept * mean + (1 - mean_kept) * grad
-            size = mean_kept * size + (1 - mean_kept) * np.abs(grad)
-            square = square_kept * square + added * grad**2
-            first = np.where(corrected, 1 - mean_kept ** (step + 1), 1)
-            second = np.where(corrected & (square_kept < 1), 1 - square_kept ** (step + 1), 1)
-            root = np.sqrt(square / second) + guard
-            directions[step] = mean / first / root
-            doubts[step] = 64 * eps * size / first / root
-    return directions.swapaxes(0, 1), doubts.swapaxes(0, 1)
 
 
 # -- rates that change ----------------------------------------------------------------------
@@ -373,7 +232,7 @@ def _directions(scalings: list[_Scaling], grads: Array, eps: float) -> tuple[Arr
 def _schedule(moves: Moves, low: Array, high: Array) -> Update | None:
     """Updates along the gradient whose rate changes from step to step."""
     row_low, row_high = low.max(axis=1), high.min(axis=1)
-    if moves.count < _FEWEST or not all(map(fit_together, row_low.tolist(), row_high.tolist())):
+    if moves.count < FEWEST or not all(map(fit_together, row_low.tolist(), row_high.tolist())):
         return None
     segments = _segments(row_low, row_high)
     pieces = tuple((int(moves.number[first]), bottom, top) for first, bottom, top in segments)

@@ -302,7 +302,16 @@ class TrainingExplorer(LoopExplorer):
             return text.html_code(words.HOW)
         if loop.recording:
             return own_text.told("Your loop is running.")
-        return own_text.told(loop.report(self.hints_told))
+        report = loop.report(self.hints_told)
+        notes = own_text.notes(
+            first=loop.findings[0].step if self._hint else None,
+            report=report,
+            drawn=True,
+            compared="",
+            cut=None,
+            recorded=self.norms.last,
+        )
+        return own_text.told(report, notes)
 
     # -- data and pictures -------------------------------------------------------------------
 
