@@ -142,7 +142,7 @@ def test_a_line_of_minima_is_one_also_when_a_point_of_it_is_known():
     assert (found.labels == 0).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     angle=st.floats(0, np.pi),
     gap=st.floats(0.2, 1.0),
@@ -160,7 +160,7 @@ def test_a_barrier_however_low_separates_two_minima(angle, gap, height):
     assert connected(surface, points, 0, 3.0).tolist() == [0, 1]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     radius=st.floats(0.3, 2),
     turn=st.floats(0, 6.28),

@@ -65,7 +65,7 @@ def scalar_loop(objective, start, rate, steps, period):
     return records
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(points, st.floats(1e-4, 0.3), periods)
 def test_records_are_those_of_the_plain_loop(start, rate, period):
     neuron = LinearNeuron()
@@ -81,7 +81,7 @@ def test_records_are_those_of_the_plain_loop(start, rate, period):
         )
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(st.lists(points, min_size=1, max_size=4), rates, rule_names, periods, tolerances, st.data())
 def test_asking_in_pieces_equals_asking_at_once(starts, rate, rule, period, tol, data):  # noqa: PLR0917
     keywords = {"rule": rule, "clear_every": period, "loss_tol": tol, "max_steps": 60}
@@ -95,7 +95,7 @@ def test_asking_in_pieces_equals_asking_at_once(starts, rate, rule, period, tol,
     assert pieces.last_step.tolist() == at_once.last_step.tolist()
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(st.lists(st.tuples(points, rates, rule_names, periods), min_size=2, max_size=5), tolerances)
 def test_lanes_together_equal_lanes_alone(lanes, tol):
     starts, lane_rates, rules, clearing = zip(*lanes, strict=True)
@@ -119,7 +119,7 @@ def test_polynomial_lanes_together_are_lanes_alone_but_for_rounding():
         np.testing.assert_allclose(alone.params[:, 0], together.params[:, lane], atol=1e-5)
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(
     st.lists(points, min_size=2, max_size=2), rates, rule_names, periods, tolerances,
     st.integers(0, 40),
@@ -227,7 +227,7 @@ def test_a_fork_says_what_it_cannot_do():
         Descent(HIMMELBLAU, (1, 1), 5e-4, max_steps=10, record=False).fork(0)
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(st.lists(points, min_size=1, max_size=6), rates, rule_names, periods, tolerances)
 def test_recording_off_gives_the_last_record_of_recording_on(starts, rate, rule, period, tol):
     keywords = {"rule": rule, "clear_every": period, "loss_tol": tol, "max_steps": 40}
@@ -270,7 +270,7 @@ def test_a_start_without_a_finite_loss_has_diverged_at_record_0():
     assert descent.last_step.tolist() == [0, 3]
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(points, min_size=1, max_size=4), st.floats(1e-4, 5e-3), st.floats(1e-5, 1.0))
 def test_the_early_stop_is_the_first_small_change_of_the_loss(starts, rate, tol):
     free = whole(HIMMELBLAU, starts, rate, max_steps=80)
@@ -552,7 +552,7 @@ def test_a_user_s_rule_may_compute_in_float64():
     assert descent.params.dtype == np.float32
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(st.integers(0, 5), st.lists(st.integers(1, 700), min_size=1, max_size=200), st.data())
 def test_kept_states_are_few_and_near(first, chunks, data):
     kept = KeptStates(first, (first,))

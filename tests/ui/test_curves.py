@@ -66,7 +66,7 @@ def state(figure):
 
 
 @given(runs, st.booleans(), st.booleans(), st.data())
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_only_what_moves_depends_on_the_cursor(values, log, log_steps, data):
     figure = shown(values, log=log, log_steps=log_steps)
     before = state(figure)
@@ -76,7 +76,7 @@ def test_only_what_moves_depends_on_the_cursor(values, log, log_steps, data):
 
 
 @given(runs, st.booleans(), st.data())
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_the_picture_does_not_depend_on_where_the_cursor_has_been(values, log, data):
     k = data.draw(st.integers(0, len(values)))
     wandering, direct = shown(values, log=log), shown(values, log=log)
@@ -91,7 +91,7 @@ def test_the_picture_does_not_depend_on_where_the_cursor_has_been(values, log, d
 
 
 @given(runs, st.booleans(), st.booleans())
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_nothing_reaches_the_browser_that_it_cannot_draw(values, log, log_steps):
     """bqplot fails on x that is not finite, on a last y that is not, and on huge numbers."""
     figure = shown(values, len(values) // 2, log=log, log_steps=log_steps)
@@ -105,7 +105,7 @@ def test_nothing_reaches_the_browser_that_it_cannot_draw(values, log, log_steps)
 
 
 @given(runs.filter(lambda v: v.shape[0] > 1), st.booleans())
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_ticks_are_there_and_on_the_plot(values, log):
     figure = shown(values, log=log)
     for axis in (figure.axis_x, figure.axis_y):
@@ -116,7 +116,7 @@ def test_ticks_are_there_and_on_the_plot(values, log):
 
 
 @given(st.integers(0, 10**6), st.integers(1, 5), st.booleans())
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_a_run_that_stays_finite_and_low_is_wholly_on_the_plot(seed, lanes, log):
     values = np.random.default_rng(seed).uniform(1e-6, 10, (200, lanes))
     y = shown(values, log=log).past.y
@@ -125,7 +125,7 @@ def test_a_run_that_stays_finite_and_low_is_wholly_on_the_plot(seed, lanes, log)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4000), st.booleans())
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_no_spike_is_lost(seed, count, log_steps):
     values = np.random.default_rng(seed).standard_cauchy(count)
     steps = Steps(max(1, len(values) - 1), log_steps)
@@ -235,7 +235,7 @@ def ticks_of(figure):
 
 
 @given(runs, st.booleans(), st.data())
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_the_axis_of_a_hidden_run_depends_on_what_is_shown_alone(values, log, data):
     k = data.draw(st.integers(0, len(values) - 1))
     end = len(values)
@@ -248,7 +248,7 @@ def test_the_axis_of_a_hidden_run_depends_on_what_is_shown_alone(values, log, da
 
 
 @given(runs, st.booleans())
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_the_axis_of_a_hidden_run_grows_in_few_steps_and_never_shrinks(values, log):
     spans = [
         values_so_far(values[: k + 1], [], (0.0, 0.0), log=log)
@@ -399,7 +399,7 @@ def test_the_summary_says_what_is_seen():
 
 
 @given(runs, st.tuples(st.floats(0, 0.2), st.floats(0, 0.2)))
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_axes_increase(values, room):
     lanes = []
     for column in values.T:

@@ -54,7 +54,7 @@ def reachable(root: Widget) -> Iterator[Widget]:
             if id(item) not in seen:
                 seen.add(id(item))
                 yield item
-                plain = _plain(type(item))
+                plain = _plain(item.__class__)
                 waiting.extend(getattr(item, name) for name in item.keys if name not in plain)
         elif isinstance(item, dict):
             waiting.extend(item.values())
