@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from notebook_claims import CLAIMS, check
+from notebook_claims import BARE, CLAIMS, CODE, check
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("**/*.ipynb"))
@@ -74,16 +74,20 @@ def test_a_notebook_runs_without_error(path, tmp_path, monkeypatch):
     text = text_of(notebook)
     for claim, compute in CLAIMS[path.stem].items():
         check(text, claim, compute())
+    said = "\n".join(prose_of(notebook))
+    assert not BARE.findall(CODE.sub("", said)), "numbers are written as on the screen: −1.5·10⁻⁷"
+
+
+def prose_of(notebook):
+    """Questions and answers: what is set as text, not as output of Python."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            yield cell.source
+        else:
+            yield from (output.get("data", {}).get("text/markdown", "") for output in cell.outputs)
 
 
 def text_of(notebook):
     """What a reader sees of an executed notebook, without pictures."""
-    parts = []
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            parts.append(cell.source)
-        else:
-            outputs = cell.outputs
-            parts += [output.get("text", "") for output in outputs]
-            parts += [output.get("data", {}).get("text/markdown", "") for output in outputs]
-    return "\n".join(parts)
+    printed = [out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", ())]
+    return "\n".join([*prose_of(notebook), *printed])

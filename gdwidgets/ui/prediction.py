@@ -377,7 +377,7 @@ class Predicting(Watching):
         """How to begin, and what the sentence does not say any more: how close the guess came."""
         asked = self._prediction
         if asked is None:
-            said = "Choose a question. What comes is hidden until you have seen the run to its end."
+            said = "Choose a question. The rest of the run is hidden until it has been played."
             return text.html_paragraphs([said])
         if asked.over is None or self.prediction_sentence():
             return ""

@@ -58,16 +58,16 @@ def question(asked: Asked) -> str:
         both = "both" if len(asked.names) == 2 else f"all {len(asked.names)}"
         return (
             f"**Which run has the smallest loss after {updates}, which the largest?** Put {both} "
-            "in order under Predict, then press Play. What comes is hidden."
+            "in order under Predict, then press Play. The rest is hidden."
         )
     if asked.kind == MINIMUM:
         return (
             f"**At which minimum does {asked.who} end after {updates}?** Click it on the map or "
-            "choose it under Predict, then press Play. What comes is hidden."
+            "choose it under Predict, then press Play. The rest is hidden."
         )
     return (
         f"**At which update does {asked.who} {asked.event}?** Type a number under Predict, then "
-        "press Play. What comes is hidden."
+        "press Play. The rest is hidden."
     )
 
 

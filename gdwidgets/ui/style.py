@@ -147,6 +147,14 @@ STYLE = """
 .gdw-summary { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }
 
+/* Of 890 pixels: a transport with more buttons than most, or with a note before its counter. */
+@container (max-width: 63.6em) {
+  .gdw-transport:is(:has(.gdw-buttons > :nth-child(6)), :has(.gdw-counter small)) {
+    flex-wrap: wrap !important;
+    & > .widget-html { margin-left: auto; }
+    & > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important; }
+    & > .widget-dropdown { order: 4; } }
+}
 /* Of 760 pixels at normal size: an em is the text of the explorer, and grows with it. */
 @container (max-width: 54.3em) {
   .gdw-pictures, .gdw-dials, .gdw-head, .gdw-transport { flex-wrap: wrap !important; }

@@ -46,6 +46,14 @@ class ExplorerPage:
         # By its text: what the style sheet adds to it belongs to its accessible name.
         return self.root.locator(f"button:text-is('{name}')")
 
+    def tab_to(self, wanted: Locator, most: int = 60) -> None:
+        """Move the focus on with the Tab key alone, until it is where it is wanted."""
+        for _ in range(most):
+            if wanted.evaluate("node => node === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{most} times Tab do not lead to {wanted}")
+
     def at_step(self, k: int) -> re.Pattern[str]:
         """What the counter reads at a step."""
         return re.compile(rf"^\s*{k:,} of ")

@@ -48,16 +48,36 @@ def test_a_minimum_is_clicked_on_the_map(notebook, landscape):
     notebook.shot("predict-minimum-answered")
 
 
-def test_a_step_is_typed_and_may_be_skipped(notebook, landscape):
+def test_a_minimum_is_chosen_by_keys_alone(notebook, landscape):
+    notebook.execute("ex.situate('the exercise')")
+    press = landscape.page.keyboard.press
+    landscape.root.focus()
+    landscape.tab_to(landscape.named("Which minimum"))
+    press("Space")
+    expect(landscape.named("③")).to_be_enabled()
+    landscape.tab_to(landscape.named("③"))
+    press("Space")
+    expect(landscape.status).to_contain_text("Your guess: minimum ③")
+    expect(landscape.named("③")).to_be_focused()
+    notebook.shot("predict-minimum-keys")
+    press("End")
+    expect(landscape.status).to_contain_text("ends at minimum ①; your guess was minimum ③")
+
+
+def test_a_step_is_typed_by_keys_alone_and_may_be_skipped(notebook, landscape):
     notebook.execute("ex.situate('the exercise'); ex.learning_rate = 1.0")
-    landscape.named("At which update").click()
+    landscape.root.focus()
+    landscape.tab_to(landscape.named("At which update"))
+    landscape.page.keyboard.press("Space")
     field = landscape.root.locator(".gdw-answers input")
-    field.fill("20")
-    field.press("Enter")
+    field.wait_for()
+    landscape.tab_to(field)
+    landscape.page.keyboard.type("20\n")
     expect(landscape.status).to_contain_text("Your guess: update 20")
     assert violations(landscape.page) == []
     notebook.shot("predict-step")
-    landscape.button("Compute and show").click()
+    landscape.tab_to(landscape.named("Never"))
+    landscape.page.keyboard.press("End")  # in the field it would move the caret
     expect(landscape.status).to_contain_text("diverges at update 3. Your guess, 20, is 17 too high")
     landscape.named("At which update").click()
     landscape.named("Skip it").click()

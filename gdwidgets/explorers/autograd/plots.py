@@ -45,6 +45,9 @@ MARGIN = (20, 12)
 CHARACTER = 7.6
 """Width of a character of a label, in pixels at size 1."""
 
+BOLD = 0.78
+"""Width of a bold character, in sizes of its font."""
+
 INK = "#1B1F25"
 QUIET = "#5B6573"
 GRADIENT = "#B34700"
@@ -139,7 +142,7 @@ class Sizes:
     """Characters of a label."""
 
 
-def sizes(columns: int, rows: float, scale: float) -> Sizes:
+def sizes(columns: int, rows: float, scale: float, longest: int = 1) -> Sizes:
     """Sizes with which a graph fills the frame.
 
     Parameters
@@ -148,10 +151,13 @@ def sizes(columns: int, rows: float, scale: float) -> Sizes:
         How many nodes are beside and below each other; of the part that is shown.
     scale
         1, or 1.4 for a projector; the code beside the frame takes more room then.
+    longest
+        Characters of the longest symbol in a node; a circle has room for it where there is any.
     """
     across, down = (WIDTH - (scale - 1) * PANEL) / columns, HEIGHT * scale / rows
     font = 13.0 * scale
     node = max(min(0.52 * across, down - 3.5 * font, 96.0 * scale), 38.0 * scale)
+    node = max(node, min(BOLD * font * longest + 4 * scale, 0.52 * across, down - 3 * font))
     inside = node >= 36 * scale
     if node > 72 * scale:
         font *= 1.2
@@ -298,7 +304,8 @@ class GraphPicture:
         if same != self._structure:
             self._placed = place(graph)
             self._window = min(self._placed.height, HEIGHT / LEAST_ROW)
-            self._sizes = sizes(self._placed.columns, self._window, self._scale)
+            longest = max(len(words.symbol(n)) for n in graph.nodes.values())
+            self._sizes = sizes(self._placed.columns, self._window, self._scale, longest)
             self._top = -1.0
             write(self.x, min=-0.5, max=self._placed.columns - 0.5)
             self._look_at(None)
@@ -335,7 +342,7 @@ class GraphPicture:
         longest = max(len(self._words.symbol(n)) for n in self._graph.nodes.values())
         sizes_of_text = {
             self.symbols: max(
-                min(size.symbol, 0.82 * size.node / (0.78 * longest)), 13.0 * self._scale
+                min(size.symbol, 0.82 * size.node / (BOLD * longest)), 13.0 * self._scale
             ),
             self.tags: size.font,
             self.values: size.font,

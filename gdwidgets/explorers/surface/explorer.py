@@ -641,7 +641,7 @@ class SurfaceExplorer(MapExplorer):
             k,
             self.surface,
             name=self.lane_names[self.lane] if self.descent.lanes > 1 else "",
-            arrow=self.map.factor,
+            arrow=self.map.factor if self.map.arrow_seen(self.lane, 0) else None,
             end=None if self.playing else self.ends.at(k),
         )
 

@@ -69,6 +69,21 @@ def rule_of(rule: Rule, lane: int) -> Rule:
     return rule.rules[lane] if isinstance(rule, PerLane) else rule
 
 
+def _first_update(descent: Descent, lane: int, arrow: float | None) -> str:
+    """What to do at the start, and how long the update is that comes first."""
+    said = "Press Play, or click the map to start elsewhere."
+    if arrow is not None:
+        longer = "" if arrow == 1 else f", drawn {text.number(arrow, 3)} times as long"
+        return f"{said} The arrow is the first update{longer}."
+    if not descent.recorded:
+        return said
+    first, second = descent.params[:2, lane].astype(np.float64)
+    length = float(np.linalg.norm(second - first))
+    if not length:
+        return f"{said} The first update changes nothing."
+    return f"{said} The first update, {text.number(length, 3)} long, is too short for an arrow."
+
+
 def sentence(
     descent: Descent,
     lane: int,
@@ -76,7 +91,7 @@ def sentence(
     surface: Surface,
     *,
     name: str = "",
-    arrow: float = 1.0,
+    arrow: float | None = 1.0,
     end: End | None = None,
 ) -> str:
     """Say where a lane stands at step ``k``, what it does there and why.
@@ -94,7 +109,8 @@ def sentence(
     name
         What the lane is called, where there are others.
     arrow
-        How many times longer than the next update its arrow is drawn.
+        How many times longer than the first update its arrow is drawn; None where it is too short
+        to be seen.
     end
         What became of the lane, where its run is over and that is known.
     """
@@ -106,11 +122,7 @@ def sentence(
     outcome = lane_outcome(descent, lane, k)
     near = _near(surface, descent, lane, at)
     if k == 0 and outcome == "running":
-        longer = "" if arrow == 1 else f", drawn {text.number(arrow, 3)} times as long"
-        return (
-            f"Start: {numbers}. Press Play, or click the map to start elsewhere. "
-            f"The arrow is the first update{longer}."
-        )
+        return f"Start: {numbers}. {_first_update(descent, lane, arrow)}"
     of = f", {name}" if name else ""
     where = f"Step {at:,}{of}: {numbers}."
     if outcome == "diverged":

@@ -80,11 +80,11 @@ def sentence(
     ratio = float(grads[high] / grads[low])
     small, large = (text.number(float(grads[i]), 3) for i in (low, high))
     said = f"Gradients go from {small} ({names[low]}) to {large} ({names[high]})"
-    if ratio >= UNEVEN:
-        times = f"{float(f'{ratio:.2g}'):,.0f}" if ratio < 1e6 else text.number(ratio, 2)
-        rest = "Their updates show what the rule makes of it."
-        return f"{lead} {said}: **{times} times** as large. {rest}"
-    return f"{lead} {said}: none vanishes."
+    times = text.number(ratio, 2)
+    if ratio < UNEVEN:
+        return f"{lead} {said}: {times} times as large."
+    rest = "Their updates show what the rule makes of it."
+    return f"{lead} {said}: **{times} times** as large. {rest}"
 
 
 def table(rows: Sequence[tuple[str, tuple[int, ...], float, float, float]], step: int) -> str:

@@ -443,6 +443,16 @@ class Plane(Frame):
         none = self.to_map(point[None])
         return [one if len(one) else none for one in arrows]
 
+    def arrow_seen(self, lane: int, k: int) -> bool:
+        """Whether the arrow of a lane's update from record ``k`` is longer than the start hides."""
+        params = self._read()
+        if k + 1 >= len(params):
+            return False
+        update = params[k + 1, lane].astype(np.float64) - params[k, lane]
+        window = self.view.window[:, 1] - self.view.window[:, 0]
+        shaft = float(np.linalg.norm(self.factor * update / window * SIDE))
+        return shaft > (CIRCLE + 3) * self.size * SIDE / self.plot_height
+
     def nearest(self, point: Point, pixels: float) -> tuple[int, int] | None:
         """The lane and step of the path behind the cursor at a point, or none so near.
 

@@ -159,6 +159,15 @@ def test_no_text_is_below_13_pixels_and_no_nodes_touch(columns, rows, scale):
     assert found.node < found.across or scale > 1
 
 
+def test_the_longest_symbol_of_a_sample_fits_its_circle():
+    """``mean`` in bold letters of 13 pixels is 41 pixels wide, as a browser measures it."""
+    explorer = AutogradExplorer(preset="regression sample")
+    assert "mean" in explorer.drawing.symbols.text
+    assert explorer.drawing.symbols.default_size == 13
+    assert explorer.drawing._sizes.node >= 43
+    explorer.close()
+
+
 @pytest.mark.parametrize("name", PRESET_NAMES)
 def test_no_text_covers_a_node_or_another_text(name):
     """In a cell of 900 pixels, at every step of the walk."""

@@ -49,6 +49,28 @@ def test_what_is_read_out_is_the_record_and_ends_with_the_next_step():
     explorer.close()
 
 
+@pytest.mark.parametrize(
+    ("start", "rate", "seen"),
+    [((1, 1), 5e-3, True), ((1, 1), 5e-4, False), ((-0.270845, -0.923039), 5e-4, False)],
+)
+def test_the_start_speaks_of_an_arrow_only_where_one_is_seen(start, rate, seen):
+    """An arrow under the start's circle, of radius 9, is not seen."""
+    explorer = HimmelblauExplorer(start=start, learning_rate=rate)
+    leaf = torch.tensor(start, dtype=torch.float32, requires_grad=True)
+    SURFACES["himmelblau"].function(leaf[0], leaf[1]).backward()
+    moved = (leaf.detach() - rate * leaf.grad) - leaf.detach()
+    pixels = moved.norm().item() / 12 * explorer.map.plot_height * explorer.map.factor
+    assert (pixels > 12) == seen
+    said = explorer.sentence_text
+    assert ("The arrow is the first update" in said) == seen
+    length = re.search(rf"The first update, {NUMBER} long, is too short for an arrow", said)
+    assert ("The first update changes nothing" in said) == (pixels == 0)
+    assert bool(length) == (0 < pixels <= 12)
+    if length:
+        assert parsed(length[1]) == pytest.approx(moved.norm().item(), rel=1e-2)
+    explorer.close()
+
+
 @pytest.mark.parametrize("rule", [Momentum(0.9), Momentum(0.5, 0.1), Nesterov(0.8, 0.2)])
 def test_gradient_and_velocity_make_the_update_of_torch(rule):
     descent = Descent(SURFACES["himmelblau"], (1.0, 1.0), 2e-3, rule=rule, max_steps=20)

@@ -142,6 +142,12 @@ def test_vanishing_gradients_are_named():
     explorer.close()
 
 
+def test_a_sentence_judges_no_gradients_that_are_all_small():
+    """Of alike sizes it says how alike they are; that they do not vanish it cannot know."""
+    said = words.sentence(20, 1.0, ["first", "last"], np.array([2.0e-7, 1.7e-5]), last=49)
+    assert said.endswith("Gradients go from 2·10⁻⁷ (first) to 1.7·10⁻⁵ (last): 85 times as large.")
+
+
 def test_a_tensor_without_a_gradient_is_named(explorer):
     def dead():
         w = torch.tensor([1.0, -1.0], requires_grad=True)
