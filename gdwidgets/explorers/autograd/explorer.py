@@ -39,7 +39,7 @@ from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Switch, Whole, row
 from gdwidgets.ui.panels import Panel
-from gdwidgets.ui.settings import Setting, same
+from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import SENTENCE, Situations
 
 if TYPE_CHECKING:
@@ -391,16 +391,13 @@ class AutogradExplorer(Explorer):
         kept = {"function": self.function, "tensors": self.tensors}
         return {**super().situation_settings({}), **kept, **own}
 
-    def _matching(self) -> str | None:
-        """The situation whose settings are in force."""
-        for name, given in self.situations_offered.items():
-            own = {k: value for k, value in given.items() if k not in self.NO_SETTINGS}
-            wanted = self.situation_settings(own)
-            if "layers" not in own and self.preset not in CHAINS:
-                wanted.pop("layers")
-            if all(same(getattr(self, key), value) for key, value in wanted.items()):
-                return name
-        return None
+    def settings_wanted(self, situation: Mapping[str, Any]) -> dict[str, Any]:
+        """What must be in force for a situation; the length of a chain only where there is one."""
+        wanted = super().settings_wanted(situation)
+        idle = {"function", "tensors"}
+        if "layers" not in situation and wanted["preset"] not in CHAINS:
+            idle.add("layers")
+        return {name: value for name, value in wanted.items() if name not in idle}
 
     # -- building ----------------------------------------------------------------------------
 
@@ -509,7 +506,6 @@ class AutogradExplorer(Explorer):
         self.lines = program(self.graph, self.words, self._shown.variables)
         self.drawing.show_graph(self.picture_graph, self.words)
         self._show_bars()
-        self._situation = self._matching()
         before = tuple(self.chips.chips.values())
         self.chips.offer(self.situations_offered)
         new = self._show_switches() or before != tuple(self.chips.chips.values())
