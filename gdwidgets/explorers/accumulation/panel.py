@@ -20,6 +20,11 @@ NO_GRAD = "with torch.no_grad():"
 """The line beside which stands what the update makes of the parameter."""
 
 STYLE = """
+/* Two limits and a name do not fit beside each other above a short track. */
+@container (max-width: 34em) {
+  .gdwidgets .gdw-limits { height: calc(40px * var(--gdw-size)); }
+  .gdwidgets .gdw-limits span, .gdwidgets .gdw-bands { margin-top: calc(20px * var(--gdw-size)); }
+}
 /* A theme sets sizes for pre and tt: ours must be the more specific rules. */
 .gda { display: grid; gap: 8px 24px; margin: 0 0 8px 0;
   grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); }

@@ -55,6 +55,9 @@ MOST_NUDGED = 24
 """Numbers that are nudged for the details of a leaf; the fold nudges more."""
 
 
+DETACH = "Detach the result of the node shown"
+
+
 class AutogradExplorer(Explorer):
     """The real autograd graph of an expression, one node at a time.
 
@@ -422,7 +425,7 @@ class AutogradExplorer(Explorer):
         )
         self.sliders = LeafSliders(self.handler(self.set_number))
         self.choice = NodeChoice(self.handler(lambda name: setattr(self, "selected", name)))
-        self.detach_button = controls.switch("detach", "Detach the result of the node shown")
+        self.detach_button = controls.switch("detach", DETACH)
         self._detach_shown: tuple[str, bool] = ("", False)
         turn = self.handler(lambda on: self._kept(self.detach, self._detach_shown[0], on))
         self.detach_button.observe(
@@ -493,8 +496,7 @@ class AutogradExplorer(Explorer):
         self.side.layout.height = f"{height}px"
         self.side.layout.width = f"{round(PANEL * scale)}px"
         self.side.layout.flex = f"0 0 {round(PANEL * scale)}px"
-        if self._ready:
-            self.drawing.show_graph(self.picture_graph, self.words)
+        self.drawing.show_graph(self.picture_graph, self.words)
 
     # -- drawing -----------------------------------------------------------------------------
 
@@ -580,7 +582,9 @@ class AutogradExplorer(Explorer):
         self._detach_shown = (name, can and name in self.graph.detached)
         symbol, variable = self.words.symbol(node), self.words.name(name)
         called = f"{symbol} ({variable})" if variable != name else symbol
-        self.detach_button.description = f"detach at {called}" if can else "detach"
+        # The node has a ring in the picture: a name in the button would only make its row wrap.
+        self.detach_button.description = f"detach at {symbol}" if can else "detach"
+        self.detach_button.tooltip = f"Detach the result of {called}" if can else DETACH
         self.detach_button.disabled = not can
         self.detach_button.value = self._detach_shown[1]
 
