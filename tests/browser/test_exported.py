@@ -113,9 +113,7 @@ def _plain(sentence):
 
 
 LOSS_AXIS = """() => {
-    const figures = Bokeh.documents[0].all_models.filter
-        ? [...Bokeh.documents[0].all_models].filter(m => m.type === "Figure")
-        : [...Bokeh.documents[0]._all_models.values()].filter(m => m.type === "Figure");
+    const figures = [...Bokeh.documents[0].all_models].filter(m => m.type === "Figure");
     const loss = figures.find(f => f.y_scale.type === "LogScale");
     return [loss.y_range.start, loss.y_range.end];
 }"""

@@ -20,10 +20,10 @@ NO_GRAD = "with torch.no_grad():"
 """The line beside which stands what the update makes of the parameter."""
 
 STYLE = """
-/* Two limits and a name do not fit beside each other above a short track. */
-@container (max-width: 34em) {
-  .gdwidgets .gdw-limits { height: calc(40px * var(--gdw-size)); }
-  .gdwidgets .gdw-limits span, .gdwidgets .gdw-bands { margin-top: calc(20px * var(--gdw-size)); }
+/* Above a short track two limits leave no room for the words "learning rate". */
+@container (max-width: 18em) {
+  .gdwidgets .gdw-limits em { font-size: 0; }
+  .gdwidgets .gdw-limits em::after { content: "γ"; font-size: calc(13px * var(--gdw-size)); }
 }
 /* A theme sets sizes for pre and tt: ours must be the more specific rules. */
 .gda { display: grid; gap: 8px 24px; margin: 0 0 8px 0;
