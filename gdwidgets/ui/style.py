@@ -150,7 +150,7 @@ STYLE = """
   clip-path: inset(50%); }
 
 /* Of 890 pixels: a transport with more buttons than most, or with a note before its counter. */
-@container (max-width: 63.6em) {
+@container (min-width: 34.01em) and (max-width: 63.6em) {
   .gdw-transport:is(:has(.gdw-buttons > :nth-child(6)), :has(.gdw-counter small)) {
     flex-wrap: wrap !important;
     & > .widget-html { margin-left: auto; }
