@@ -43,7 +43,7 @@ from gdwidgets.ui.playback.transport import Transport
 from gdwidgets.ui.plots.figures import replaced_images
 from gdwidgets.ui.plots.style import STYLE as FIGURES
 from gdwidgets.ui.settings import Checked, Setting, SettingError, same
-from gdwidgets.ui.situations import SENTENCE, STEP, Situations, as_situations
+from gdwidgets.ui.situations import PREDICT, SENTENCE, STEP, Situations, as_situations
 from gdwidgets.ui.still import still_png
 from gdwidgets.ui.style import LARGE, STYLE
 
@@ -184,6 +184,8 @@ class Explorer(Cursor, VBox):
         self._written: tuple[Any, str] | None = None
         self._situation: str | None = None
         self._situating: str | None = None  # while the settings of one are taken
+        self._wanted: tuple[Situations, dict[str, dict[str, Any]]] | None = None
+        self._situation = self._in_force()
         self._loop = MainLoop(self.show_problem)
         self.form = Form(self.declared(), self._choose, self._fields_made)
         self._build()
@@ -469,8 +471,55 @@ class Explorer(Cursor, VBox):
 
     @property
     def situation(self) -> str | None:
-        """The name of the situation that was chosen last, as long as its settings are in force."""
+        """The name of the situation whose settings are in force; its chip is pressed.
+
+        Of several the one chosen last, or else the one that names the most settings.
+        """
         return self._situation
+
+    def _in_force(self) -> str | None:
+        """The situation whose settings are in force; one that asks must have been chosen."""
+        offered, last = self.situations_offered, self._situation
+
+        def named(name: str) -> int:
+            return len(offered[name].keys() - set(self.NO_SETTINGS))
+
+        found = [
+            name
+            for name, wanted in self._all_wanted().items()
+            if (name == last or PREDICT not in offered[name])
+            and all(same(getattr(self, key), value) for key, value in wanted.items())
+        ]
+        return last if last in found else max(found, key=named, default=None)
+
+    def _situation_after(self, changed: Collection[str]) -> str | None:
+        """The situation in force once some settings have changed."""
+        if self._situating is not None:
+            return self._situating
+        kept = self._all_wanted().get(self._situation or "")
+        return self._in_force() if kept is None or kept.keys() & set(changed) else self._situation
+
+    def _all_wanted(self) -> dict[str, dict[str, Any]]:
+        """What each situation wants; made once for those on offer, as every change asks."""
+        offered = self.situations_offered
+        if self._wanted is None or self._wanted[0] is not offered:
+            found = {}
+            for name, situation in offered.items():
+                # Wrong values of a lesson are told when its chip is pressed.
+                with contextlib.suppress(ValueError):
+                    found[name] = self.settings_wanted(situation)
+            self._wanted = offered, found
+        return self._wanted[1]
+
+    def settings_wanted(self, situation: Mapping[str, Any]) -> dict[str, Any]:
+        """What must be in force for a situation: the run's settings, and of the view its own."""
+        declared = self.declared()
+        own = {key: value for key, value in situation.items() if key not in self.NO_SETTINGS}
+        return {
+            name: declared[name].taken(value)
+            for name, value in self.situation_settings(own).items()
+            if name in own or not declared[name].view
+        }
 
     def situate(self, name: str, _: Any = None) -> None:
         """Take the settings of a named situation, and go to its step, 0 where it names none.
@@ -560,8 +609,10 @@ class Explorer(Cursor, VBox):
             if self.on_change == "restart":
                 self.playing = False
             self.recording = recording
-            self._situation = self._situating
+            self._situation = self._situation_after(changed)
             self._recorded_anew(0 if self.on_change == "restart" else self.step)
+        else:
+            self._situation = self._situation_after(changed)
         self._clear_problem()
         self._show_view(changed)
         self.form.show(self.settings_held())
@@ -610,8 +661,6 @@ class Explorer(Cursor, VBox):
         if "speed" in changed:
             self.transport.show_speed(self.speed)
         if "situations" in changed:
-            if self._situation not in self.situations_offered:
-                self._situation = None
             self.chips.offer(self.situations_offered)
             if self._ready:
                 self.adopt_widgets()

@@ -20,6 +20,10 @@ function show(i) {
             sources[panel.past].data = {
                 x: whole.x.slice(0, at + 1), y: whole.y.slice(0, at + 1)};
             sources[panel.head].data = {x: [whole.x[at]], y: [whole.y[at]]};
+        } else if (panel.kind === "limits") {
+            // While the future is hidden the axis grows with what is shown.
+            const [start, end] = panel.limits[i];
+            ranges[panel.range].setv({start, end, reset_start: start, reset_end: end});
         } else if (panel.kind === "fit") {
             const line = sources[panel.line];
             const x = line.data.x, y = new Float64Array(x.length);

@@ -124,6 +124,10 @@ def page(
         _figure(panel, frames, sources, told, width)
         for panel, width in zip(panels, widths, strict=False)
     ]
+    for k, panel in enumerate(panels):
+        if isinstance(panel, CurvesPanel) and not panel.future:
+            limits = [panel.limits_at(frame) for frame in frames]
+            told.append({"kind": "limits", "range": k, "limits": limits})
     said = [text.html_sentence(sentence(k), live=False) for k in frames]
     counted = [f"{k:,} of {end:,}" for k in frames]
     words = Div(text=said[0], sizing_mode="stretch_width", min_height=48)
@@ -132,6 +136,7 @@ def page(
     script = CustomJS(
         args={
             "sources": sources,
+            "ranges": [plot.y_range for plot in figures],
             "panels": json.dumps(told, allow_nan=False),
             "frames": frames,
             "said": said,
@@ -212,7 +217,7 @@ def _figure(
                 x_axis_label=panel.steps,
                 y_axis_type="log" if panel.log else "linear",
                 x_range=across,
-                y_range=panel.limits,
+                y_range=panel.limits_at(0),
                 **options,
             )
             _curves(plot, panel, frames, sources, told)

@@ -52,6 +52,16 @@ class Checked(TraitType[Any, Any]):
         except ValueError as problem:
             raise SettingError(str(problem)) from None
 
+    def taken(self, value: Any) -> Any:
+        """The value in the form in which it is held.
+
+        Raises
+        ------
+        ValueError
+            When the setting does not take it.
+        """
+        return self._check(value, str(self.name))
+
 
 class Setting(Checked):
     """A trait that is a setting: also a constructor keyword, and where it has one, a control.

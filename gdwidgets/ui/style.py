@@ -36,8 +36,11 @@ STYLE = """
 .gdwidgets .widget-button.mod-info { background: var(--gdw-blue-pale);
   border-color: var(--gdw-blue); color: var(--gdw-blue-ink); font-weight: 600; }
 .gdwidgets .widget-button:disabled, .gdwidgets .widget-toggle-button:disabled { opacity: 0.45; }
+/* Strong letters that are no wider: what stands beside a pressed button stays where it is. */
 .gdwidgets .widget-toggle-button.mod-active { background: var(--gdw-blue-pale);
-  border-color: var(--gdw-blue); color: var(--gdw-blue-ink); font-weight: 600; }
+  border-color: var(--gdw-blue); color: var(--gdw-blue-ink); -webkit-text-stroke: 0.5px; }
+.gdwidgets .gdw-chips .widget-toggle-button.mod-active {
+  box-shadow: inset 0 0 0 1px var(--gdw-blue); }
 .gdwidgets .widget-dropdown > select, .gdwidgets .widget-text input {
   border-radius: 6px; border: 1px solid var(--gdw-line); color: var(--gdw-ink);
   background-color: var(--jp-layout-color1, #fff); font-size: calc(14px * var(--gdw-size)); }
@@ -112,8 +115,7 @@ STYLE = """
 .gdwidgets .gdw-fold-row .widget-toggle-button { border: none; background: transparent;
   color: var(--gdw-blue-ink); padding: 0 8px; font-weight: 400; }
 .gdwidgets .gdw-fold-row .widget-toggle-button::after { content: " \\25B8"; }
-.gdwidgets .gdw-fold-row .widget-toggle-button.mod-active { font-weight: 600;
-  background: var(--gdw-blue-pale); }
+.gdwidgets .gdw-fold-row .widget-toggle-button.mod-active { background: var(--gdw-blue-pale); }
 .gdwidgets .gdw-fold-row .widget-toggle-button.mod-active::after { content: " \\25BE"; }
 .gdw-fold-body { padding: 8px 0; gap: 8px; overflow: auto hidden; width: 100%; }
 
@@ -148,7 +150,7 @@ STYLE = """
   clip-path: inset(50%); }
 
 /* Of 890 pixels: a transport with more buttons than most, or with a note before its counter. */
-@container (max-width: 63.6em) {
+@container (min-width: 34.01em) and (max-width: 63.6em) {
   .gdw-transport:is(:has(.gdw-buttons > :nth-child(6)), :has(.gdw-counter small)) {
     flex-wrap: wrap !important;
     & > .widget-html { margin-left: auto; }
@@ -161,13 +163,25 @@ STYLE = """
   .gdw-pictures > .gdw-figure:not(:has(.gdw-plane)) {
     min-width: min(calc(360px * var(--gdw-size)), 100%) !important; }
   .gdw-sentence { height: auto; overflow: visible; min-height: calc(72px * var(--gdw-size)); }
+  /* Buttons in lines of equal length, none in a line alone. */
+  .gdwidgets :is(.gdw-chips, .gdw-fold-row, .gdw-switches) { display: block;
+    text-wrap: balance; }
+  .gdwidgets :is(.gdw-chips, .gdw-switches) > * { display: inline-block; vertical-align: top;
+    margin: 0 6px 8px 0; }
+  .gdwidgets .gdw-fold-row > * { display: inline-block; vertical-align: top; }
+  .gdw-head { margin-bottom: 0; }
   .gdw-head > .gdw-chips { order: 3; flex: 1 0 100%; }
   .gdw-head > .gdw-tools { margin-left: auto; }
   .gdw-transport > .widget-html { margin-left: auto; }
   .gdw-transport > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important; }
   .gdw-transport > .widget-dropdown { order: 4; }
-  .gdw-fold-row { gap: 0; }
   .gdwidgets .gdw-fold-row .widget-toggle-button { padding: 0 6px; }
+}
+/* Of 476 pixels: scrubber, and counter beside speed, have lines of their own. */
+@container (max-width: 34em) {
+  .gdw-transport > .gdw-scrubber { order: 1; flex: 1 0 calc(100% - 40px * var(--gdw-size))
+    !important; }
+  .gdw-transport > .widget-html { order: 2; }
 }
 """
 """Everything but the figures, whose styles stand with them."""

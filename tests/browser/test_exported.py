@@ -110,3 +110,23 @@ def test_a_page_plays_steps_and_scrubs_without_kernel_and_network(offline, tmp_p
 
 def _plain(sentence):
     return re.sub(r"\s+", " ", sentence.replace("**", "")).strip()
+
+
+LOSS_AXIS = """() => {
+    const figures = [...Bokeh.documents[0].all_models].filter(m => m.type === "Figure");
+    const loss = figures.find(f => f.y_scale.type === "LogScale");
+    return [loss.y_range.start, loss.y_range.end];
+}"""
+
+
+def test_the_axis_of_a_hidden_future_grows_with_what_is_shown(offline, tmp_path):
+    explorer = SurfaceExplorer("booth", future=False, learning_rate=0.02, max_steps=60)
+    file = tmp_path / "run.html"
+    explorer.save_html(file)
+    loss = explorer.descent.loss[:, 0]
+    offline.goto(file.as_uri())
+    offline.get_by_role("button", name="Step ▶").click()
+    start, end = offline.evaluate(LOSS_AXIS)
+    assert 0.5 * loss[1] < start < loss[1] < loss[0] < end
+    offline.get_by_role("button", name="End").click()
+    assert offline.evaluate(LOSS_AXIS)[0] < loss[60] < 0.01 * start

@@ -1,4 +1,4 @@
-"""A chip that the page presses is pressed in the page as well as in the kernel."""
+"""The chip of a situation is pressed while its settings are in force, in page and kernel."""
 
 from __future__ import annotations
 
@@ -21,9 +21,80 @@ def told_after_a_press(chip, pressed):
     return [state["value"] for state in states if "value" in state]
 
 
-@pytest.mark.parametrize(
-    "make", [HimmelblauExplorer, LearningRateExplorer, AccumulationComparer, AutogradExplorer]
-)
+EXPLORERS = (HimmelblauExplorer, LearningRateExplorer, AccumulationComparer, AutogradExplorer)
+EXERCISES = ("the exercise", "exercise", "the exercise", "toy neuron")
+ELSEWHERE = {"learning_rate": 0.0321, "learning_rates": (0.0321,), "no_grad": True}
+"""A value that no situation has, for a setting that each explorer has one of."""
+
+
+def pressed(explorer):
+    """The names of the chips that are pressed."""
+    return [title for title, chip in explorer.chips.chips.items() if chip.value]
+
+
+@pytest.mark.parametrize(("make", "exercise"), [*zip(EXPLORERS, EXERCISES, strict=True)])
+def test_an_explorer_begins_with_the_chip_of_the_exercise_pressed(make, exercise):
+    explorer = make()
+    assert pressed(explorer) == [exercise] == [explorer.situation]
+    explorer.close()
+
+
+@pytest.mark.parametrize("make", EXPLORERS)
+def test_a_chip_is_pressed_whichever_way_its_settings_came_and_only_then(make):
+    """The settings a press takes are read from the explorer after one, never from our matching."""
+    explorer = make()
+    away = {n: v for n, v in ELSEWHERE.items() if n in explorer.declared()}
+    for name in explorer.situations_offered:
+        explorer.situate(name)
+        taken = {n: v for n, v in explorer.settings().items() if n != "situations"}
+        explorer.assign(**away)
+        assert pressed(explorer) == []
+        assert explorer.situation is None
+        back = {n: taken[n] for n in away}
+        explorer.assign(**back)
+        assert pressed(explorer) == [name]
+    explorer.size = "large"
+    assert pressed(explorer) == [name]
+    built = make(**taken)
+    assert pressed(built) == [name]
+    built.close()
+    explorer.close()
+
+
+def test_a_part_of_the_view_that_a_situation_names_belongs_to_it():
+    explorer = HimmelblauExplorer()
+    explorer.situate("hilltop")
+    explorer.basins = False
+    assert pressed(explorer) == []
+    explorer.basins = True
+    assert pressed(explorer) == ["hilltop"]
+    explorer.velocity = True  # which it does not name
+    assert pressed(explorer) == ["hilltop"]
+    explorer.close()
+
+
+def test_of_situations_alike_the_chosen_one_is_pressed_and_a_question_only_when_asked():
+    explorer = HimmelblauExplorer(
+        situations={
+            "asked": {"predict": "minimum"},
+            "plain": {},
+            "later": {"step": 20},
+            "coloured": {"basins": True},
+            "wrong": {"learning_rate": "fast"},
+        }
+    )
+    assert pressed(explorer) == ["plain"]
+    for name in ("later", "asked", "plain"):
+        explorer.situate(name)
+        assert pressed(explorer) == [name]
+    explorer.learning_rate = 1e-3
+    assert pressed(explorer) == []
+    explorer.assign(learning_rate=5e-4, basins=True)
+    assert pressed(explorer) == ["coloured"]
+    explorer.close()
+
+
+@pytest.mark.parametrize("make", EXPLORERS)
 def test_a_chip_that_is_pressed_stays_so_and_no_other_is(make):
     """Not let go and pressed once more: the page may miss one of the two."""
     explorer = make()

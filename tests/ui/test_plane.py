@@ -347,6 +347,19 @@ def test_basins_of_more_minima_than_tints_are_all_coloured():
         assert tuple(colour) == tuple(palette.rgb(palette.tint(index)))
 
 
+def test_a_line_parts_two_basins_whose_tints_may_be_one_grey():
+    from gdwidgets.ui.plots import palette
+    from gdwidgets.ui.plots.ground import basin_picture
+
+    picture = basin_picture(np.repeat([[0, 0, 1, 1]], 4, axis=0)).astype(int)
+    tints = [np.array(palette.rgb(palette.tint(index))) for index in (0, 1)]
+    middle = picture.shape[1] // 2
+    columns = picture[10, :, :3].sum(axis=1)
+    assert columns[middle] < 0.5 * min(tint.sum() for tint in tints)
+    assert (picture[:, : middle - 1, :3] == tints[0]).all()
+    assert (picture[:, middle + 2 :, :3] == tints[1]).all()
+
+
 def test_minima_are_numbered_from_1_and_those_off_the_window_are_left_out():
     plane = plane_of()
     assert list(plane.ground.numbers.text) == ["1", "2", "3", "4"]

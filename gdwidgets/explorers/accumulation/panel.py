@@ -20,6 +20,11 @@ NO_GRAD = "with torch.no_grad():"
 """The line beside which stands what the update makes of the parameter."""
 
 STYLE = """
+/* Above a short track two limits leave no room for the words "learning rate". */
+@container (max-width: 18em) {
+  .gdwidgets .gdw-limits em { font-size: 0; }
+  .gdwidgets .gdw-limits em::after { content: "γ"; font-size: calc(13px * var(--gdw-size)); }
+}
 /* A theme sets sizes for pre and tt: ours must be the more specific rules. */
 .gda { display: grid; gap: 8px 24px; margin: 0 0 8px 0;
   grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); }

@@ -39,7 +39,7 @@ from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Switch, Whole, row
 from gdwidgets.ui.panels import Panel
-from gdwidgets.ui.settings import Setting, same
+from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import SENTENCE, Situations
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ REST = 0.3
 
 MOST_NUDGED = 24
 """Numbers that are nudged for the details of a leaf; the fold nudges more."""
+
+
+DETACH = "Detach the result of the node shown"
 
 
 class AutogradExplorer(Explorer):
@@ -391,16 +394,13 @@ class AutogradExplorer(Explorer):
         kept = {"function": self.function, "tensors": self.tensors}
         return {**super().situation_settings({}), **kept, **own}
 
-    def _matching(self) -> str | None:
-        """The situation whose settings are in force."""
-        for name, given in self.situations_offered.items():
-            own = {k: value for k, value in given.items() if k not in self.NO_SETTINGS}
-            wanted = self.situation_settings(own)
-            if "layers" not in own and self.preset not in CHAINS:
-                wanted.pop("layers")
-            if all(same(getattr(self, key), value) for key, value in wanted.items()):
-                return name
-        return None
+    def settings_wanted(self, situation: Mapping[str, Any]) -> dict[str, Any]:
+        """What must be in force for a situation; the length of a chain only where there is one."""
+        wanted = super().settings_wanted(situation)
+        idle = {"function", "tensors"}
+        if "layers" not in situation and wanted["preset"] not in CHAINS:
+            idle.add("layers")
+        return {name: value for name, value in wanted.items() if name not in idle}
 
     # -- building ----------------------------------------------------------------------------
 
@@ -425,7 +425,7 @@ class AutogradExplorer(Explorer):
         )
         self.sliders = LeafSliders(self.handler(self.set_number))
         self.choice = NodeChoice(self.handler(lambda name: setattr(self, "selected", name)))
-        self.detach_button = controls.switch("detach", "Detach the result of the node shown")
+        self.detach_button = controls.switch("detach", DETACH)
         self._detach_shown: tuple[str, bool] = ("", False)
         turn = self.handler(lambda on: self._kept(self.detach, self._detach_shown[0], on))
         self.detach_button.observe(
@@ -496,8 +496,7 @@ class AutogradExplorer(Explorer):
         self.side.layout.height = f"{height}px"
         self.side.layout.width = f"{round(PANEL * scale)}px"
         self.side.layout.flex = f"0 0 {round(PANEL * scale)}px"
-        if self._ready:
-            self.drawing.show_graph(self.picture_graph, self.words)
+        self.drawing.show_graph(self.picture_graph, self.words)
 
     # -- drawing -----------------------------------------------------------------------------
 
@@ -509,7 +508,6 @@ class AutogradExplorer(Explorer):
         self.lines = program(self.graph, self.words, self._shown.variables)
         self.drawing.show_graph(self.picture_graph, self.words)
         self._show_bars()
-        self._situation = self._matching()
         before = tuple(self.chips.chips.values())
         self.chips.offer(self.situations_offered)
         new = self._show_switches() or before != tuple(self.chips.chips.values())
@@ -584,7 +582,9 @@ class AutogradExplorer(Explorer):
         self._detach_shown = (name, can and name in self.graph.detached)
         symbol, variable = self.words.symbol(node), self.words.name(name)
         called = f"{symbol} ({variable})" if variable != name else symbol
-        self.detach_button.description = f"detach at {called}" if can else "detach"
+        # The node has a ring in the picture: a name in the button would only make its row wrap.
+        self.detach_button.description = f"detach at {symbol}" if can else "detach"
+        self.detach_button.tooltip = f"Detach the result of {called}" if can else DETACH
         self.detach_button.disabled = not can
         self.detach_button.value = self._detach_shown[1]
 

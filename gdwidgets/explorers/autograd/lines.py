@@ -10,7 +10,7 @@ from gdwidgets.core.autograd.nodes import AutogradGraph
 from gdwidgets.core.scripts.graph import MODES, function_lines
 from gdwidgets.explorers.autograd.text import Words
 
-MOST_LINES = 6
+MOST_LINES = 5
 """Lines that are shown at a time."""
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gdwidgets.core.autograd.nodes import AutogradGraph, Node, Step
 from gdwidgets.explorers.autograd.layout import Edge, curve, place
+from gdwidgets.explorers.autograd.names import Room, fit_names
 from gdwidgets.explorers.autograd.numbers import fitting
 from gdwidgets.explorers.autograd.text import Words
 from gdwidgets.ui.plots.figures import write
@@ -44,9 +45,6 @@ MARGIN = (20, 12)
 
 CHARACTER = 7.6
 """Width of a character of a label, in pixels at size 1."""
-
-BOLD = 0.78
-"""Width of a bold character, in sizes of its font."""
 
 INK = "#1B1F25"
 QUIET = "#5B6573"
@@ -142,7 +140,7 @@ class Sizes:
     """Characters of a label."""
 
 
-def sizes(columns: int, rows: float, scale: float, longest: int = 1) -> Sizes:
+def sizes(columns: int, rows: float, scale: float) -> Sizes:
     """Sizes with which a graph fills the frame.
 
     Parameters
@@ -151,13 +149,10 @@ def sizes(columns: int, rows: float, scale: float, longest: int = 1) -> Sizes:
         How many nodes are beside and below each other; of the part that is shown.
     scale
         1, or 1.4 for a projector; the code beside the frame takes more room then.
-    longest
-        Characters of the longest symbol in a node; a circle has room for it where there is any.
     """
     across, down = (WIDTH - (scale - 1) * PANEL) / columns, HEIGHT * scale / rows
     font = 13.0 * scale
     node = max(min(0.52 * across, down - 3.5 * font, 96.0 * scale), 38.0 * scale)
-    node = max(node, min(BOLD * font * longest + 4 * scale, 0.52 * across, down - 3 * font))
     inside = node >= 36 * scale
     if node > 72 * scale:
         font *= 1.2
@@ -182,7 +177,7 @@ class GraphPicture:
             bq.LinearScale(min=0.0, max=1.0, reverse=True, allow_padding=False),
         )
         self._scales = {"x": self.x, "y": self.y}
-        # A box is bqplot's rectangle, which is high, on its side.
+        # bqplot's rectangles and ellipses are high: here they lie on their side.
         self._turn = bq.LinearScale(min=0.0, max=180.0)
         self._on_click = on_click
         self._scale = 1.0
@@ -252,7 +247,7 @@ class GraphPicture:
             y=none,
             rotation=none,
             scales={**self._scales, "rotation": self._turn},
-            marker="rectangle" if box else "circle",
+            marker="rectangle" if box else "ellipse",
             stroke=stroke,
             stroke_width=2.0,
             enable_hover=False,
@@ -304,11 +299,20 @@ class GraphPicture:
         if same != self._structure:
             self._placed = place(graph)
             self._window = min(self._placed.height, HEIGHT / LEAST_ROW)
-            longest = max(len(words.symbol(n)) for n in graph.nodes.values())
-            self._sizes = sizes(self._placed.columns, self._window, self._scale, longest)
+            self._sizes = sizes(self._placed.columns, self._window, self._scale)
             self._top = -1.0
             write(self.x, min=-0.5, max=self._placed.columns - 0.5)
             self._look_at(None)
+        nodes = graph.nodes.values()
+        boxed = [node.name for node in nodes if LOOKS[_kind(node)].box]
+        self._fitted = fit_names(
+            {node.name: words.symbol(node) for node in nodes},
+            boxed,
+            room=Room(
+                self._sizes.node, 0.78 * self._sizes.across, self._sizes.box[0], self._sizes.symbol
+            ),
+            least=13.0 * self._scale,
+        )
         self._write_edges()
         self._write_nodes()
         self._write_texts()
@@ -339,11 +343,8 @@ class GraphPicture:
         for kind, names in shown.items():
             x, y = self._at(names)
             self._write_scatter(self.nodes[kind], x, y, size, 0.0)
-        longest = max(len(self._words.symbol(n)) for n in self._graph.nodes.values())
         sizes_of_text = {
-            self.symbols: max(
-                min(size.symbol, 0.82 * size.node / (BOLD * longest)), 13.0 * self._scale
-            ),
+            self.symbols: self._fitted.font,
             self.tags: size.font,
             self.values: size.font,
             self.gradients: size.font,
@@ -362,14 +363,12 @@ class GraphPicture:
         **traits: Any,
     ) -> None:
         """Put nodes at places, ``more`` pixels larger than they are."""
-        if mark.marker == "rectangle":
-            wide, high = size.box[0] + more, size.box[1] + more
-            traits["default_skew"] = min(max(math.log10(wide / high), 0.0), 1.0)
-            traits["default_size"] = round(wide * high)
-            traits["rotation"] = np.full(len(x), 90.0, np.float32)
-        else:
-            traits["default_size"] = round(math.pi / 4 * (size.node + more) ** 2)
-            traits["rotation"] = np.zeros(len(x), np.float32)
+        box = mark.marker == "rectangle"
+        wide, high = size.box if box else (self._fitted.wide, size.node)
+        wide, high = wide + more, high + more
+        traits["default_skew"] = min(max(math.log10(wide / high), 0.0), 1.0)
+        traits["default_size"] = round(wide * high * (1.0 if box else math.pi / 4))
+        traits["rotation"] = np.full(len(x), 90.0, np.float32)
         _write(mark, x=x, y=y, **traits)
 
     def _port(self, edge: Edge) -> float:
@@ -401,7 +400,7 @@ class GraphPicture:
         drawn = {edge.target for edge in placed.edges}
         ends += [np.array(placed.points[name]) for name in placed.tags if name not in drawn]
         x, y = _columns(ends)
-        away = -(self._sizes.node / 2 + 6 * self._scale)
+        away = -(self._fitted.wide / 2 + 6 * self._scale)
         _write(self.heads, x=x, y=y, text=["▶"] * len(x), x_offset=round(away))
 
     def _write_texts(self) -> None:
@@ -411,15 +410,15 @@ class GraphPicture:
         boxed = np.array([n.kind in {"leaf", "constant"} for n in nodes])
         inside = boxed & size.inside
         lift = np.where(inside, -0.2 * size.box[1] / size.down, 0.0)
-        _write(self.symbols, x=x, y=y + lift, text=[self._words.symbol(n) for n in nodes])
-        names = [
+        _write(self.symbols, x=x, y=y + lift, text=[self._fitted.texts[n.name] for n in nodes])
+        named = [
             ", ".join(self._words.name(source) for source in tag)
             for tag in self._placed.tags.values()
         ]
         tx, ty = self._at(self._placed.tags)
-        aside = (size.node / 2 + 14 * self._scale) / size.across
+        aside = (self._fitted.wide / 2 + 14 * self._scale) / size.across
         above = 0.62 * size.font / size.down + 0.08
-        _write(self.tags, x=tx - aside, y=ty - above, text=[name[:14] for name in names])
+        _write(self.tags, x=tx - aside, y=ty - above, text=[name[:14] for name in named])
         half = np.where(boxed, size.box[1], size.node) / 2
         outside = (half + 0.85 * size.font + 3 * self._scale) / size.down
         below = np.where(inside, 0.22 * size.box[1] / size.down, outside)
@@ -433,7 +432,7 @@ class GraphPicture:
         _write(self.values, x=x, y=y + below, text=[""] * len(nodes), colors=colours)
         self._gradient_x, self._gradient_y = x, (y - outside).astype(np.float32)
         taken = [
-            *self._rectangles(x, y, np.where(boxed, size.box[0], size.node), 2 * half),
+            *self._rectangles(x, y, np.where(boxed, size.box[0], self._fitted.wide), 2 * half),
             *self._rectangles(x, y + below, self._widths([t for t, _ in self._texts.values()])),
         ]
         self._obstacles = np.array(taken).reshape(-1, 4)

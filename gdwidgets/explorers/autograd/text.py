@@ -39,13 +39,13 @@ PANEL_STYLE = """
 .gdw-panel { border-right: 1px solid var(--jp-border-color2, #e0e0e0); padding-right: 8px; }
 @container (max-width: 54.3em) {
   .gdw-autograd .gdw-panel { flex: 1 1 100% !important; width: 100% !important; border: none;
-    height: auto !important; max-height: calc(296px * var(--gdw-size)); } }
-.gdw-lines { font-family: var(--jp-code-font-family, monospace); white-space: pre;
+    height: calc(328px * var(--gdw-size)) !important; } }
+.gdw-lines { font-family: var(--jp-code-font-family, monospace); white-space: pre-wrap;
   font-size: calc(13px * var(--gdw-size)); line-height: calc(22px * var(--gdw-size));
   color: var(--gdw-ink); border-bottom: 1px solid var(--jp-border-color2, #e0e0e0);
   padding-bottom: 8px; margin-bottom: 8px; overflow: hidden; }
-.gdw-lines div { padding-left: 8px; border-left: 4px solid transparent; overflow: hidden;
-  text-overflow: ellipsis; }
+.gdw-lines div { padding-left: calc(8px + 4ch); text-indent: -4ch; overflow-wrap: anywhere;
+  border-left: 4px solid transparent; }
 .gdw-lines .gdw-now { background: var(--gdw-blue-pale); border-left-color: var(--gdw-blue); }
 .gdw-node { font-size: calc(14px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   color: var(--gdw-ink); overflow-wrap: anywhere; }

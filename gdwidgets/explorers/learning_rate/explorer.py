@@ -854,7 +854,8 @@ class LearningRateExplorer(DescentExplorer):
 _STYLE = """
 .gdwidgets .gdw-rate-figure text.axislabel { display: none; }
 .gdw-figure { position: relative; overflow: visible; }
-.gdwidgets.gdw-large .gdw-sentence { height: calc(72px * var(--gdw-size)); }
+@container (min-width: 54.31em) {
+  .gdwidgets.gdw-large .gdw-sentence { height: calc(72px * var(--gdw-size)); } }
 .gdwidgets .gdw-chips .widget-toggle-button { padding: 0 8px; }
 .gdwidgets .gdw-chips { gap: 4px; }
 """

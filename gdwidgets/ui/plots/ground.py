@@ -200,6 +200,12 @@ def basin_picture(
     rgba[fine_labels < 0] = [*palette.rgb(palette.NO_MINIMUM), 215]
     for index in np.unique(labels[labels >= 0]):
         rgba[fine_labels == index] = [*palette.rgb(palette.tint(int(index))), 205]
+    # Tints are alike in grey: a line parts two basins.
+    meet = np.zeros(fine_labels.shape, bool)
+    for one, other in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        parted = fine_labels[one] != fine_labels[other]
+        meet[one] |= parted & (fine_labels[one] >= 0) & (fine_labels[other] >= 0)
+    rgba[meet] = [*palette.rgb(palette.INK), 150]
     gone = np.isin(fine_labels, list(diverged))
     rgba[gone] = [*palette.rgb("#FFFFFF"), 230]
     rows, columns = np.indices(fine_labels.shape)

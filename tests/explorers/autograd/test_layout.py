@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from matplotlib.ft2font import FT2Font
 
 from explorers.autograd.screen import gradients, products, values
 from gdwidgets import AutogradExplorer
 from gdwidgets.core.autograd.graph import record_graph
 from gdwidgets.core.autograd.presets import PRESET_NAMES
 from gdwidgets.explorers.autograd.layout import MOST_COLUMNS, curve, place
+from gdwidgets.explorers.autograd.names import name_width, shortened
 from gdwidgets.explorers.autograd.plots import HEIGHT, LEAST_ROW, WIDTH, sizes
 from graphs import recorded
 
@@ -159,13 +165,36 @@ def test_no_text_is_below_13_pixels_and_no_nodes_touch(columns, rows, scale):
     assert found.node < found.across or scale > 1
 
 
-def test_the_longest_symbol_of_a_sample_fits_its_circle():
-    """``mean`` in bold letters of 13 pixels is 41 pixels wide, as a browser measures it."""
-    explorer = AutogradExplorer(preset="regression sample")
-    assert "mean" in explorer.drawing.symbols.text
-    assert explorer.drawing.symbols.default_size == 13
-    assert explorer.drawing._sizes.node >= 43
+@functools.cache
+def letters_width(text):
+    """The width of a text at 1 pixel, as DejaVu Sans Bold's own file tells it."""
+    font = FT2Font(str(Path(mpl.get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf"))
+    font.set_size(100, 72)
+    font.set_text(text)
+    return font.get_width_height()[0] / 64 / 100
+
+
+@pytest.mark.parametrize("size", ["normal", "large"])
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_every_name_fits_its_node_with_a_margin(name, size):
+    drawing = (explorer := AutogradExplorer(preset=name, size=size)).drawing
+    font = drawing.symbols.default_size
+    assert font >= 13 * (1.4 if size == "large" else 1.0)
+    width = dict(zip(explorer.picture_graph.nodes, drawing.symbols.text, strict=True))
+    for kind, mark in drawing.nodes.items():
+        # bqplot: skew is the logarithm of width to height, size the area.
+        area = mark.default_size * (1 if mark.marker == "rectangle" else 4 / math.pi)
+        wide = math.sqrt(area * 10**mark.default_skew)
+        assert wide < 0.87 * drawing._sizes.across
+        for node in drawing._names[kind]:
+            assert letters_width(width[node]) * font <= 0.9 * wide
     explorer.close()
+
+
+@given(st.text("abcdefghijklmnopqrstuvwxyz_0123456789", min_size=1, max_size=12))
+def test_the_estimated_width_of_a_name_is_none_too_small(text):
+    assert letters_width(text) <= name_width(text)
+    assert name_width(shortened(text, 3.0)) <= 3.0
 
 
 @pytest.mark.parametrize("name", PRESET_NAMES)

@@ -85,7 +85,8 @@ def test_detach_is_put_behind_the_node_that_is_shown(explorer):
 
 def test_the_detach_switch_follows_the_walk(explorer):
     explorer.step = 2
-    assert explorer.detach_button.description == "detach at + (z)"
+    assert explorer.detach_button.description == "detach at +"
+    assert explorer.detach_button.tooltip == "Detach the result of + (z)"
     explorer.detach_button.value = True
     assert explorer.detached == ("add",)
     assert "detach() keeps the value" in explorer.sentence_text
