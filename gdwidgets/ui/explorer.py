@@ -184,6 +184,7 @@ class Explorer(Cursor, VBox):
         self._written: tuple[Any, str] | None = None
         self._situation: str | None = None
         self._situating: str | None = None  # while the settings of one are taken
+        self._chosen: str | None = None  # by hand, and not merely by its settings
         self._wanted: tuple[Situations, dict[str, dict[str, Any]]] | None = None
         self._situation = self._in_force()
         self._loop = MainLoop(self.show_problem)
@@ -537,13 +538,14 @@ class Explorer(Cursor, VBox):
         before, step = self._situation, self.step
         # Never without a situation in between: a chip pressed in the page would be let go and
         # pressed once more there, and has been seen to miss the second.
+        chosen_before, self._chosen = self._chosen, name
         self._situating = self._situation = name
         try:
             self.place(0)
             self.assign(**self.situation_settings(own))
             self.step = min(chosen.get(STEP, 0), self.max_steps)
         except BaseException:
-            self._situation = before
+            self._situation, self._chosen = before, chosen_before
             self.place(step)
             raise
         finally:
@@ -708,8 +710,8 @@ class Explorer(Cursor, VBox):
         return self._situation_sentence() or self.sentence(self.drawn)
 
     def _situation_sentence(self) -> str:
-        """What the present situation says at the step where it begins; empty elsewhere."""
-        if self._situation is None or self.playing:
+        """What the situation that was chosen says at the step where it begins; empty elsewhere."""
+        if self._situation is None or self._situation != self._chosen or self.playing:
             return ""
         chosen = self.situations_offered[self._situation]
         return str(chosen.get(SENTENCE, "")) if self.step == chosen.get(STEP, 0) else ""

@@ -65,7 +65,10 @@ def page(place, chromium):
 
 def _ready(place):
     """Whether a page is connected to the server's kernel, and it waits for a cell."""
-    kernels = place.api("GET", "kernels")
+    try:
+        kernels = place.api("GET", "kernels")
+    except OSError:  # the server is busy with starting it
+        return False
     return any(one["connections"] and one["execution_state"] == "idle" for one in kernels)
 
 

@@ -1,4 +1,4 @@
-"""A reload in mid-play, and every way to move the cursor afterwards, in every explorer."""
+"""A reload in mid-play, and every way to move the cursor afterwards; ``test_faults`` reloads a surface."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ WALK = {FORWARD: "One step forward", BACK: "One step back", RESET: "Back to the 
 
 SETTINGS = "max_steps=3000, speed=30"
 EXPLORERS = {
-    "HimmelblauExplorer": SETTINGS,
     "LearningRateExplorer": SETTINGS,
     "AccumulationComparer": SETTINGS,
     "AutogradExplorer": "preset='sigmoid chain', layers=30, speed=2",

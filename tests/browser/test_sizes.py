@@ -128,8 +128,8 @@ def opened(request, notebook):
     return show(notebook, request.param, width=900 + AROUND)
 
 
-@pytest.mark.parametrize("size", ["normal", "large"])
 @pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("size", ["normal", "large"])
 def test_nothing_overlaps(notebook, opened, size, width):
     notebook.execute(f"ex.size = {size!r}; ex.step = 3")
     opened.page.set_viewport_size({"width": width + AROUND, "height": 1400})

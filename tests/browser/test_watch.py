@@ -20,7 +20,7 @@ with ex.watch() as mine:
             u -= 5e-4 * u.grad; v -= 5e-4 * v.grad
             if k < 100:
                 u.grad = v.grad = None
-        time.sleep(0.03)
+        time.sleep(0.015)
 print(mine.report())
 """
 
@@ -34,7 +34,7 @@ model = torch.nn.Sequential(
 optimizer = torch.optim.Adam(model.parameters())
 x = torch.randn(64, 8)
 with watch() as mine:
-    for _ in range(300):
+    for _ in range(150):
         loss = (model(x) - 1).square().mean()
         optimizer.zero_grad(); loss.backward(); optimizer.step()
         time.sleep(0.02)
@@ -158,7 +158,7 @@ def test_the_lane_grows_in_the_other_explorers_and_the_cursor_goes_where_it_star
 
 
 def test_hints_come_one_by_one(notebook, opened):
-    notebook.run_cell(LOOP.replace("ex.watch()", "ex.watch(hints=1)").replace("0.03", "0"))
+    notebook.run_cell(LOOP.replace("ex.watch()", "ex.watch(hints=1)").replace("0.015", "0"))
     opened.get_by_role("button", name="Your own loop").click()
     body = opened.locator(".gdw-fold-body")
     what = notebook.value("mine.findings[0].sentence").replace("`", "")
@@ -181,7 +181,7 @@ def test_any_training_loop_is_shown_below_its_cell(notebook, opened):
     notebook.run_cell(NETWORK)
     assert len(steps_said(page.evaluate("window.seen"))) >= 3
     root = page.locator(".gdwidgets").nth(1)
-    expect(root.locator(".gdw-sentence")).to_contain_text("Step 299, the end")
+    expect(root.locator(".gdw-sentence")).to_contain_text("Step 149, the end")
     assert len(root.locator(".bqplot").all()) == 2
     root.get_by_role("button", name="next 8 ▸").click()
     expect(root.locator(".gdw-dials")).to_contain_text("9–10 of 10")

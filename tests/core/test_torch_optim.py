@@ -81,7 +81,7 @@ def test_every_lane_has_the_bits_of_a_plain_loop(name, lanes, scheduler):
         np.testing.assert_array_equal(descent.params[:count, lane], expected[:count])
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(lanes, optimizers, schedulers, st.integers(0, 99), st.data())
 def test_pieces_forks_and_repetitions_agree(lanes, optimizer, scheduler, k, data):
     starts, rates = zip(*lanes, strict=True)

@@ -375,7 +375,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = hypothesis_settings(max_examples=6, stateful_step_count=14, deadline=None)
+TestAnyOrder.settings = hypothesis_settings(max_examples=4, stateful_step_count=12, deadline=None)
 
 
 def test_the_map_zooms_between_the_points_of_both_loops_and_back(explorer):
