@@ -1,4 +1,4 @@
-"""A reload in mid-play, and every way to move the cursor afterwards; ``test_faults`` reloads a surface."""
+"""A reload in mid-play, and how the cursor moves afterwards; a surface is in ``test_faults``."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ import time
 drawn = set()
 with ex.watch() as mine:
     for k in range(2000):
-        if k > 50 and len(drawn) > 4:
+        if k > 50 and len(drawn) > 8:
             break
         drawn.add(ex.step)
         loss_of().backward()
