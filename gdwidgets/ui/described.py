@@ -16,7 +16,6 @@ from typing import Any
 from ipywidgets import (
     HTML,
     Dropdown,
-    FloatSlider,
     FloatText,
     HBox,
     IntText,
@@ -29,7 +28,7 @@ from gdwidgets.core import RULES, as_rule
 from gdwidgets.core.rules.constants import Constant, constants_of
 from gdwidgets.core.rules.schedules import SCHEDULES
 from gdwidgets.ui import text
-from gdwidgets.ui.form import Choose, Field, RateField, captioned, row
+from gdwidgets.ui.form import Choose, Field, RateField, Slide, SliderField, captioned, row
 from gdwidgets.ui.settings import Setting
 
 NUMBER = "calc(104px * var(--gdw-size))"
@@ -45,10 +44,11 @@ class ConstantControls:
     Parameters
     ----------
     changed
-        Called with a constant's name and the value that somebody chose.
+        Called with a constant's name and a function that returns the value somebody chose, or
+        raises ``ValueError``.
     """
 
-    def __init__(self, changed: Callable[[str, Any], None]) -> None:
+    def __init__(self, changed: Callable[[str, Callable[[], Any]], None]) -> None:
         self._changed = changed
         self.first = HBox([], layout=Layout(flex="0 0 auto", width="auto"))
         """Where the control of the first constant is."""
@@ -56,6 +56,7 @@ class ConstantControls:
         self.others.layout.display = "none"
         """Where the others are."""
         self.inputs: dict[str, Widget] = {}
+        self._sliders: dict[str, SliderField] = {}
         self._constants: tuple[Constant, ...] = ()
         self._shown: dict[str, Any] = {}
 
@@ -65,7 +66,7 @@ class ConstantControls:
         made = constants != self._constants
         if made:
             before = (*self.first.children, *self.others.children)
-            self._constants, self.inputs, self._shown = constants, {}, {}
+            self._constants, self.inputs, self._sliders, self._shown = constants, {}, {}, {}
             boxes = [self._control(constant) for constant in constants]
             self.first.children, self.others.children = boxes[:1], boxes[1:]
             # An empty row would still take a line.
@@ -75,8 +76,16 @@ class ConstantControls:
         for constant in constants:
             value = getattr(described, constant.name)
             self._shown[constant.name] = value
-            self.inputs[constant.name].value = value
+            if constant.name in self._sliders:
+                self._sliders[constant.name].show(value)
+            else:
+                self.inputs[constant.name].value = value
         return made
+
+    @property
+    def texts(self) -> dict[str, Widget]:
+        """The fields beside the sliders, by constant."""
+        return {name: field.number for name, field in self._sliders.items()}
 
     def _control(self, constant: Constant) -> Widget:
         title = f"{constant.symbol} {constant.name.replace('_', ' ')}".strip()
@@ -92,14 +101,7 @@ class ConstantControls:
             control = IntText(step=10, continuous_update=False)
             box = captioned(control, title, NUMBER, constant.help)
         elif math.isfinite(constant.low) and math.isfinite(constant.high):
-            ends = (
-                constant.low + (0.01 if constant.open_below else 0.0),
-                constant.high - (0.001 if constant.open_above else 0.0),
-            )
-            control = FloatSlider(
-                min=ends[0], max=ends[1], step=0.001, readout_format=".3f", continuous_update=True
-            )
-            box = captioned(control, title, "168px", constant.help)
+            return self._slider(constant, title)
         else:
             control = FloatText(step=0.01, continuous_update=False)
             box = captioned(control, title, NUMBER, constant.help)
@@ -107,10 +109,19 @@ class ConstantControls:
         self.inputs[constant.name] = control
         return box
 
+    def _slider(self, constant: Constant, title: str) -> Widget:
+        name = constant.name
+        low = constant.low + (0.01 if constant.open_below else 0.0)
+        high = constant.high - (0.001 if constant.open_above else 0.0)
+        field = Slide(low, high, 0.001, width="192px").named(name, title, constant.help)
+        field.bind(lambda read: self._changed(name, read))
+        self._sliders[name], self.inputs[name] = field, field.slider
+        return field.widget
+
     def _came(self, name: str, value: Any) -> None:
         if name in self._shown and value != self._shown[name]:
             self._shown[name] = value
-            self._changed(name, value)
+            self._changed(name, lambda: value)
 
 
 def _close(box: Widget) -> None:
@@ -196,9 +207,9 @@ class DescribedField(Field):
 
         self.list.observe(listed, names="value")
 
-    def _constant(self, name: str, value: Any) -> None:
+    def _constant(self, name: str, read: Callable[[], Any]) -> None:
         described = self.described(self._value)
-        self._choose(lambda: self.changed(described, name, value))
+        self._choose(lambda: self.changed(described, name, read()))
 
     def show(self, value: Any) -> None:
         """Write a setting's value into the list and the constants."""

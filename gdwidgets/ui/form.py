@@ -8,7 +8,6 @@ A `Setting` names its control: `Number`, `Whole`, `Optional`, `Choice`, `Switch`
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -33,6 +32,7 @@ from ipywidgets import (
 
 from gdwidgets.core import checks
 from gdwidgets.ui import text
+from gdwidgets.ui.echoes import Echoes
 from gdwidgets.ui.settings import Setting
 
 Choose = Callable[[Callable[[], Any]], None]
@@ -336,25 +336,32 @@ class Slide:
 
     def field(self, setting: Setting) -> Field:
         """Make the control."""
+        return self.named(str(setting.name), setting.label, setting.help)
+
+    def named(self, name: str, label: str, help: str) -> SliderField:  # noqa: A002 - as a setting's
+        """Make the control of what is no setting: its name in errors, its caption and tooltip."""
         low, high = self.low, self.high
-        layout = Layout(flex="1 1 100px", min_width="80px", width="auto")
-        common = {"readout": False, "tooltip": setting.help, "layout": layout}
+        layout = Layout(flex="1 1 80px", min_width="64px", width="auto")
+        common = {"readout": False, "tooltip": help, "layout": layout}
         slider: Widget
         if self.log:
             ends = math.log10(low), math.log10(high)
-            slider = FloatLogSlider(value=low, min=ends[0], max=ends[1], step=0.01, **common)
+            slider = FloatLogSlider(value=low, min=ends[0], max=ends[1], step=LOG_STOP, **common)
             slider.add_class("gdw-log")
         else:
             slider = FloatSlider(value=low, min=low, max=high, step=self.step, **common)
         number = Text(continuous_update=False, layout=Layout(width=sized("72px"), flex="0 0 auto"))
-        number.tooltip = setting.help
+        number.tooltip = help
         control = HBox([slider, number], layout=Layout(width="100%"))
-        shown = captioned(control, setting.label, self.width, setting.help)
-        return SliderField(shown, slider, number, setting, (low, high), log=self.log)
+        shown = captioned(control, label, self.width, help)
+        return SliderField(shown, slider, number, name, (low, high), log=self.log)
 
 
-_ECHO, _ECHOES = 1.5, 8
-"""Seconds for which, and how many of, a slider's values are taken for given when they come back."""
+LOG_STOP = 0.01
+"""Way from one stop of a logarithmic slider to the next, in powers of ten."""
+
+NEAR = 0.012
+"""Relative difference up to which a logarithmic slider stands where its number is: half a stop."""
 
 
 class SliderField(Field):
@@ -366,8 +373,8 @@ class SliderField(Field):
         What is put on display.
     slider, number
         The slider and the text field.
-    setting
-        What they set.
+    name
+        What errors call what they set.
     ends
         The ends of the slider.
     log
@@ -379,53 +386,47 @@ class SliderField(Field):
         widget: Widget,
         slider: Widget,
         number: Text,
-        setting: Setting,
+        name: str,
         ends: tuple[float, float],
         *,
         log: bool,
     ) -> None:
         super().__init__(widget, (slider, number), self._parts, self._chosen)
         self.slider, self.number = slider, number
-        self._name = str(setting.name)
+        self._name = name
         self._ends, self._log = ends, log
         self._value = math.nan
-        self._given: list[tuple[float, float]] = []
+        self._echoes = Echoes(self._near)
 
     def _parts(self, value: float) -> tuple[float, str]:
         self._value = float(value)
         at = self._stop(self._value)
-        self._given = [*self._given[-_ECHOES:], (at, time.monotonic())]
+        self._echoes.give(at)
         return at, f"{value:g}"
 
     def _stop(self, value: float) -> float:
-        """The slider's stop nearest to a value."""
+        """Where the slider stands for a value: a logarithmic one, at the nearest stop."""
         low, high = self._ends
         at = min(max(value, low), high)
         if not self._log:
             return at
         first = math.log10(low)
-        return float(10 ** (first + round((math.log10(at) - first) / 0.01) * 0.01))
+        return float(10 ** (first + round((math.log10(at) - first) / LOG_STOP) * LOG_STOP))
 
-    def _is_echo(self, value: float) -> bool:
-        """Whether a browser may have sent a value because it was given it, perhaps a while ago.
-
-        It moves what it is given to the slider's nearest stop and sends that back, by when the
-        kernel may have given it another value.
-        """
-        near = {"rel_tol": 0.012} if self._log else {"rel_tol": 1e-9, "abs_tol": 1e-9}
-        if math.isclose(value, self._stop(self._value), **near):
-            return True
-        since = time.monotonic() - _ECHO
-        return any(when > since and math.isclose(value, at, **near) for at, when in self._given)
+    def _near(self, one: float, other: float) -> bool:
+        """Whether two values have the same stop, or one lies at most half a stop from the other."""
+        if self._log:
+            return math.isclose(one, other, rel_tol=NEAR)
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=0.51 * float(self.slider.step))
 
     def bind(self, choose: Choose) -> None:
         """Call ``choose`` for a number from the slider, or what was typed into the field."""
 
         def slid(change: Any) -> None:
             value = float(change["new"])
-            if not self._is_echo(value):
+            if not (self._near(value, self._stop(self._value)) or self._echoes.has(value)):
                 chosen = float(f"{value:.3g}" if self._log else f"{value:.10g}")
-                self._given = []  # from now on the hand moves it, also back to where it was
+                self._echoes.hand_came()
                 choose(lambda: chosen)
 
         def typed(change: Any) -> None:
@@ -473,7 +474,7 @@ class RateField(SliderField):
             value=math.sqrt(low * high),
             min=math.log10(low),
             max=math.log10(high),
-            step=0.01,
+            step=LOG_STOP,
             readout=False,
             tooltip=setting.help,
             layout=Layout(width="100%", margin="0"),
@@ -492,7 +493,7 @@ class RateField(SliderField):
         box = HBox(
             [track, number], layout=Layout(width="100%", align_items="flex-end", grid_gap="16px")
         )
-        super().__init__(box, slider, number, setting, (low, high), log=True)
+        super().__init__(box, slider, number, str(setting.name), (low, high), log=True)
         self.show_limits([])
 
     def position(self, rate: float) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipywidgets import HTML, Dropdown, FloatSlider, HBox, Layout, ToggleButton, VBox, Widget
 from torch import Tensor
 
+from gdwidgets.ui.echoes import Echoes
 from gdwidgets.ui.form import Field, captioned
 from gdwidgets.ui.playback.transport import Transport
 from gdwidgets.ui.settings import Setting
@@ -161,7 +162,9 @@ class LeafSliders(VBox):
         self._moved = moved
         self.sliders: dict[tuple[str, int], FloatSlider] = {}
         self._shown: dict[tuple[str, int], float] = {}
+        self._echoes: dict[tuple[str, int], Echoes] = {}
         self._reach: dict[tuple[str, int], float] = {}
+        self._given_reach: dict[tuple[str, int], float] = {}
         self._row = HBox([])
         self._row.add_class("gdw-sliders")
         self._note = HTML()
@@ -184,12 +187,17 @@ class LeafSliders(VBox):
             for index, number in enumerate(tensor.flatten()[: MOST_SLIDERS + 1].tolist())
         }
         numbers = dict(list(every.items())[:MOST_SLIDERS])
-        reach = {key: max(3.0, math.ceil(2 * abs(number))) for key, number in numbers.items()}
+        given_reach = {key: max(3.0, math.ceil(2 * abs(number))) for key, number in numbers.items()}
+        far = self._reach if given_reach == self._given_reach else given_reach
+        present = {key: float(values[key[0]].flatten()[key[1]]) for key in numbers}
+        # A slider that once grew for a number stays so: a hand that drags it back is still on it.
+        reach = {key: max(far[key], math.ceil(abs(number))) for key, number in present.items()}
         new = reach != self._reach
+        self._given_reach = given_reach
         if new:
             self._reach = reach
             before = tuple(self.sliders.values())
-            self._shown = {}
+            self._echoes = {}
             self.sliders = {
                 key: self._slider(key, given[key[0]].numel() == 1, reach[key]) for key in reach
             }
@@ -198,9 +206,10 @@ class LeafSliders(VBox):
             rest = sum(t.numel() for t in given.values() if t.is_floating_point()) - len(numbers)
             said = f"{rest:,} more numbers have no slider: set `values`." if rest else ""
             self._note.value = html_paragraphs([said]) if said else ""
-        for (name, index), one in self.sliders.items():
-            self._shown[name, index] = value = float(values[name].flatten()[index])
-            one.value = value
+        self._shown = present
+        for key, one in self.sliders.items():
+            self._echoes[key].give(present[key])
+            one.value = present[key]
         return new
 
     def _slider(self, key: tuple[str, int], single: bool, reach: float) -> FloatSlider:
@@ -217,11 +226,16 @@ class LeafSliders(VBox):
             style={"description_width": "48px"},
         )
 
+        def near(one: float, other: float) -> bool:
+            return math.isclose(one, other, abs_tol=reach / 590)
+
+        self._echoes[key] = echoes = Echoes(near)
+
         def changed(change: Mapping[str, float]) -> None:
-            shown = self._shown.get(key, math.nan)
-            # The browser moves a value it is given to the slider's nearest stop: nobody's choice.
-            if not math.isclose(change["new"], shown, abs_tol=reach / 590):
-                self._moved(name, index, float(f"{change['new']:.4g}"))
+            value = change["new"]
+            if not (near(value, self._shown.get(key, math.nan)) or echoes.has(value)):
+                echoes.hand_came()
+                self._moved(name, index, float(f"{value:.4g}"))
 
         one.observe(changed, names="value")
         return one

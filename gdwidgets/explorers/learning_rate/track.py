@@ -7,7 +7,6 @@ lane's rate can be dragged, reached by the tab key, moved by the arrow keys and 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,16 +14,9 @@ from ipywidgets import HTML, Box, FloatLogSlider, Layout, VBox
 
 from gdwidgets.explorers.learning_rate.given import MOST_LANES
 from gdwidgets.ui import text
+from gdwidgets.ui.echoes import Echoes
+from gdwidgets.ui.form import LOG_STOP, NEAR
 from gdwidgets.ui.plots import palette
-
-STOP = 0.01
-"""Way from one stop of a handle to the next, in powers of ten."""
-
-_NEAR = 0.012
-"""Relative difference up to which a handle stands where its learning rate is: half a stop."""
-
-_LATE = 3.0
-"""Seconds within which a browser may tell of a value that was sent to it before a later one."""
 
 STYLE = """
 .gdw-rates { position: relative; margin-bottom: 4px; overflow: visible; }
@@ -64,6 +56,11 @@ STYLE = """
 )
 
 
+def _same_stop(one: float, other: float) -> bool:
+    """Whether two values are the same but for a browser's last digits."""
+    return math.isclose(one, other, rel_tol=1e-9)
+
+
 @dataclass(frozen=True)
 class Mark:
     """A learning rate that is written on the track."""
@@ -101,7 +98,7 @@ class RateTrack(VBox):
         self.handles: list[FloatLogSlider] = []
         self._moved = moved
         self._rates: tuple[float, ...] = ()
-        self._sent: list[dict[float, float]] = [{} for _ in range(MOST_LANES)]
+        self._echoes = [Echoes(_same_stop) for _ in range(MOST_LANES)]
         self._ends = (1e-4, 10.0)
         self._low, self._high = self._ends
         for lane in range(MOST_LANES):
@@ -109,11 +106,12 @@ class RateTrack(VBox):
                 value=0.01,
                 min=-4.0,
                 max=1.0,
-                step=STOP,
+                step=LOG_STOP,
                 readout=False,
                 tooltip=f"Learning rate of lane {lane + 1}: drag it, or use the arrow keys",
                 layout=Layout(width="100%", margin="0", display="none"),
             )
+            self._echoes[lane].give(handle.value)
             handle.add_class("gdw-handle")
             handle.add_class("gdw-log")
             handle.add_class(f"gdw-handle-{lane}")
@@ -129,13 +127,9 @@ class RateTrack(VBox):
         if lane >= len(self._rates):
             return
         value = float(value)
-        # A browser repeats what it is sent, in its own last digits, at times after it was sent
-        # something else: nobody chose that.
-        now = time.monotonic()
-        late = (at for at, when in self._sent[lane].items() if now - when < _LATE)
-        if any(math.isclose(value, at, rel_tol=1e-9) for at in late):
-            return
-        if not math.isclose(value, self._within(self._rates[lane]), rel_tol=_NEAR):
+        shown = self._within(self._rates[lane])
+        if not (math.isclose(value, shown, rel_tol=NEAR) or self._echoes[lane].has(value)):
+            self._echoes[lane].hand_came()
             self._moved(lane, float(f"{value:.3g}"))
 
     def _within(self, rate: float) -> float:
@@ -151,11 +145,9 @@ class RateTrack(VBox):
                 handle.layout.display = shown
             at = self._within(rates[lane]) if there else 0.0
             # A handle that is dragged is not written to: it stands at most half a stop away.
-            if there and not math.isclose(handle.value, at, rel_tol=_NEAR):
-                stop = 10.0 ** (round(math.log10(at) / STOP) * STOP)
-                now = time.monotonic()
-                sent = {v: when for v, when in self._sent[lane].items() if now - when < _LATE}
-                self._sent[lane] = {**sent, stop: now}
+            if there and not math.isclose(handle.value, at, rel_tol=NEAR):
+                stop = 10.0 ** (round(math.log10(at) / LOG_STOP) * LOG_STOP)
+                self._echoes[lane].give(stop)
                 handle.value = stop
 
     def position(self, rate: float) -> float:

@@ -13,6 +13,7 @@ every third frame only, and the scrubber moves as often: ten times a second.
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,6 +32,19 @@ STILLEST = 0.09
 
 SILENCE = 10.0
 """Seconds without an acknowledgement after which the page is taken to be gone."""
+
+_gates: weakref.WeakSet[FrameGate] = weakref.WeakSet()
+
+
+def drawn_up_to() -> float:
+    """The time before which everything that was sent is drawn, as far as pages have told.
+
+    A page draws for all explorers in turn, so what one of them waits for keeps the others waiting.
+    Seconds, monotonic: now, where nothing is waited for.
+    """
+    now = time.monotonic()
+    sent = (gate.oldest for gate in tuple(_gates))
+    return min((at for at in sent if at is not None and now - at < SILENCE), default=now)
 
 
 class _Acknowledged(IntText):
@@ -76,6 +90,7 @@ class FrameGate:
         self._unasked = 0
         self._asked_at = self._last_heard = clock()
         self.begin()
+        _gates.add(self)
         self.seen.observe(lambda change: self._came(is_step=False, number=change["new"]), "value")
         self.seen_step.observe(lambda c: self._came(is_step=True, number=c["new"]), "value")
 
@@ -96,6 +111,11 @@ class FrameGate:
     def in_flight(self) -> int:
         """Frames sent and not yet acknowledged."""
         return len(self._waiting)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the first of the frames on their way was sent; ``None`` where there are none."""
+        return self._waiting[0].sent_at if self._waiting else None
 
     @property
     def _asked(self) -> bool:
