@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-CELL = "from gdwidgets import HimmelblauExplorer\nex = HimmelblauExplorer()\nex"
+CELL = "from gdwidgets import HimmelblauExplorer\nex = HimmelblauExplorer(max_steps=1000)\nex"
 
 # However slow the machine, a loop goes on until it has been drawn a few times.
 LOOP = """
@@ -15,8 +15,8 @@ import time, torch
 pause, drawn = 0.015, set()
 with ex.watch() as mine:
     u = torch.tensor(1.0, requires_grad=True); v = torch.tensor(1.0, requires_grad=True)
-    for k in range(3000):
-        if k >= 300 and (len(drawn) > 12 or not pause):
+    for k in range(1000):
+        if k >= 300 and (len(drawn) > 6 or not pause):
             break
         drawn.add(ex.step)
         loss = (u**2 + v - 11)**2 + (u + v**2 - 7)**2
@@ -40,8 +40,8 @@ optimizer = torch.optim.Adam(model.parameters())
 x = torch.randn(64, 8)
 drawn = set()
 with watch() as mine:
-    for k in range(3000):
-        if k >= 150 and len(drawn) > 12:
+    for k in range(2000):
+        if k >= 150 and len(drawn) > 6:
             break
         drawn.add(mine.stage.step)
         loss = (model(x) - 1).square().mean()
@@ -89,7 +89,7 @@ def test_the_lane_grows_while_the_cell_runs_and_the_finding_is_read(notebook, op
     found = notebook.value("mine.findings[0].step")
     assert found > 0
     assert notebook.value("mine.findings[0].sentence") in printed
-    expect(opened.locator(".gdw-counter")).to_have_text(re.compile(f"{found} of "))
+    expect(opened.locator(".gdw-counter")).to_have_text(re.compile(f"{found} of 1,000"))
     expect(opened.locator(".gdw-sentence")).to_contain_text(".grad is only sometimes cleared")
     notebook.shot("watch-found")
 
@@ -132,7 +132,7 @@ import time
 drawn = set()
 with ex.watch() as mine:
     for k in range(2000):
-        if k > 50 and len(drawn) > 12:
+        if k > 50 and len(drawn) > 6:
             break
         drawn.add(ex.step)
         loss_of().backward()

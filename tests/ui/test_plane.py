@@ -197,7 +197,7 @@ def test_the_arrow_is_never_shorter_than_the_update_and_says_how_much_longer(pla
         descent = Descent(HIMMELBLAU, [start], 5e-3, max_steps=5)
         descent.advance_to(5)
         plane.show_run(descent.params)
-        plane.draw(0)
+        plane.draw(0, full=True)
         assert plane.factor >= 1
         assert plane.factor_note.visible == (plane.factor != 1)
         if plane.factor != 1:
@@ -207,6 +207,23 @@ def test_the_arrow_is_never_shorter_than_the_update_and_says_how_much_longer(pla
     assert not plane.factor_note.visible
     update = plane.to_map(descent.params[1, 0]) - plane.to_map(descent.params[0, 0])
     assert arrow_length(plane) == pytest.approx(np.hypot(*update), abs=2)
+
+
+@given(rate=st.floats(1e-7, 5e-3), k=st.integers(0, 5))
+@settings(max_examples=20)
+def test_how_much_longer_arrows_are_is_said_where_one_is_seen(plane, rate, k):
+    descent = Descent(HIMMELBLAU, [[1, 1]], rate, max_steps=5)
+    descent.advance_to(5)
+    plane.show_run(descent.params)
+    plane.draw(k, full=True)
+    update = descent.params[min(k + 1, 5), 0] - descent.params[k, 0].astype(np.float64)
+    long = np.hypot(*update) / 12 * plane.plot_height * plane.factor
+    if k == 5:
+        assert not plane.factor_note.visible
+    elif k == 0:
+        assert plane.factor_note.visible == plane.arrow_seen(0, 0)
+    elif not 1 < long < 12:
+        assert plane.factor_note.visible == (long > 4)
 
 
 def test_a_click_is_told_in_the_planes_units():

@@ -145,6 +145,7 @@ class Plane(Frame):
         self._trails: list[trail.Trail] = []
         self._starts = np.zeros((1, 2))
         self._ends = np.zeros((0, 2))
+        self._arrows_seen = True
         self._lettered: list[labels.Box] = []
         self._inside: list[NDArray[np.int32]] = []
         self._markers: list[NDArray[np.float64]] = []
@@ -370,7 +371,7 @@ class Plane(Frame):
         if recorded > self._sent and (full or ahead > max(self._width - 6, self._sent // 4)):
             self._send_paths()
         last = self._lasts(recorded)
-        shown, lines, markers = [], [], []
+        shown, lines, markers, seen = [], [], [], False
         for lane, path in enumerate(self._trails):
             step = int(min(self._k, last[lane]))
             whole, steps = path.at(step)
@@ -388,7 +389,9 @@ class Plane(Frame):
                     update = params[step + 1, lane].astype(np.float64) - params[step, lane]
             else:
                 update = np.zeros(2)
-            lines.append(np.concatenate((tail, self._arrow(params[step, lane], update))))
+            pointing = self._arrow(params[step, lane], update)
+            seen = seen or (self._beyond_circle(update) if self._k == 0 else len(pointing) > 0)
+            lines.append(np.concatenate((tail, pointing)))
             markers.append(place + self._markers[lane])
         arrows = self._part_arrows(params, last, parts, full=full)
         if self._halos:
@@ -404,6 +407,10 @@ class Plane(Frame):
         limit = 32767
         rows = np.clip(np.nan_to_num(rows), -limit, limit).round().astype(np.int16)
         write(self.moving, x=rows[:, :, 0], y=rows[:, :, 1])
+        seen = seen or any(len(one) > 1 for one in arrows)
+        if full and seen != self._arrows_seen:
+            self._arrows_seen = seen
+            self._note_factor()
 
     def _part_arrows(
         self, params: NDArray[Any], last: NDArray[np.int64], parts: ArrayLike | None, *, full: bool
@@ -448,7 +455,9 @@ class Plane(Frame):
         params = self._read()
         if k + 1 >= len(params):
             return False
-        update = params[k + 1, lane].astype(np.float64) - params[k, lane]
+        return self._beyond_circle(params[k + 1, lane].astype(np.float64) - params[k, lane])
+
+    def _beyond_circle(self, update: NDArray[np.float64]) -> bool:
         window = self.view.window[:, 1] - self.view.window[:, 0]
         shaft = float(np.linalg.norm(self.factor * update / window * SIDE))
         return shaft > (CIRCLE + 3) * self.size * SIDE / self.plot_height
@@ -667,7 +676,8 @@ class Plane(Frame):
         return arrow_factor(ground.values, self.view.bounds, ground.slope, self._starts)
 
     def _note_factor(self) -> None:
-        text = f"arrow ×{number(self.factor)}" if self.factor != 1 else ""
+        longer = self.factor != 1 and self._arrows_seen
+        text = f"arrow ×{number(self.factor)}" if longer else ""
         away = SIDE / self.plot_height * self.size
         self.put_texts(self.factor_note, [SIDE], [-36 * away], [text] if text else [])
 
