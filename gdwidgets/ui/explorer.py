@@ -13,7 +13,7 @@ import inspect
 import math
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -184,6 +184,7 @@ class Explorer(Cursor, VBox):
         self._written: tuple[Any, str] | None = None
         self._situation: str | None = None
         self._situating: str | None = None  # while the settings of one are taken
+        self._let_go = False
         self._chosen: str | None = None  # by hand, and not merely by its settings
         self._wanted: tuple[Situations, dict[str, dict[str, Any]]] | None = None
         self._situation = self._in_force()
@@ -620,8 +621,27 @@ class Explorer(Cursor, VBox):
         self.form.show(self.settings_held())
         self.redraw()
         self._ahead.want()
-        if self._by_hand:
+        if self.brief:
             self._rest.begin(self._loop)
+        else:
+            self._rest.stop()
+
+    @property
+    def brief(self) -> bool:
+        """Whether a hand moves what is drawn, so that the next picture will soon replace it."""
+        return self._by_hand and not self._let_go
+
+    @contextlib.contextmanager
+    def letting_go(self, *, on: bool = True) -> Iterator[None]:
+        """A hand that moved something lets go of it with what is done in the block."""
+        self._let_go = on
+        try:
+            yield
+        finally:
+            self._let_go = False
+            if on and self._rest.waiting:
+                self._rest.stop()
+                self._rested()
 
     def _rested(self) -> None:
         """The hand rests: draw as finely as it can be done."""

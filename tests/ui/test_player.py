@@ -435,7 +435,7 @@ def test_a_hand_rests_once_nothing_is_on_its_way_and_nothing_changes():
     assert not rest.over
     busy[0] = False
     assert not rest.over
-    time.now += REST
+    time.now += 1.01 * REST
     assert rest.over
     rest.begin(MainLoop(lambda error: None))
     assert not rest.over

@@ -401,7 +401,8 @@ class AccumulationComparer(MapExplorer):
     def drag(self, lane: int, point: Point, released: bool = True) -> None:
         """Move the start while it is dragged; one that does not fit stays where it was."""
         try:
-            self.start = point
+            with self.letting_go(on=released):
+                self.start = point
         finally:
             if released:
                 self.map.put_starts()
@@ -486,7 +487,7 @@ class AccumulationComparer(MapExplorer):
             last=last,
             diverged=lambda: descent.outcomes == "diverged",
             runs=runs,
-            brief=self._by_hand,
+            brief=self.brief,
         )
         self._show_curve()
         first = float(np.abs(descent.grad[0]).max())
@@ -509,7 +510,7 @@ class AccumulationComparer(MapExplorer):
             diverged=lambda: descent.outcomes == "diverged",
             theory=theory,
             title=self.parameter,
-            brief=self._by_hand,
+            brief=self.brief,
         )
         self._curve_shows = (self.parameter, self.momentum)
 

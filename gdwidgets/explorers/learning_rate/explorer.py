@@ -563,7 +563,7 @@ class LearningRateExplorer(DescentExplorer):
             band=why.noise_band(facts, self.lane) if self.theory == "noise" else None,
             points=self._batch_points(),
             title=self._loss_title(),
-            brief=self._by_hand,
+            brief=self.brief,
         )
 
     def _theory_line(self) -> tuple[NDArray[Any], NDArray[Any]] | None:

@@ -478,7 +478,8 @@ class SurfaceExplorer(MapExplorer):
         try:
             if lane == self.own_lane:
                 return  # the learner's own loop starts where it started
-            self.move_start(lane, clamped(self.surface, point))
+            with self.letting_go(on=released):
+                self.move_start(lane, clamped(self.surface, point))
         finally:
             if released:
                 self.map.put_starts()
@@ -549,7 +550,7 @@ class SurfaceExplorer(MapExplorer):
             theory=self._drawn_theory,
             runs=runs,
             title="loss" if floor == 0 else "loss above the lowest minimum",
-            brief=self._by_hand,
+            brief=self.brief,
         )
         self._refresh_basins()
 

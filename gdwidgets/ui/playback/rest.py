@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from gdwidgets.ui.playback.main_loop import MainLoop
 
-REST = 0.12
+REST = 0.08
 """Seconds without a change, with nothing on its way to the page, after which a hand rests."""
 
 LONGEST = 2.0
@@ -41,6 +41,11 @@ class Rest:
         self._changed_at = self._quiet_since = self._clock()
         if self._task is None and loop.running:
             self._task = loop.start(self._wait())
+
+    @property
+    def waiting(self) -> bool:
+        """Whether what changed last is still to be drawn at its best."""
+        return self._task is not None
 
     def stop(self) -> None:
         """Wait no longer."""

@@ -207,6 +207,39 @@ def same_screen(one, other):
         np.testing.assert_array_equal(before, after)
 
 
+def test_a_start_that_is_let_go_is_at_once_drawn_as_at_rest():
+    async def settled(explorer):
+        for _ in range(300):
+            await asyncio.sleep(0.01)
+            if explorer.computed >= explorer.goal and not explorer._ahead.busy:
+                return
+
+    async def main():
+        explorer = HimmelblauExplorer(still=False)
+        await settled(explorer)
+        drag = explorer.handler(explorer.drag)
+        for point in ((1.5, 2.0), (-2.0, 4.0), (-2.5, 4.5)):
+            drag(0, point, False)
+        assert explorer._rest.waiting
+        drag(0, (3.0, -5.0), True)
+        assert not explorer._rest.waiting
+        await settled(explorer)
+        other = HimmelblauExplorer(start=(3.0, -5.0))
+        await settled(other)
+        same_screen(screen(other), screen(explorer))
+        drag(0, (1.5, 2.0), False)
+        drag(0, (1.5, 2.0), True)  # where it is already
+        assert not explorer._rest.waiting
+        other.start = (1.5, 2.0)
+        await settled(explorer)
+        await settled(other)
+        same_screen(screen(other), screen(explorer))
+        explorer.close()
+        other.close()
+
+    asyncio.run(main())
+
+
 def test_the_screen_is_a_pure_function_of_recording_and_cursor(explorer):
     explorer.run()
     explorer.step = 50
