@@ -13,7 +13,7 @@ import torch
 from ipywidgets import Button, Widget
 
 from gdwidgets.core import Descent
-from gdwidgets.core.diagnosis.findings import NO_MISTAKES
+from gdwidgets.core.diagnosis.findings import NO_MISTAKES, Finding
 from gdwidgets.core.diagnosis.records import Reference
 from gdwidgets.core.diagnosis.report import Hints, hint_level
 from gdwidgets.core.watching.run import WatchedRun
@@ -116,6 +116,7 @@ class LoopExplorer(Explorer):
     """An explorer that can show a learner's own loop, while it runs and afterwards."""
 
     _watched: OwnLoop | None = None
+    _found_at: int | None = None
     _hint = 0
     _own_buttons: tuple[Button, Button] | None = None
 
@@ -168,9 +169,25 @@ class LoopExplorer(Explorer):
         loop = self._watched
         return True if loop is not None and loop.hints is True else self._hint or False
 
+    def first_mistake(self, loop: OwnLoop) -> Finding | None:
+        """The first finding, where hints tell of it and it is something to look at."""
+        if not self._hint:
+            return None
+        first = loop.findings[0]
+        looked_at = first.name not in NO_MISTAKES or first.evidence.get("differs")
+        return first if looked_at else None
+
+    def finding_sentence(self) -> str:
+        """The first finding, as far as it is told, at the step where it shows; empty elsewhere."""
+        loop = self._watched
+        if loop is None or not self._hint or self.playing or self.step != self._found_at:
+            return ""
+        first = loop.findings[0]
+        return own_text.found(first.where if self._hint == 1 and first.where else first.sentence)
+
     def forget_own_loop(self) -> None:
         """Take the learner's own loop out of the picture."""
-        self._watched = None
+        self._watched = self._found_at = None
         self._show_own_buttons()
         self.show_own(self.step)
 
@@ -278,7 +295,6 @@ class Watching(LoopExplorer):
     _watched_run: WatchedRun | None = None
     _joined: tuple[Descent, WatchedRun, Any] | None = None
     _compared = ""
-    _found_at: int | None = None
 
     # -- what a subclass does ----------------------------------------------------------------
 
@@ -387,7 +403,7 @@ class Watching(LoopExplorer):
 
     def forget_own_loop(self) -> None:
         """Take the learner's own loop out of the picture."""
-        self._watched_run, self._found_at = None, None
+        self._watched_run = None
         super().forget_own_loop()
 
     def own_began(self, loop: OwnLoop) -> None:
@@ -412,10 +428,8 @@ class Watching(LoopExplorer):
             run = self.run_of(loop)
         self._watched_run = run if run.recorded >= 0 else None
         at = self._own_last
-        if self._hint:
-            first = loop.findings[0]
-            if first.name not in NO_MISTAKES or first.evidence.get("differs"):
-                at = min(run.step_of(first.step), at)
+        if (first := self.first_mistake(loop)) is not None:
+            at = min(run.step_of(first.step), at)
         self._found_at = at
         self.show_own(at)
         if loop.progress_error is not None:
@@ -476,10 +490,7 @@ class Watching(LoopExplorer):
             return own_text.growing(
                 int(run.steps[-1]), float(losses[-1]), drawn=self.own_lane is not None
             )
-        if self._hint == 0 or self.playing or self.step != self._found_at:
-            return ""
-        first = loop.findings[0]
-        return own_text.found(first.where if self._hint == 1 and first.where else first.sentence)
+        return self.finding_sentence()
 
     def _recorded_anew(self, k: int) -> None:
         self._found_at = None

@@ -118,7 +118,7 @@ class TrainingExplorer(LoopExplorer):
 
     def own_began(self, loop: OwnLoop) -> None:
         """Show that a loop is about to run."""
-        self.recording = Norms()
+        self.recording, self._found_at = Norms(), None
         self.show_own(0)
 
     def own_grew(self, loop: OwnLoop) -> None:
@@ -127,8 +127,12 @@ class TrainingExplorer(LoopExplorer):
         self.show_own(self.norms.last)
 
     def own_ended(self, loop: OwnLoop) -> None:
-        """Show a loop that has ended, with the cursor at its last step."""
-        self.own_grew(loop)
+        """Show a loop that has ended: the cursor goes to the first mistake found, or its end."""
+        self.recording = Norms(loop)
+        at = self.norms.last
+        if (first := self.first_mistake(loop)) is not None:
+            self._found_at = at = min(first.step, at)
+        self.show_own(at)
         if loop.progress_error is not None:
             self.show_problem(loop.progress_error)
 
@@ -269,6 +273,11 @@ class TrainingExplorer(LoopExplorer):
         """Write the markers with the cursor at ``k``."""
         self.loss_plot.draw(k, full=full)
         self.norm_plot.draw(k, full=full)
+
+    def own_sentence(self) -> str:
+        """The first mistake found, at the step where it shows."""
+        loop = self._watched
+        return self.finding_sentence() if loop is not None and not loop.recording else ""
 
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""

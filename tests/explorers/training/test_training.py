@@ -105,6 +105,33 @@ def test_it_steps_plays_and_tells(explorer):
     assert explorer.problem == ""
 
 
+def careless(model, cleared=7, steps=20):
+    """A loop that clears its gradients in the first steps only."""
+    for k in range(steps):
+        torch.nn.functional.mse_loss(model(X), Y).backward()
+        with torch.no_grad():
+            for p in model.parameters():
+                p -= 0.01 * p.grad
+                if k < cleared:
+                    p.grad = None
+
+
+@pytest.mark.parametrize(("hints", "at"), [(True, 8), (2, 8), (1, 8), (False, 19)])
+def test_the_cursor_goes_to_the_first_mistake_if_it_is_told(explorer, hints, at):
+    torch.manual_seed(0)
+    mine = explorer.watch(careless, torch.nn.Linear(4, 1), hints=hints)
+    assert mine.findings[0].step == 8  # its gradient is the sum of two
+    assert explorer.step == at
+    told = ".grad is only sometimes cleared"
+    assert (told in explorer.sentence_text) == (hints is True or hints == 2)
+    explorer.run()
+    assert explorer.step == 19
+    assert explorer.sentence_text.startswith("Step 19, the end: loss = ")
+    explorer.watch(train, network())
+    assert explorer.step == 19
+    assert explorer.sentence_text.startswith("Step 19, the end: loss = ")
+
+
 @pytest.mark.parametrize("kind", ["gradient", "update", "ratio"])
 def test_what_is_shown_is_a_setting(explorer, kind):
     explorer.watch(train, network())
@@ -221,6 +248,10 @@ def test_a_loop_that_diverges_says_so(explorer):
             w.grad = None
 
     explorer.watch(blow_up)
+    assert not np.isfinite(explorer.norms.loss[explorer.step])
+    assert np.isfinite(explorer.norms.loss[: explorer.step]).all()
+    assert f"diverges: at step {explorer.step}" in explorer.sentence_text
+    explorer.run()
     assert "diverged" in explorer.sentence_text
     assert explorer.problem == ""
 
