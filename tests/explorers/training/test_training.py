@@ -111,7 +111,7 @@ def careless(model, cleared=7, steps=20):
         torch.nn.functional.mse_loss(model(X), Y).backward()
         with torch.no_grad():
             for p in model.parameters():
-                p -= 0.01 * p.grad
+                p.sub_(0.01 * p.grad)
                 if k < cleared:
                     p.grad = None
 
@@ -250,7 +250,7 @@ def test_a_loop_that_diverges_says_so(explorer):
     explorer.watch(blow_up)
     assert not np.isfinite(explorer.norms.loss[explorer.step])
     assert np.isfinite(explorer.norms.loss[: explorer.step]).all()
-    assert f"diverges: at step {explorer.step}" in explorer.sentence_text
+    assert f"diverges: at step {explorer.step + 1}" in explorer.sentence_text
     explorer.run()
     assert "diverged" in explorer.sentence_text
     assert explorer.problem == ""
