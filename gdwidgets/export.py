@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from gdwidgets.ui.cell_output import PAGES
+from gdwidgets.ui.pictures.cell_output import PAGES
 
 TIMEOUT = 600
 """Seconds that a cell may take: the pages of long runs are written in it."""

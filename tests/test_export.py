@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gdwidgets import HimmelblauExplorer, SurfaceExplorer, export
-from gdwidgets.ui.exported import FRAMES, frames_of
+from gdwidgets.ui.pictures.exported import FRAMES, frames_of
 
 CELLS = (
     "from gdwidgets import SurfaceExplorer",

@@ -62,7 +62,11 @@ def test_an_archive_holds_the_whole_package_and_nothing_else(names, archive):
         for path in (ROOT / "gdwidgets").rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    assert {"gdwidgets/py.typed", "gdwidgets/ui/page/page.js"} <= package
+    assert {
+        "gdwidgets/py.typed",
+        "gdwidgets/ui/page/page.js",
+        "gdwidgets/ui/pictures/exported.js",
+    } <= package
     assert {name for name in names[archive] if name.startswith("gdwidgets/")} == package
     others = {name.split("/")[0] for name in names[archive]} - {"gdwidgets"}
     about = {"LICENSE", "README.md", "pyproject.toml", "PKG-INFO", ".gitignore"}

@@ -14,9 +14,9 @@ from gdwidgets.ui import text
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Whole, button, row
 from gdwidgets.ui.kept import Call
-from gdwidgets.ui.own_loop import NAME
+from gdwidgets.ui.own_loop.explorer import NAME
 from gdwidgets.ui.playback.cursor import MOST_STEPS
-from gdwidgets.ui.prediction import Predicting
+from gdwidgets.ui.prediction.explorer import Predicting
 from gdwidgets.ui.runs import Run, run_table, to_dataframe
 from gdwidgets.ui.settings import Checked, Setting
 

@@ -23,8 +23,7 @@ from ipywidgets import HTML, Button, HBox, Layout, VBox, Widget
 from traitlets import observe, validate
 
 from gdwidgets.core import checks
-from gdwidgets.ui import exported, printed, text
-from gdwidgets.ui.cell_output import PAGES, framed, live
+from gdwidgets.ui import text
 from gdwidgets.ui.code_buttons import CodeButtons
 from gdwidgets.ui.colab import allow_widgets
 from gdwidgets.ui.fold import Fold, Part
@@ -32,7 +31,10 @@ from gdwidgets.ui.form import Choice, Form, Switch
 from gdwidgets.ui.head import Head
 from gdwidgets.ui.kept import Call, rebuilding
 from gdwidgets.ui.page.page import Page
-from gdwidgets.ui.panels import Panel
+from gdwidgets.ui.pictures import exported, printed
+from gdwidgets.ui.pictures.cell_output import PAGES, framed, live
+from gdwidgets.ui.pictures.panels import Panel
+from gdwidgets.ui.pictures.still import still_png
 from gdwidgets.ui.playback.ahead import Ahead
 from gdwidgets.ui.playback.cursor import Cursor
 from gdwidgets.ui.playback.frame_gate import FrameGate
@@ -44,7 +46,6 @@ from gdwidgets.ui.plots.figures import replaced_images
 from gdwidgets.ui.plots.style import STYLE as FIGURES
 from gdwidgets.ui.settings import Checked, Setting, SettingError, same
 from gdwidgets.ui.situations import PREDICT, SENTENCE, STEP, Situations, as_situations
-from gdwidgets.ui.still import still_png
 from gdwidgets.ui.style import LARGE, STYLE
 
 allow_widgets()

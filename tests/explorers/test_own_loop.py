@@ -16,8 +16,8 @@ from gdwidgets import (
     SurfaceExplorer,
 )
 from gdwidgets.core import training_pairs
-from gdwidgets.ui.beside import Beside
-from gdwidgets.ui.own_loop import NAME
+from gdwidgets.ui.own_loop.beside import Beside
+from gdwidgets.ui.own_loop.explorer import NAME
 from gdwidgets.ui.plots import palette
 from loops import accumulate, fit_polynomial, himmelblau, optimize_himmelblau
 from messages import recorded_messages

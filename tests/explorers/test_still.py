@@ -19,7 +19,7 @@ from gdwidgets import (
     SurfaceExplorer,
     TrainingExplorer,
 )
-from gdwidgets.ui.panels import CurvesPanel, MapPanel
+from gdwidgets.ui.pictures.panels import CurvesPanel, MapPanel
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.shade import Shade
 

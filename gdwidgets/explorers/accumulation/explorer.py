@@ -35,8 +35,8 @@ from gdwidgets.ui.form import (
     logarithmic_axis,
 )
 from gdwidgets.ui.map_explorer import MapExplorer
-from gdwidgets.ui.own_loop import OwnLoop
-from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel, grid
+from gdwidgets.ui.own_loop.explorer import OwnLoop
+from gdwidgets.ui.pictures.panels import CurvesPanel, MapPanel, Panel, grid
 from gdwidgets.ui.playback.cursor import MOST_STEPS
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane

@@ -38,7 +38,7 @@ from gdwidgets.ui import text
 from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Switch, Whole, row
-from gdwidgets.ui.panels import Panel
+from gdwidgets.ui.pictures.panels import Panel
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import SENTENCE, Situations
 

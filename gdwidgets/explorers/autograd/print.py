@@ -10,7 +10,7 @@ from gdwidgets.core.autograd.nodes import AutogradGraph, Node
 from gdwidgets.explorers.autograd.layout import Edge, Placed, curve, place
 from gdwidgets.explorers.autograd.numbers import fitting
 from gdwidgets.explorers.autograd.text import Words
-from gdwidgets.ui.panels import Blob, DrawingPanel, Label, Line, Shape
+from gdwidgets.ui.pictures.panels import Blob, DrawingPanel, Label, Line, Shape
 
 GRADIENT = "#B34700"
 ACTIVE = {"forward": "#1976D2", "backward": "#D55E00", "refused": "#D55E00"}

@@ -43,12 +43,12 @@ from gdwidgets.ui.descent_explorer import DescentExplorer
 from gdwidgets.ui.described import RuleChoice, RuleField, rate_at
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, Optional, Whole, best_marked, logarithmic_axis
-from gdwidgets.ui.panels import Panel
+from gdwidgets.ui.pictures.panels import Panel
 from gdwidgets.ui.playback.ahead import SLICE
 from gdwidgets.ui.playback.cursor import AUTO
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
-from gdwidgets.ui.prediction_text import STEP
+from gdwidgets.ui.prediction.text import STEP
 from gdwidgets.ui.runs import Run, lane_steps, step_table
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import Situations

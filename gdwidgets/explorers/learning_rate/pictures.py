@@ -12,7 +12,7 @@ from gdwidgets.core import PolynomialRegression
 from gdwidgets.core.objectives.batches import MiniBatches
 from gdwidgets.core.objectives.least_squares import ClosedForm
 from gdwidgets.explorers.learning_rate.losses import Losses
-from gdwidgets.ui.panels import CurvesPanel, FitsPanel
+from gdwidgets.ui.pictures.panels import CurvesPanel, FitsPanel
 from gdwidgets.ui.runs import Run, lane_steps
 
 POINTS = 300

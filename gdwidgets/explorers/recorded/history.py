@@ -14,7 +14,7 @@ from gdwidgets.explorers.recorded.explorer import Recorded
 from gdwidgets.explorers.recorded.given import as_losses
 from gdwidgets.ui import text
 from gdwidgets.ui.form import logarithmic_axis
-from gdwidgets.ui.panels import CurvesPanel, Panel
+from gdwidgets.ui.pictures.panels import CurvesPanel, Panel
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.named import as_color, run_of

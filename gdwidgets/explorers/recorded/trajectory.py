@@ -16,7 +16,7 @@ from gdwidgets.explorers.recorded.explorer import Recorded
 from gdwidgets.explorers.recorded.given import as_trajectory
 from gdwidgets.ui import text
 from gdwidgets.ui.form import logarithmic_axis
-from gdwidgets.ui.panels import CurvesPanel, MapPanel, Panel, grid
+from gdwidgets.ui.pictures.panels import CurvesPanel, MapPanel, Panel, grid
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.named import as_colormap, table_of
 from gdwidgets.ui.plots.plane import Plane

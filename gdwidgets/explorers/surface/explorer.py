@@ -53,10 +53,10 @@ from gdwidgets.ui.form import (
     row,
 )
 from gdwidgets.ui.map_explorer import MapExplorer
-from gdwidgets.ui.panels import Panel
+from gdwidgets.ui.pictures.panels import Panel
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
-from gdwidgets.ui.prediction_text import MINIMUM, ORDER
+from gdwidgets.ui.prediction.text import MINIMUM, ORDER
 from gdwidgets.ui.runs import Run, lane_steps, step_table
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import Situations

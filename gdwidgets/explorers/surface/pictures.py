@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gdwidgets.core import Descent, Surface
 from gdwidgets.explorers.surface.given import loss_floor, lowest_value
-from gdwidgets.ui.panels import CurvesPanel, MapPanel, grid
+from gdwidgets.ui.pictures.panels import CurvesPanel, MapPanel, grid
 from gdwidgets.ui.plots.shade import Shade
 from gdwidgets.ui.runs import Run, lane_steps
 

@@ -16,11 +16,12 @@ from gdwidgets.core.diagnosis.report import Hints
 from gdwidgets.core.watching.watch import entered_or_called
 from gdwidgets.explorers.training import text as words
 from gdwidgets.explorers.training.norms import KINDS, Norms
-from gdwidgets.ui import own_text, text
+from gdwidgets.ui import text
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import Choice, button, logarithmic_axis, row
-from gdwidgets.ui.own_loop import LoopExplorer, OwnLoop
-from gdwidgets.ui.panels import CurvesPanel, Panel
+from gdwidgets.ui.own_loop import text as own_text
+from gdwidgets.ui.own_loop.explorer import LoopExplorer, OwnLoop
+from gdwidgets.ui.pictures.panels import CurvesPanel, Panel
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.settings import Setting

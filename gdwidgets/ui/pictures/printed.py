@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdwidgets.ui import text
-from gdwidgets.ui.panels import (
+from gdwidgets.ui.pictures.panels import (
     Blob,
     CurvesPanel,
     DrawingPanel,

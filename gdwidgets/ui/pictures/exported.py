@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdwidgets.ui import text
-from gdwidgets.ui.panels import (
+from gdwidgets.ui.pictures.panels import (
     Blob,
     CurvesPanel,
     DrawingPanel,

@@ -18,11 +18,11 @@ from gdwidgets.core.diagnosis.records import Reference
 from gdwidgets.core.diagnosis.report import Hints, hint_level
 from gdwidgets.core.watching.run import WatchedRun
 from gdwidgets.core.watching.watch import Watch, entered_or_called
-from gdwidgets.ui import own_text
-from gdwidgets.ui.beside import Beside, fits, nearest_lane
 from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.fold import Part
 from gdwidgets.ui.form import button, row
+from gdwidgets.ui.own_loop import text as own_text
+from gdwidgets.ui.own_loop.beside import Beside, fits, nearest_lane
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.runs import step_table
 

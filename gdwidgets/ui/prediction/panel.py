@@ -9,7 +9,7 @@ from ipywidgets import Button, Dropdown, HBox, Layout, Text, ToggleButton, VBox,
 
 from gdwidgets.ui import text
 from gdwidgets.ui.form import button, captioned, row
-from gdwidgets.ui.prediction_text import (
+from gdwidgets.ui.prediction.text import (
     MINIMUM,
     NO_GUESS,
     ORDER,

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from gdwidgets.ui.still import WIDTH
+from gdwidgets.ui.pictures.still import WIDTH
 
 PAGES = "GDWIDGETS_PAGES"
 """An environment variable: a folder for pages that are shown instead of live explorers; see

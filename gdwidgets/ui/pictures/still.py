@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from gdwidgets.ui import text
-from gdwidgets.ui.panels import (
+from gdwidgets.ui.pictures.panels import (
     Blob,
     CurvesPanel,
     DrawingPanel,

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from gdwidgets.core import checks
 from gdwidgets.core.analysis import guesses
-from gdwidgets.ui import prediction_text as words
 from gdwidgets.ui import text
 from gdwidgets.ui.fold import Part
-from gdwidgets.ui.own_loop import OwnLoop, Watching
+from gdwidgets.ui.own_loop.explorer import OwnLoop, Watching
 from gdwidgets.ui.plots import palette
-from gdwidgets.ui.prediction_panel import PredictionPanel, Shown
-from gdwidgets.ui.prediction_text import MINIMUM, NO_GUESS, ORDER, STEP, Asked, Guess
+from gdwidgets.ui.prediction import text as words
+from gdwidgets.ui.prediction.panel import PredictionPanel, Shown
+from gdwidgets.ui.prediction.text import MINIMUM, NO_GUESS, ORDER, STEP, Asked, Guess
 from gdwidgets.ui.runs import lane_outcome, lane_steps
 from gdwidgets.ui.situations import KINDS, PREDICT, SENTENCE
 

@@ -1,0 +1,1 @@
+"""A learner's own loop: shown while it runs, beside the reference, and told about."""
