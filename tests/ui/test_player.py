@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 
 import pytest
@@ -191,8 +192,8 @@ def test_at_most_five_frames_are_in_flight():
 
 @pytest.mark.parametrize(
     ("delay", "service", "fewest", "most"),
-    [(0.15, 0.005, 4, 5), (0.005, 0.2, 1, 1), (0.01, 0.01, 2, 5)],
-    ids=["a distant server", "a slow page", "a page beside the kernel"],
+    [(0.15, 0.005, 4, 5), (0.005, 0.2, 1, 1), (0.005, 0.05, 1, 1), (0.01, 0.01, 2, 5)],
+    ids=["a distant server", "a slow page", "a page not quite as fast", "a page beside the kernel"],
 )
 def test_the_window_follows_the_measured_round_trip(delay, service, fewest, most):
     """A page handles one frame after another; a network has room for all of them at once."""
@@ -215,6 +216,30 @@ def test_the_window_follows_the_measured_round_trip(delay, service, fewest, most
         seen.append(gate.in_flight)
     assert max(seen[500:]) <= MOST_IN_FLIGHT
     assert fewest <= round(sum(seen[500:]) / len(seen[500:])) <= most
+
+
+@given(late=st.lists(st.sampled_from([0.0, 0.0, 0.04, 0.08]), min_size=20, max_size=40))
+def test_answers_that_are_late_for_another_reason_cost_no_frames(late):
+    """A proxy may hold single answers back; the page draws as fast as ever."""
+    time, run, gate, player = playing(speed=1000.0, end=10**6)
+    gate.stamp()
+    answered(gate, time)
+    due, frames, count = [], 0, itertools.cycle(late)
+    for tick in range(5000):
+        time.now += 0.004
+        while due and due[0][0] <= time.now:
+            gate.seen.value = due.pop(0)[1]
+        step, asked = run.step, gate.sent.value
+        player.tick()
+        if run.step != step:
+            frame(gate)
+            frames += tick >= 1000
+            if gate.sent.value != asked:
+                # In order: one that is held back holds up those behind it.
+                after = max(time.now + 0.005 + next(count), due[-1][0] if due else 0.0)
+                due.append((after, gate.sent.value))
+    player.stop()
+    assert frames >= 0.85 * 4000 * 0.004 / FRAME
 
 
 def test_the_scrubber_is_a_frames_number_where_the_step_has_moved():

@@ -12,6 +12,7 @@ every third frame only, and the scrubber moves as often: ten times a second.
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from collections.abc import Callable
@@ -53,13 +54,24 @@ class _Acknowledged(IntText):
     value = CInt(0).tag(sync=True, echo_update=False)
 
 
+AGAIN = 2.0
+"""Seconds after which a wider window is tried once more, where a frame is answered soon."""
+
+SOON = 0.1
+"""Seconds within which a frame is answered soon: to try costs a late *pause* otherwise."""
+
+
 @dataclass(frozen=True)
 class _Frame:
-    """A frame on its way: by which number it will be known, if by any, and when it was sent."""
+    """A frame on its way: its number, if it has one, when it was sent, and in which window.
+
+    The window is 0 where its answer says nothing of any.
+    """
 
     is_step: bool
     number: int | None
     sent_at: float
+    window: int
 
 
 class FrameGate:
@@ -148,12 +160,14 @@ class FrameGate:
         """Measure anew how long a frame takes, as at the start of playing."""
         self.window = 1
         self._most = WIDEST
-        self._quickest = float("inf")
+        self._usual: dict[int, float] = {}
+        self._answers = 0
+        self._narrowed_at, self._blamed = self._clock(), math.inf
 
     def count(self) -> None:
         """End a frame that asks for no answer of its own: one that comes later is for it too."""
         self._unasked += 1
-        self._waiting.append(_Frame(is_step=False, number=None, sent_at=self._clock()))
+        self._waiting.append(self._frame(is_step=False, number=None))
 
     def stamp(self, step: int | None = None) -> None:
         """End a frame, after all of its updates, and ask for an answer.
@@ -167,16 +181,20 @@ class FrameGate:
         moved = step is not None and step != self._step and len(self.links) > 1
         if moved:
             self._step = int(step or 0)
-            frame = _Frame(is_step=True, number=self._step, sent_at=self._clock())
+            number = self._step
         else:
-            number = int(self.sent.value) + 1
-            frame = _Frame(is_step=False, number=number, sent_at=self._clock())
-            self.sent.value = number
+            self.sent.value = number = int(self.sent.value) + 1
+        frame = self._frame(is_step=moved, number=number)
         self._waiting.append(frame)
         self._unasked = 0
         self._asked_at = frame.sent_at
         if not self.heard:
             del self._waiting[:-WIDEST]
+
+    def _frame(self, *, is_step: bool, number: int | None) -> _Frame:
+        # In the narrowest window a frame counts only where none is before it.
+        window = self.window if self.window > 1 or not self._waiting else 0
+        return _Frame(is_step, number, self._clock(), window)
 
     def _came(self, *, is_step: bool, number: int) -> None:
         self.heard = True
@@ -185,18 +203,33 @@ class FrameGate:
         for at in reversed(range(len(self._waiting))):
             frame = self._waiting[at]
             if (frame.is_step, frame.number) == (is_step, number):
-                self._pace(self._clock() - frame.sent_at)
+                self._pace(self._clock() - frame.sent_at, frame.window)
                 del self._waiting[: at + 1]
                 return
 
-    def _pace(self, round_trip: float) -> None:
+    def _pace(self, round_trip: float, window: int) -> None:
         """Let more frames be in flight while that does not make each of them slower.
 
         On a distant server several frames are on the way without waiting for each other; on a slow
-        page they wait in line, which would only make *pause* late.
+        page they wait in line, which would only make *pause* late. What counts is the usual time,
+        as single answers may be late for any reason, such as a proxy that collects small messages.
         """
-        self._quickest = max(0.005, min(round_trip, self._quickest))
-        if round_trip > 1.6 * self._quickest + 0.010:
-            self._most = self.window = max(1, self.window - 1)
+        before = self._usual.get(window, round_trip)
+        self._usual[window] = usual = before + (round_trip - before) / 4
+        self._answers += window == self.window
+        if window != self.window or self._answers < 2:
+            return
+        now, alone = self._clock(), max(0.005, self._usual.get(1, usual))
+        rested = alone < SOON and now - self._narrowed_at > AGAIN
+        # Where a frame alone takes as long, the others in flight were not to blame.
+        if self._most < WIDEST and (rested or self._blamed < 1.25 * alone + 0.010):
+            self._most = WIDEST
+        if window > 1 and usual > 1.6 * alone + 0.010:
+            self._most = self.window = window - 1
+            self._blamed, self._narrowed_at = usual, now
+        elif window < self._most:
+            self.window = window + 1
         else:
-            self.window = min(self._most, self.window + 1)
+            return
+        self._answers = 0
+        self._usual.pop(self.window, None)
