@@ -15,10 +15,16 @@ STYLE = """
   --jp-widgets-slider-border-width: 2px; --jp-widgets-slider-handle-border-color: var(--gdw-blue);
   --jp-widgets-margin: 0px;
   box-sizing: border-box; width: 100%; max-width: 1800px; container-type: inline-size;
-  color: var(--gdw-ink); font-size: calc(14px * var(--gdw-size)); outline: none; padding: 0 4px; }
+  color: var(--gdw-ink); font-size: calc(14px * var(--gdw-size)); outline: none; padding: 0 4px;
+  font-family: var(--jp-ui-font-family, system-ui, sans-serif); }
+.gdwidgets :is(button, select, input) { font-family: inherit; }
 .gdwidgets.gdw-large { --gdw-size: 1.4; max-width: none; }
 .jp-mod-theme-dark .gdwidgets, [data-jp-theme-light="false"] .gdwidgets {
-  --gdw-blue: #64b5f6; --gdw-blue-ink: #a9d4fb; --gdw-blue-pale: #17324d; }
+  --gdw-blue: #64b5f6; --gdw-blue-ink: #a9d4fb; --gdw-blue-pale: #17324d; color-scheme: dark; }
+.jp-mod-theme-dark .gdwidgets select, [data-jp-theme-light="false"] .gdwidgets select {
+  background-image: url("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' \
+viewBox='0 0 18 18'%3E%3Cpath fill='%23cbd2dc' \
+d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-4.9 5-4.9-5z'/%3E%3C/svg%3E") !important; }
 .gdwidgets:focus-visible { outline: 2px solid var(--gdw-blue); outline-offset: -2px;
   border-radius: 4px; }
 .gdwidgets button:focus-visible, .gdwidgets select:focus-visible, .gdwidgets input:focus-visible,
@@ -49,7 +55,11 @@ STYLE = """
   background: var(--jp-layout-color1, #fff) !important; }
 .gdwidgets .gdw-scrubber :is(.noUi-handle, .ui-slider-handle) {
   background: var(--gdw-blue) !important; }
-.gdwidgets .gdw-scrubber .noUi-target { clip-path: inset(-16px -10px -16px 0); }
+/* The track reaches as far as the handle at its ends. */
+.gdwidgets .gdw-scrubber .noUi-target { --gdw-knob: calc(9px * var(--gdw-size));
+  clip-path: inset(-16px calc(-1 * var(--gdw-knob)));
+  box-shadow: calc(-1 * var(--gdw-knob)) 0 0 var(--jp-layout-color3, #bdbdbd),
+    var(--gdw-knob) 0 0 var(--jp-layout-color3, #bdbdbd); }
 .gdwidgets .gdw-scrubber .noUi-handle::before { content: ""; position: absolute; right: 100%;
   display: block; left: auto; top: calc(50% - 2px); height: 4px; width: 2000px;
   background: var(--gdw-blue); }
@@ -66,7 +76,8 @@ STYLE = """
 .gdw-tools { gap: 8px; flex: 0 0 auto; }
 
 .gdwidgets > .lm-Widget { flex-shrink: 0; }
-.gdw-sentence { font-size: calc(16px * var(--gdw-size)); line-height: calc(24px * var(--gdw-size));
+.gdw-sentence { text-wrap: pretty; font-size: calc(16px * var(--gdw-size));
+  line-height: calc(24px * var(--gdw-size));
   height: calc(48px * var(--gdw-size)); overflow: auto; color: var(--gdw-ink); margin: 0 0 8px 0; }
 .gdw-whole { white-space: nowrap; }
 .gdw-error { color: var(--jp-error-color0, #b00020); font-weight: 600; }
@@ -114,6 +125,7 @@ STYLE = """
 .gdw-fold-row { gap: 8px; flex-wrap: wrap; }
 .gdwidgets .gdw-fold-row .widget-toggle-button { border: none; background: transparent;
   color: var(--gdw-blue-ink); padding: 0 8px; font-weight: 400; }
+.gdwidgets .gdw-fold-row .widget-toggle-button:focus-visible { outline-offset: -2px; }
 .gdwidgets .gdw-fold-row .widget-toggle-button::after { content: " \\25B8"; }
 .gdwidgets .gdw-fold-row .widget-toggle-button.mod-active { background: var(--gdw-blue-pale); }
 .gdwidgets .gdw-fold-row .widget-toggle-button.mod-active::after { content: " \\25BE"; }
@@ -154,7 +166,8 @@ STYLE = """
   .gdw-transport:is(:has(.gdw-buttons > :nth-child(6)), :has(.gdw-counter small)) {
     flex-wrap: wrap !important;
     & > .widget-html { margin-left: auto; }
-    & > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important; }
+    & > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important;
+    margin-left: calc(9px * var(--gdw-size)) !important; }
     & > .widget-dropdown { order: 4; } }
 }
 /* Of 760 pixels at normal size: an em is the text of the explorer, and grows with it. */
@@ -173,14 +186,15 @@ STYLE = """
   .gdw-head > .gdw-chips { order: 3; flex: 1 0 100%; }
   .gdw-head > .gdw-tools { margin-left: auto; }
   .gdw-transport > .widget-html { margin-left: auto; }
-  .gdw-transport > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important; }
+  .gdw-transport > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important;
+    margin-left: calc(9px * var(--gdw-size)) !important; }
   .gdw-transport > .widget-dropdown { order: 4; }
   .gdwidgets .gdw-fold-row .widget-toggle-button { padding: 0 6px; }
 }
 /* Of 476 pixels: scrubber, and counter beside speed, have lines of their own. */
 @container (max-width: 34em) {
   .gdw-transport > .gdw-scrubber { order: 1; flex: 1 0 calc(100% - 40px * var(--gdw-size))
-    !important; }
+    !important; margin-left: calc(9px * var(--gdw-size)) !important; }
   .gdw-transport > .widget-html { order: 2; }
 }
 """

@@ -58,6 +58,7 @@ def test_keys_do_the_same_wherever_the_focus_is_and_no_field_loses_one(notebook,
     press("PageDown")
     notebook.wait_value("ex.step", 6)
     field = opened.root.locator(".gdw-rate-number input")
+    expect(field).to_have_value(f"{notebook.value('ex.learning_rate'):g}")  # the page is there
     field.fill("0.0005")
     for key in ("Home", "1", "End", "2", "ArrowLeft", "Space", "PageUp", "PageDown"):
         press(key)

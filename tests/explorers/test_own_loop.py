@@ -427,7 +427,7 @@ def test_the_named_lane_is_the_one_a_loop_goes_along():
     assert (told.name, agrees.name) == ("not_cleared", "agrees")
     assert "without clearing" in agrees.sentence
     assert explorer.step == 1
-    assert explorer.sentence_text.startswith(".grad is not cleared: step 2 begins with")
+    assert explorer.sentence_text.startswith(".grad is not cleared: step 1 begins with")
     explorer.watch(accumulate, clear=True)
     assert explorer.own_loop.findings[0].name == "agrees"
     assert "with clearing" in explorer.own_loop.findings[0].sentence
@@ -618,5 +618,8 @@ def test_the_report_says_which_step_of_the_picture_is_its_own(surface):
     surface.unfold("Your own loop")
     assert surface.step == 26
     assert "its step 27 is 26 in the picture" in surface.fold.text.value
+    assert "step 27" in surface.own_loop.report()
+    assert "step 26" in surface.sentence_text  # beside the counter, which says 26
+    assert "step 27" not in surface.sentence_text
     surface.watch(right)
     assert "in the picture and in the table" not in surface.fold.text.value

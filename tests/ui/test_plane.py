@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.core import SURFACES, Descent
@@ -119,6 +119,23 @@ def test_a_thinned_path_keeps_its_ends_and_its_extremes(seed, count, most):
     assert picked[-1] == count - 1
     np.testing.assert_array_equal(path[picked].max(axis=0), path.max(axis=0))
     np.testing.assert_array_equal(path[picked].min(axis=0), path.min(axis=0))
+
+
+@given(
+    rate=st.floats(2e-4, 8e-3),
+    start=st.tuples(st.floats(-5, 5), st.floats(-5, 5)),
+    steps=st.sampled_from([1000, 5000]),
+)
+@settings(max_examples=10)
+def test_a_thinned_path_lies_on_the_whole_one(rate, start, steps):
+    """However early it comes to rest."""
+    descent = Descent(HIMMELBLAU, [start], rate, max_steps=steps)
+    descent.advance_to(steps)
+    path = descent.params[: descent.last_step[0] + 1, 0].astype(np.float64) * 300 / 12
+    drawn = path[trail.thinned(path, 400, (300, 300))]
+    assume(np.abs(np.diff(path[-50:], axis=0)).max() < 1e-3)  # no oscillation, no divergence
+    for point in path[:300]:
+        assert trail.nearest(drawn, point)[0] < 0.5
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 4])

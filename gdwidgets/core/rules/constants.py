@@ -163,11 +163,14 @@ def switch(default: bool, symbol: str, help: str) -> Any:  # noqa: A002 - as in 
 
 
 def decaying_weights() -> Any:
-    """The field of a rule that adds λ p to every gradient, as ``torch.optim`` does."""
+    """The field of a rule that adds λ p to every gradient, as ``torch.optim`` does.
+
+    On the screen it has no symbol: there λ is a curvature.
+    """
     return number(
         0.0,
-        "λ",
-        "Adds λ times the parameter to its gradient, which draws parameters towards 0.",
+        "",
+        "Adds this times the parameter to its gradient, which draws parameters towards 0.",
         low=0,
     )
 

@@ -230,7 +230,7 @@ def _converged(surface: Surface, descent: Descent, lane: int, at: int) -> str:
     if (descent.params[at - 1, lane] == point).all():
         return f"It rests at {place}{other}: further updates are below what float32 resolves."
     closer = (
-        ", and more of them come closer" if isinstance(rule_of(descent.rule, lane), LINEAR) else ""
+        ", and more updates come closer" if isinstance(rule_of(descent.rule, lane), LINEAR) else ""
     )
     return f"It converges to {place}{other}: its updates shrink{closer}."
 

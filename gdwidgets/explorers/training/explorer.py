@@ -237,7 +237,10 @@ class TrainingExplorer(LoopExplorer):
         norms, tensors = self.norms, self.tensors_shown
         nothing = np.ones((1, 1), np.float32)
         self.loss_plot.show_run(
-            nothing if norms.empty else norms.loss[:, None], [""], end=self.max_steps, runs=[1]
+            nothing if norms.empty else norms.loss[:, None],
+            [""],
+            end=self.max_steps,
+            runs=[palette.OWN],
         )
         self.norm_plot.show_run(
             nothing if norms.empty else norms.of(self.shown, tensors),
@@ -355,7 +358,7 @@ class TrainingExplorer(LoopExplorer):
                 values=norms.loss[:, None],
                 last=np.array([norms.last]),
                 names=["loss"],
-                runs=[1],
+                runs=[palette.OWN],
                 future=self.future,
                 log=self.loss_log,
             ),

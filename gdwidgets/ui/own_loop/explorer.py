@@ -183,7 +183,10 @@ class LoopExplorer(Explorer):
         if loop is None or not self._hint or self.playing or self.step != self._found_at:
             return ""
         first = loop.findings[0]
-        return own_text.found(first.where if self._hint == 1 and first.where else first.sentence)
+        words = first.where if self._hint == 1 and first.where else first.sentence
+        if self.step == first.step and not _by_updates(loop):
+            words = own_text.in_picture(words)
+        return own_text.found(words)
 
     def forget_own_loop(self) -> None:
         """Take the learner's own loop out of the picture."""

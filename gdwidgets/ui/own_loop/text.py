@@ -49,6 +49,18 @@ def found(words: str) -> str:
     return f"**{first}:** {rest}"
 
 
+def in_picture(words: str) -> str:
+    """What a report says of steps, by the counter below the picture.
+
+    The report counts steps from 1, as the course prints them; the picture, updates applied.
+    """
+
+    def counted(found: re.Match[str]) -> str:
+        return f"step {int(found[1].replace(',', '')) - 1:,}"
+
+    return re.sub(r"\bstep ([1-9][\d,]*)", counted, words)
+
+
 def how_to() -> str:
     """The fold before a loop has been watched, as HTML."""
     said = (

@@ -192,7 +192,8 @@ class MapPanel(_Lanes):
 
     def kept(self, x: Array, y: Array) -> Array:
         """The extremes of every part of a path, where it is long."""
-        return trail.thinned(np.stack((x, y), axis=1), 4 * COLUMNS)
+        size = [high - low for low, high in self.bounds]
+        return trail.thinned(np.stack((x, y), axis=1), 4 * COLUMNS, size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,23 +11,45 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gdwidgets.ui.plots.thinning import column_extremes
 
 Path = NDArray[np.floating]
 
 
-def thinned(path: Path, most: int) -> NDArray[np.int64]:
+EVEN = 0.3
+"""Share of the points that are spread evenly over the steps; the rest, over the way."""
+
+
+def thinned(path: Path, most: int, size: ArrayLike = 1.0) -> NDArray[np.int64]:
     """Which points (n, 2) of a path to draw, ``most`` at most: all, or the extremes of each part.
 
-    The first and the last point are among them.
+    The first and the last point are among them. The parts are about as long as each other, so that
+    a path that comes to rest early is as smooth on its way as one that does not.
+
+    Parameters
+    ----------
+    path
+        The points; what is not finite counts as no way.
+    most
+        How many to draw.
+    size
+        Of the map, in either direction (2,): an update that leads farther counts for no more.
     """
     count = len(path)
     if count <= most:
         return np.arange(count)
     # Of each part at most two extremes in either direction.
-    edges = np.unique(np.linspace(0, count, max(1, (most - 2) // 4) + 1).astype(np.int64)[:-1])
+    parts = max(1, (most - 2) // 4)
+    with np.errstate(invalid="ignore", over="ignore"):
+        moves = np.abs(np.diff(path, axis=0)) / np.asarray(size, path.dtype)
+    moves = np.minimum(np.nan_to_num(moves, nan=0.0, posinf=0.0), 1.0)
+    way = np.concatenate(([0.0], moves.sum(axis=1, dtype=np.float64).cumsum()))
+    share = 1 - EVEN if way[-1] > 0 else 0.0
+    place = share * way / (way[-1] or 1.0) + (1 - share) * np.arange(count) / count
+    edges = np.searchsorted(place, np.linspace(0, place[-1], parts + 1)[:-1])
+    edges = np.unique(np.concatenate(([0], edges[edges < count])))
     picked = [column_extremes(path[:, i], edges, count) for i in range(2)]
     return np.union1d(*picked)
 

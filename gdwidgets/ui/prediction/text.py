@@ -74,6 +74,9 @@ def question(asked: Asked) -> str:
 def committed(asked: Asked, guess: Guess) -> str:
     """The sentence between the guess and the end of the run."""
     said = guessed(asked, guess)
+    if asked.kind == STEP:
+        never = f"will never {asked.event}"
+        said = f"{asked.who} {never if guess is None else f'will {asked.event} at {said}'}"
     return f"**Your guess: {said}.** Press Play and see. Until then it can be changed."
 
 

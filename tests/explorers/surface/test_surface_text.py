@@ -494,5 +494,5 @@ def test_that_more_updates_come_closer_is_said_of_rules_that_come_to_rest(rule):
     bowl.run()
     said = bowl.sentence_text
     bowl.close()
-    if "more of them come closer" in said:
+    if "more updates come closer" in said:
         assert rule not in {"adam", "rmsprop"}

@@ -250,7 +250,7 @@ def test_a_loop_that_diverges_says_so(explorer):
     explorer.watch(blow_up)
     assert not np.isfinite(explorer.norms.loss[explorer.step])
     assert np.isfinite(explorer.norms.loss[: explorer.step]).all()
-    assert f"diverges: at step {explorer.step + 1}" in explorer.sentence_text
+    assert f"diverges: at step {explorer.step}" in explorer.sentence_text
     explorer.run()
     assert "diverged" in explorer.sentence_text
     assert explorer.problem == ""
