@@ -41,6 +41,10 @@ class Run:
     def pace(self):
         return self.speed
 
+    @property
+    def computed(self):
+        return self.recorded
+
     def compute(self, k, budget):
         self.recorded = max(self.recorded, min(k, self.recorded + self.reach))
         return min(k, self.recorded)
@@ -94,6 +98,27 @@ def test_as_fast_as_it_can_shows_frames_while_it_computes():
         seen.add(run.step)
     assert run.step == run.end
     assert len(seen) > 100
+    player.stop()
+
+
+def test_what_is_recorded_ahead_costs_few_calls_and_tells_no_error_early():
+    class Breaking(Run):
+        calls = 0
+
+        def compute(self, k, budget):
+            self.calls += 1
+            self.recorded = max(self.recorded, min(k, 200))
+            if k > 200:
+                raise ArithmeticError("step 201")
+            return k
+
+    time, run = Time(), Breaking(speed=30.0)
+    player = Player(run, FrameGate(time), time)
+    player.start()
+    with pytest.raises(ArithmeticError):
+        pass_time(time, run, player, 100)
+    assert run.step == 200
+    assert run.calls < 200 / 10
     player.stop()
 
 

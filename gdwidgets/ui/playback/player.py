@@ -7,6 +7,7 @@ the test's own; ``Player.run`` is the task that calls it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 import weakref
@@ -21,6 +22,9 @@ FRAME = 1 / 30
 
 MOST_DUE = 0.5
 """Seconds of updates that may pile up while the kernel or the page is busy; the rest is dropped."""
+
+SPARE, SPARE_SECONDS = 30, 0.003
+"""Steps that are recorded ahead of a slow run at once, and for how long at most."""
 
 _playing: weakref.WeakSet[Player] = weakref.WeakSet()
 
@@ -112,8 +116,7 @@ class Player:
             self._due = min(self._due + pace * elapsed, max(1.0, pace * MOST_DUE))
         wanted = host.end if fastest else min(host.end, host.step + int(self._due))
         try:
-            # One step more, for the next update's arrow: computing has a cost of its own a call.
-            reached = min(wanted, host.compute(min(host.end, wanted + 1), SLICE))
+            reached = min(wanted, self._computed_to(wanted + 1))
         except Exception:
             # Whatever raised, the steps before it can be seen.
             host.step = max(host.step, min(wanted, host.computed))
@@ -125,6 +128,21 @@ class Player:
         if reached < wanted:
             return 0.0
         return max(0.0, self._frame_at - self._clock()) or FRAME / 8
+
+    def _computed_to(self, wanted: int) -> int:
+        """Record up to a step, the next update's arrow included; return the step reached.
+
+        To begin computing costs more than a step or two: once there, some more are made.
+        """
+        host = self._host
+        wanted = min(host.end, wanted)
+        if host.computed >= wanted:
+            return wanted
+        reached = host.compute(wanted, SLICE)
+        if reached >= wanted:
+            with contextlib.suppress(Exception):  # told when the cursor comes to it
+                host.compute(min(host.end, wanted + SPARE), SPARE_SECONDS)
+        return reached
 
     def _show(self, reached: int, *, fastest: bool) -> None:
         host = self._host
