@@ -33,6 +33,12 @@ class LabServer:
     MODULE: ClassVar[str] = "jupyterlab"
     APP: ClassVar[str] = "LabApp"
 
+    SETTINGS: ClassVar[dict[str, dict[str, object]]] = {
+        # Else a question about news covers a corner of every page.
+        "notification": {"fetchNews": "false", "checkForUpdates": False},
+    }
+    """A user's settings, by plugin."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.notebooks = folder / "notebooks"
@@ -44,8 +50,8 @@ class LabServer:
         """Start the server and return when it answers."""
         for name in ("notebooks", "config", "data", "runtime", "settings", "workspaces", "ipython"):
             (self.folder / name).mkdir(parents=True)
-        # Else a question about news covers a corner of every page.
-        self._set("notification", {"fetchNews": "false", "checkForUpdates": False})
+        for plugin, settings in self.SETTINGS.items():
+            self._set(plugin, settings)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -170,6 +176,15 @@ class LabServer:
         except OSError:
             return False
         return True
+
+
+class OneShellServer(LabServer):
+    """A JupyterLab that sends widgets' messages where cells go, not to subshells of the kernel."""
+
+    SETTINGS: ClassVar[dict[str, dict[str, object]]] = {
+        **LabServer.SETTINGS,
+        "kernels-settings": {"commsOverSubshells": "disabled"},
+    }
 
 
 class NotebookServer(LabServer):

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.pages import BACK, FORWARD, PLAY, ExplorerPage
-from browser.server import LabServer, NotebookServer, VoilaServer, wait_until
+from browser.server import LabServer, NotebookServer, OneShellServer, VoilaServer, wait_until
 
 CELL = """from gdwidgets import HimmelblauExplorer
 HimmelblauExplorer(start=(1, 1), max_steps=5000)"""
@@ -38,11 +38,14 @@ KNOWN = {
 HANDLE = ":is(.noUi-handle, .ui-slider-handle)"
 """A slider's handle, in ipywidgets 8 and 7."""
 
+SUBSHELLS = """() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
+    .commsOverSubshells"""
 EDITOR = ".jp-CodeCell .jp-InputArea-editor"
 
 
 @pytest.fixture(
-    params=[LabServer, NotebookServer, VoilaServer], ids=["jupyterlab", "notebook", "voila"]
+    params=[LabServer, OneShellServer, NotebookServer, VoilaServer],
+    ids=["jupyterlab", "without subshells", "notebook", "voila"],
 )
 def place(request, tmp_path):
     server = request.param(tmp_path / "server").start()
@@ -156,6 +159,8 @@ def _scrub(opened):
 def test_an_explorer_does_all_that_it_does_anywhere(place, page, shot):
     _open(place, page)
     opened = ExplorerPage(page).ready()
+    if isinstance(place, OneShellServer):
+        assert page.evaluate(SUBSHELLS) == "disabled"
     shot(page, f"{place.MODULE}-first")
     _click_and_drag(opened)
     _step_play_and_pause(opened)
