@@ -103,7 +103,7 @@ def send(explorer: Any, sent: Message) -> None:
     if comm is None or not hasattr(comm, "handle_msg"):  # ipywidgets 7 without a kernel
         explorer._loop.call(widget._handle_msg, whole)
     else:
-        comm.handle_msg(whole)
+        comm._msg_callback(whole)  # in ipykernel 6 `handle_msg` needs a kernel
 
 
 def from_threads(explorer: Any, messages: Iterable[Message | None], threads: int) -> None:

@@ -150,8 +150,12 @@ def deterministic():
 def strict():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        # bqplot declares traits in a way that traitlets has deprecated.
-        for said in ("metadata .* was set from", "Passing unrecognized arguments to super"):
+        # bqplot declares traits, ipywidgets 7 reads them in ways that traitlets has deprecated.
+        for said in (
+            "metadata .* was set from",
+            "Passing unrecognized arguments to super",
+            "Deprecated in traitlets",
+        ):
             warnings.filterwarnings("ignore", said, DeprecationWarning)
         yield
 

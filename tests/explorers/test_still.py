@@ -152,7 +152,8 @@ def test_a_long_run_does_not_keep_a_cell_waiting():
 def test_an_explorer_inside_another_layout_keeps_no_picture_and_one_shown_again_a_new_one():
     explorer = HimmelblauExplorer(future=False)
     inside = VBox([explorer])
-    assert "image/png" not in type(inside)._repr_mimebundle_(inside)
+    shows = getattr(type(inside), "_repr_mimebundle_", lambda _: ())  # ipywidgets 7 has none
+    assert "image/png" not in shows(inside)
     first = shown(explorer)[0]["image/png"]
     explorer.run()
     assert shown(explorer)[0]["image/png"] != first
