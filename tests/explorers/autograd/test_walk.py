@@ -431,8 +431,10 @@ def test_tensors_are_written_in_few_characters(numbers, text):
 
 
 def test_a_shape_is_told_from_numbers():
-    assert fitting(torch.tensor([[1.5, 2.5]]), 10) == ("[1.5, 2.5]", False)
-    assert fitting(torch.tensor([[1.5, 2.5]]), 6) == ("1×2", True)
+    pair = torch.tensor([[1.5, 2.5]])
+    assert fitting(pair, lambda text: len(text) <= 10) == ("[1.5, 2.5]", False)
+    assert fitting(pair, lambda text: len(text) <= 6) == ("1×2", True)
+    assert fitting(pair, lambda text: len(text) <= 2) == ("…", True)
     assert shape(torch.tensor(1.0)) == "scalar"
 
 
