@@ -440,7 +440,10 @@ class GraphPicture:
         lift = np.where(inside, -0.2 * size.box[1] / size.down, 0.0)
         _write(self.symbols, x=x, y=y + lift, text=[self._fitted.texts[n.name] for n in nodes])
         half = np.where(boxed, size.box[1], size.node) / 2
-        outside = (half + 0.75 * size.font + 2 * self._scale) / size.down
+        away = half + 0.75 * size.font + 2 * self._scale
+        # Where there is room, the ring of the present step does not touch a text.
+        away += np.clip(size.down / 2 - away - 0.5 * size.font, 0, 3 * self._scale)
+        outside = away / size.down
         below = np.where(inside, 0.22 * size.box[1] / size.down, outside)
         self._texts = {
             n.name: self._value(n, inside=bool(i)) for n, i in zip(nodes, inside, strict=True)
@@ -523,12 +526,11 @@ class GraphPicture:
         x, y = float(self._gradient_x[k]) * size.across, self._placed.points[node.name][1]
         y *= size.down
         away, side = outside * size.down, size.box[0] / 2
-        far = away + 3 * self._scale  # where the ring of the present step does not touch it
 
         def spots(wide: float) -> list[Spot]:
             aside = max(wide / 2 - side, 0.0)
-            found = [(x, y + at) for at in (far, -far, away, -away)]
-            found += [(x + by, y + at) for by in (-aside, aside) for at in (far, -far)]
+            found = [(x, y + at) for at in (away, -away)]
+            found += [(x + by, y + at) for by in (-aside, aside) for at in (away, -away)]
             return [*found, (x - side - 4 * self._scale - wide / 2, y)]
 
         own = self._rectangles(x / size.across, y / size.down, *size.box)

@@ -80,6 +80,9 @@ LONGEST = 6
 MOST_WRITTEN = 4
 """Numbers of a gradient that are written out on a line."""
 
+WIDE = 22
+"""Characters of a matrix's row that have room beside the name of what it is."""
+
 MOST_TOLD = 30
 """Nodes that are told of in words."""
 
@@ -326,7 +329,7 @@ class Words:
         refusal = self.graph.refusal
         if refusal is None:
             return ""
-        first, more, _ = refusal.words.partition(". ")
+        first, more, _ = refusal.words.replace(" (or ", ". ").partition(". ")
         return (
             f"<div class=gdw-refused title='{escape(refusal.words, quote=True)}'>"
             f"<b>{escape(refusal.operation)}</b>"
@@ -414,8 +417,8 @@ class Words:
 
 
 def _row(head: str, cell: str) -> str:
-    """A row of a node's details; a matrix has the width of the table, so that no line breaks."""
-    if "\n" in cell:
+    """A row of a node's details; a wide matrix has the table's width, so that no line breaks."""
+    if "\n" in cell and len(cell.partition("\n")[0]) > WIDE:
         return (
             f"<tr><th colspan=2>{escape(head)}</th></tr>"
             f"<tr><td colspan=2 class=gdw-matrix>{cell}</td></tr>"

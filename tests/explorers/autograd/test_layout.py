@@ -282,6 +282,26 @@ def test_no_text_covers_another_in_any_graph(function, x, w, size):
     explorer.close()
 
 
+def test_a_large_picture_shows_numbers_and_whole_names():
+    explorer = AutogradExplorer(size="large")
+    assert [values(explorer)[name] for name in "xwby"] == ["[2, 3]", "[1, 1]", "1", "3"]
+    assert "mean" in explorer.drawing.symbols.text
+    normal = AutogradExplorer()
+    for kind, mark in explorer.drawing.nodes.items():
+        assert mark.default_size > 1.2 * normal.drawing.nodes[kind].default_size
+    explorer.close()
+    normal.close()
+
+
+def test_numbers_have_the_precision_of_the_details():
+    explorer = AutogradExplorer()
+    explorer.set_number("y", 0, -2.9)
+    explorer.run()
+    assert "[35.6, 53.4]" in gradients(explorer)["w"]
+    assert "[35.6, 53.4]" in explorer.details.value
+    explorer.close()
+
+
 def test_a_gradient_stands_where_no_line_passes():
     """The tensors of the regression have free room above or below them."""
     explorer = AutogradExplorer(preset="regression sample")
