@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from torch import Tensor
 
-from gdwidgets.ui.text import number
+from gdwidgets.ui.text import MINUS, number, power_of_ten
 
 MOST_SHOWN = 4
 """Rows and columns of a tensor that are written out."""
@@ -56,9 +57,19 @@ def fitting(
             text = brief(tensor, digits, most)
             if fits(text):
                 return text, False
+    if one and fits(short := _power(float(tensor))):
+        return short, False
     if one or not fits(shape(tensor)):
         return "…", not one
     return shape(tensor), True
+
+
+def _power(value: float) -> str:
+    """A number as a figure and a power of ten, the shortest way to write a small or large one."""
+    if value == 0 or not math.isfinite(value):
+        return number(value)
+    figure, exponent = f"{value:.0e}".split("e")
+    return f"{figure.replace('-', MINUS)}·{power_of_ten(int(exponent))}"
 
 
 def said(tensor: Tensor | None) -> str:

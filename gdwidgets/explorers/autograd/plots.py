@@ -456,6 +456,7 @@ class GraphPicture:
         shown = list(self.values.text) if same else [""] * len(nodes)
         _write(self.values, x=x, y=y + below, text=shown, colors=colours)
         self._gradient_x, self._gradient_y = x, (y - outside).astype(np.float32)
+        self._incoming: dict[tuple[str, int], str] = {}
         self._grad_forms: dict[str, tuple[str, int] | None] = {}
         own = self._rectangles(x, y, np.where(boxed, size.box[0], self._fitted.wide), 2 * half)
         written = [text for text, _ in self._texts.values()]
@@ -616,11 +617,16 @@ class GraphPicture:
         if node.kind == "group":
             text = f"{node.members} nodes"
             return text if fits(text) else str(node.members), True
+
+        def behind(start: str) -> Callable[[str], bool]:
+            return lambda text: fits(start + text)
+
         if name != node.name and node.value is not None and node.kind == "operation":
-            for equals in (" = ", "="):
-                text, is_shape = fitting(node.value, lambda t: fits(f"{name}{equals}{t}"), least=2)  # noqa: B023
+            # The spaces are given up before the name is.
+            for start in (f"{name} = ", f"{name}="):
+                text, is_shape = fitting(node.value, behind(start), least=2)
                 if text != "…":
-                    return f"{name}{equals}{text}", is_shape
+                    return start + text, is_shape
         return fitting(node.value, fits)
 
     def _gradient(self, name: str, tensor: Tensor | None) -> str:
@@ -629,6 +635,13 @@ class GraphPicture:
         if name in self._grad_forms:
             way = self._grad_forms[name]
             return "" if way is None else self._grad_text(name, way, tensor)
+        key = name, id(tensor)  # the recording keeps its tensors
+        if key not in self._incoming:
+            self._incoming[key] = self._incoming_text(tensor)
+        return self._incoming[key]
+
+    def _incoming_text(self, tensor: Tensor) -> str:
+        """The gradient that comes to an operation."""
         room = self._sizes.room
         # The space is given up before a digit is.
         text, is_shape = fitting(tensor, lambda text: self._width(f"∇{text}") <= room)
@@ -713,8 +726,10 @@ class GraphPicture:
             middle = line[len(line) // 2] if len(line) > 2 else line.mean(axis=0)
             places = middle * (size.across, size.down) + ways
             boxes = rectangles(places[:, 0], places[:, 1], self._width(text), size.font)
+            corners = [*(boxes + APART).min(axis=0)[:2], *(boxes + APART).max(axis=0)[2:]]
+            close = taken[overlap(np.array([corners]), taken)[0] > 0]
             free = (
-                (overlap(boxes, taken).max(axis=1, initial=0.0) == 0)
+                (overlap(boxes, close).max(axis=1, initial=0.0) == 0)
                 & (boxes[:, 0] >= self._ends[0])
                 & (boxes[:, 2] <= self._ends[1])
                 & (boxes[:, 1] >= low)
@@ -722,7 +737,7 @@ class GraphPicture:
             )
             if not free.any():
                 continue
-            near = overlap(boxes + APART, taken).sum(axis=1)
+            near = overlap(boxes + APART, close).sum(axis=1)
             cost = 10 * near + np.hypot(ways[:, 0] * 0.6, ways[:, 1]) + np.where(free, 0, np.inf)
             best = int(np.argmin(cost))
             x, y = places[best] / (size.across, size.down)

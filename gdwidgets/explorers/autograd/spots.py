@@ -73,12 +73,14 @@ def best_spot(
     covered = np.concatenate([ground.taken, ground.own])
     for index, form in enumerate(forms):
         for order, (x, y) in enumerate(spots(form.wide)):
+            cost = form.cost + LESS_WANTED * order
+            if found is not None and cost >= found[0]:
+                continue
             box = rectangles(x, y, form.wide, high)
             if box[0, 0] < ground.ends[0] or box[0, 2] > ground.ends[1]:
                 continue
             if overlap(box, covered).any():
                 continue
-            cost = form.cost + LESS_WANTED * order
             cost += TOO_NEAR * bool(overlap(box + NEAR, ground.taken).any())
             cost += ACROSS_A_LINE * bool(_inside(ground.dots, box[0]).any())
             if found is None or cost < found[0]:

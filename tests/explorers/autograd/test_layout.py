@@ -282,6 +282,17 @@ def test_no_text_covers_another_in_any_graph(function, x, w, size):
     explorer.close()
 
 
+@pytest.mark.parametrize("size", ["normal", "large"])
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_every_number_of_a_preset_is_written(name, size):
+    explorer = AutogradExplorer(preset=name, size=size)
+    explorer.run()
+    assert all(text and "…" not in text for text in values(explorer).values())
+    tracked = [n for n, node in explorer.graph.nodes.items() if node.requires_grad]
+    assert all("…" not in gradients(explorer)[n] != "" for n in tracked)
+    explorer.close()
+
+
 def test_a_large_picture_shows_numbers_and_whole_names():
     explorer = AutogradExplorer(size="large")
     assert [values(explorer)[name] for name in "xwby"] == ["[2, 3]", "[1, 1]", "1", "3"]

@@ -436,6 +436,10 @@ def test_a_shape_is_told_from_numbers():
     assert fitting(pair, lambda text: len(text) <= 10) == ("[1.5, 2.5]", False)
     assert fitting(pair, lambda text: len(text) <= 6) == ("1×2", True)
     assert fitting(pair, lambda text: len(text) <= 2) == ("…", True)
+    small = torch.tensor(-0.0001324)
+    assert fitting(small, lambda text: len(text) <= 8) == ("−0.00013", False)
+    assert fitting(small, lambda text: "0.0" not in text) == ("−1·10⁻⁴", False)
+    assert fitting(small, lambda text: len(text) <= 6) == ("…", False)
     assert shape(torch.tensor(1.0)) == "scalar"
 
 
