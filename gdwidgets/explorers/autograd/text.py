@@ -409,10 +409,9 @@ class Words:
     def _kept(self, node: Node) -> str:
         if not node.grad_words:
             return ""
-        first = node.grad_words.split(". ")[0]
         return (
-            f"<p title='{escape(node.grad_words, quote=True)}'>{escape(self.name(node.name))}.grad "
-            f"is None. PyTorch: “{escape(first)}. …”</p>"
+            f"<p title='PyTorch: {escape(node.grad_words, quote=True)}'>"
+            f"{escape(self.name(node.name))}.grad is None: only leaves keep a gradient.</p>"
         )
 
 

@@ -474,3 +474,13 @@ def test_the_rows_of_a_wide_matrix_do_not_break():
     details = explorer.words.details("w", explorer.max_steps)
     assert "<td colspan=2 class=gdw-matrix><b>[[2.469, 2.469, 2.469],\n" in details
     explorer.close()
+
+
+def test_that_only_leaves_keep_a_gradient_is_said_in_one_line():
+    explorer = AutogradExplorer()
+    explorer.run()
+    note = explorer.words.details("add", explorer.max_steps).partition("<p ")[2]
+    assert "that is not a leaf Tensor" in note.partition(">")[0]
+    assert note.partition(">")[2].startswith("z.grad is None: only leaves keep a gradient.</p>")
+    assert "<p " not in explorer.words.details("w", explorer.max_steps)
+    explorer.close()
