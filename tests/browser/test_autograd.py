@@ -201,7 +201,9 @@ def test_refusals_are_shown_in_pytorch_s_words(lab, opened):
     opened.toggle("backward twice").click()
     lab.wait_value("ex.backward_calls", 2)
     opened.button("Walk to the end (End)").click()
-    expect(opened.root.locator(".gdw-refused")).to_contain_text("Specify retain_graph=True")
+    refused = opened.root.locator(".gdw-refused")
+    expect(refused).to_contain_text("Trying to backward through the graph a second time")
+    assert "Specify retain_graph=True" in refused.get_attribute("title")
     lab.shot("autograd-twice")
     opened.toggle("retain_graph").click()
     lab.wait_value("ex.retain_graph")
@@ -305,8 +307,13 @@ def test_the_dark_theme(notebook, chosen):
     expect(opened.text("w.grad = [12, 18]")).to_be_visible()
     with notebook.dark():
         notebook.shot("autograd-dark")
-        colour = opened.text("z = 6").evaluate("e => getComputedStyle(e).fill")
-    assert min(int(x) for x in re.findall(r"\d+", colour)[:3]) > 180
+        colours = [opened.text("z = 6").evaluate("e => getComputedStyle(e).fill")]
+        colours += opened.graph.locator("path.line").evaluate_all(
+            "all => all.slice(0, 2).map(e => getComputedStyle(e).stroke)"
+        )
+    assert len(colours) == 3
+    for colour in colours:
+        assert min(int(x) for x in re.findall(r"\d+", colour)[:3]) > 160
 
 
 @pytest.mark.parametrize("width", [770, 1080, 1970])
@@ -319,6 +326,12 @@ def test_cells_of_any_width(notebook, chosen, preset, width):
     root = chosen.locator(".gdwidgets").first
     box = root.bounding_box()
     assert box["width"] <= 1800
+    expect(root.locator(".gdw-graph-key")).to_be_visible()
+    between = (
+        root.locator(".gdw-graph").bounding_box()["y"]
+        - (root.locator(".gdw-lines").bounding_box()["y"])
+    )
+    assert between < 240  # above the graph, code and details stand beside each other
     if width > 1000:
         assert box["height"] <= 600
     for figure in root.locator(".bqplot").all():

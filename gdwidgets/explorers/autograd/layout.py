@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +31,9 @@ PASSES = 16
 
 ROOM = 1.0
 """Room between two nodes of a layer."""
+
+LANE = 0.1
+"""Room between two rows for each line that goes from one to the next."""
 
 PASSING = 0.55
 """Room between a node and a line that passes it; two lines keep half of it."""
@@ -80,8 +84,48 @@ class Placed:
     height: float
     """Of all rows together."""
 
-    rows: tuple[float, ...]
-    """Where each row begins; y."""
+    rows: tuple[tuple[float, float], ...]
+    """Where each row begins and ends; y. Lines into a row run above its beginning."""
+
+    def views(self, most: float) -> tuple[tuple[float, float], ...]:
+        """The parts that are shown where not all rows have room: as many whole rows as fit.
+
+        Parameters
+        ----------
+        most
+            How high a part may be. A row that is higher is cut too, between its nodes.
+
+        Returns
+        -------
+        Where each part begins and ends, with the lines into its first row and out of its last.
+        """
+        pieces = [piece for row in range(len(self.rows)) for piece in self._pieces(row, most)]
+        found = []
+        for k, (low, high) in enumerate(pieces):
+            ends = [end for _, end in pieces[k:] if end - low <= most + 1e-9]
+            found.append((low, max(ends, default=high)))
+        return tuple(found)
+
+    def _pieces(self, row: int, most: float) -> list[tuple[float, float]]:
+        """A row with the room above and below it, in parts where it is higher than ``most``."""
+        top, bottom = self.rows[row]
+        low = self.rows[row - 1][1] if row else 0.0
+        high = self.rows[row + 1][0] if row + 1 < len(self.rows) else self.height
+        if high - low <= most:
+            return [(low, high)]
+        within = [y for _, y in self.points.values() if top <= y <= bottom]
+        between = {
+            round(y + ROOM / 2, 6)
+            for y in within
+            if y + ROOM / 2 < bottom and all(abs(y + ROOM / 2 - z) > 0.45 * ROOM for z in within)
+        }
+        cuts = [low, *sorted(between), high]
+        found = []
+        for one, two in itertools.pairwise(cuts):
+            count = math.ceil((two - one) / most)
+            ends = np.linspace(one, two, count + 1).tolist()
+            found += list(itertools.pairwise(ends))
+        return found
 
 
 def place(graph: AutogradGraph) -> Placed:
@@ -117,14 +161,19 @@ def place(graph: AutogradGraph) -> Placed:
         nx.add_path(layered, ways[source, target])
     operations = {node.name for node in graph.nodes.values() if node.kind not in SOURCES}
     beside = _beside(layered, operations, list(graph.nodes))
-    points, tops, height = _in_rows(layered, beside, columns)
+    turning = Counter(
+        layers[target] // columns
+        for source, target in ways
+        if layers[source] // columns != layers[target] // columns
+    )
+    points, rows = _in_rows(layered, beside, columns, turning)
     return Placed(
         points={name: points[name] for name in graph.nodes},
-        edges=_edges(graph, ways, points, columns, tops),
+        edges=_edges(graph, ways, points, columns, rows),
         tags={target: tuple(sources) for target, sources in tags.items()},
         columns=columns,
-        height=height,
-        rows=tuple(tops),
+        height=rows[-1][1],
+        rows=rows,
     )
 
 
@@ -237,24 +286,30 @@ def _apart(wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[flo
 
 
 def _in_rows(
-    layered: nx.DiGraph, beside: Mapping[Hashable, float], columns: int
-) -> tuple[dict[Hashable, Point], list[float], float]:
-    """Places of all nodes, where the rows begin, and the height of all rows together."""
+    layered: nx.DiGraph,
+    beside: Mapping[Hashable, float],
+    columns: int,
+    turning: Mapping[int, int],
+) -> tuple[dict[Hashable, Point], tuple[tuple[float, float], ...]]:
+    """Places of all nodes, and where the rows begin and end.
+
+    Above a row there is room for the lines that come into it from the row before.
+    """
     depth = dict(layered.nodes(data="layer"))
     count = math.ceil((max(depth.values()) + 1) / columns)
     ends = [(math.inf, -math.inf)] * count
     for node, y in beside.items():
         row = depth[node] // columns
         ends[row] = min(ends[row][0], y), max(ends[row][1], y)
-    tops, height = [], 0.0
-    for low, high in ends:
-        tops.append(height)
-        height += high - low + ROOM
+    rows: list[tuple[float, float]] = []
+    for row, (low, high) in enumerate(ends):
+        top = rows[-1][1] + LANE * max(turning.get(row, 0), 1) if rows else 0.0
+        rows.append((top, top + high - low + ROOM))
     points: dict[Hashable, Point] = {}
     for node, y in beside.items():
         row, column = divmod(depth[node], columns)
-        points[node] = (float(column), tops[row] + y - ends[row][0] + ROOM / 2)
-    return points, tops, height
+        points[node] = (float(column), rows[row][0] + y - ends[row][0] + ROOM / 2)
+    return points, tuple(rows)
 
 
 # -- lines -----------------------------------------------------------------------------------------
@@ -265,10 +320,10 @@ def _edges(
     ways: Mapping[tuple[str, str], Sequence[Hashable]],
     points: Mapping[Hashable, Point],
     columns: int,
-    tops: Sequence[float],
+    rows: Sequence[tuple[float, float]],
 ) -> tuple[Edge, ...]:
     found = []
-    into = dict.fromkeys(range(len(tops)), 0)
+    into = dict.fromkeys(range(len(rows)), 0)
     for node in graph.nodes.values():
         lines = [name for name in node.inputs if (name, node.name) in ways]
         # In the order in which they come in, from top to bottom: no two lines cross at the node.
@@ -279,10 +334,10 @@ def _edges(
         seen: dict[str, int] = {}
         for k, name in enumerate(lines):
             stops = [points[stop] for stop in ways[name, node.name]]
-            row = _row(stops[-1][1], tops)
-            turns = _row(stops[0][1], tops) != row
+            row = _row(stops[-1][1], rows)
+            turns = _row(stops[0][1], rows) != row
             if turns:
-                stops = _turn(stops[0], stops[-1], columns, tops[row], into[row])
+                stops = _turn(stops[0], stops[-1], columns, rows[row - 1][1], into[row])
                 into[row] += 1
             port = 0.0 if len(lines) == 1 else 2 * rank[k] / (len(lines) - 1) - 1
             nth = seen.get(name, 0)
@@ -291,15 +346,19 @@ def _edges(
     return tuple(found)
 
 
-def _row(y: float, tops: Sequence[float]) -> int:
-    return max(row for row, top in enumerate(tops) if top <= y)
+def _row(y: float, rows: Sequence[tuple[float, float]]) -> int:
+    return max(row for row, (top, _) in enumerate(rows) if top <= y)
 
 
-def _turn(one: Point, two: Point, columns: int, top: float, nth: int) -> list[Point]:
-    """The corners from the end of a row to the start of the next; each line has its own way."""
-    aside, above = 0.02 + 0.05 * min(nth, 3), top + 0.06 * (nth % 4) - 0.06
+def _turn(one: Point, two: Point, columns: int, bottom: float, nth: int) -> list[Point]:
+    """The corners from the end of a row to the start of the next; each line has its own way.
+
+    Between the rows, below the texts of the one and above those of the other; ``bottom`` is where
+    the first of them ends.
+    """
+    aside, between = 0.01 + 0.025 * min(nth, 3), bottom + LANE * (nth + 0.5)
     right, left = columns - 0.5 - aside, -0.5 + aside
-    return [one, (right, one[1]), (right, above), (left, above), (left, two[1]), two]
+    return [one, (right, one[1]), (right, between), (left, between), (left, two[1]), two]
 
 
 def curve(edge: Edge, port: float = 0.0) -> NDArray[np.float64]:

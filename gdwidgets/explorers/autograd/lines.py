@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,6 +10,9 @@ from html import escape
 from gdwidgets.core.autograd.nodes import AutogradGraph
 from gdwidgets.core.scripts.graph import MODES, function_lines
 from gdwidgets.explorers.autograd.text import Words
+
+ARGUMENTS = re.compile(r"\([^()]{1,24}\)")
+"""What stands between brackets, as far as it is short: a line does not break there."""
 
 MOST_LINES = 5
 """Lines that are shown at a time."""
@@ -94,6 +98,11 @@ def html_lines(lines: Sequence[Line], now: int | None) -> str:
             index == shown[-1] and shown[-1] < len(lines) - 1
         )
         parts.append(
-            f"<div{mark} title='{escape(code, quote=True)}'>{'⋮' if cut else escape(code)}</div>"
+            f"<div{mark} title='{escape(code, quote=True)}'>{'⋮' if cut else _whole(code)}</div>"
         )
     return f"<div class=gdw-lines>{''.join(parts)}</div>"
+
+
+def _whole(code: str) -> str:
+    """A line of code as HTML that breaks before or behind short arguments, not within them."""
+    return ARGUMENTS.sub(lambda found: f"<span>{found[0]}</span>", escape(code, quote=False))

@@ -8,12 +8,20 @@ from dataclasses import dataclass
 WIDTHS = {
     **dict.fromkeys("mwMW@%…", 1.11),
     **dict.fromkeys("ijlI.,'·", 0.4),
-    **dict.fromkeys("frt()[]/²³", 0.5),
+    **dict.fromkeys("frt()[]/_", 0.5),
+    **dict.fromkeys("⁰¹²³⁴⁵⁶⁷⁸⁹", 0.46),
+    "⁻": 0.59,
+    " ": 0.36,
+    "∇": 0.74,
 }
 SMALL = 0.72
 OTHER = 0.86
 """Widths of bold letters in ems: some, other small letters and figures, and all others. None is
 wider in DejaVu Sans, which is a wide font."""
+
+PLAIN = 0.91
+PLAIN_SIGNS = 0.98
+"""How much of that a letter takes that is not bold; a sign such as + takes nearly all."""
 
 FILLED = 0.84
 """How much of a node's width its name may take."""
@@ -53,12 +61,16 @@ class Names:
     """Width of an operation's node: a circle, or an ellipse where a name asks for one."""
 
 
-def name_width(text: str) -> float:
-    """An estimate from above of the width of a bold text, in ems."""
-    return sum(
-        WIDTHS.get(letter, SMALL if letter.islower() or letter.isdigit() else OTHER)
-        for letter in text
-    )
+def name_width(text: str, *, bold: bool = True) -> float:
+    """An estimate from above of the width of a text, in ems."""
+    return sum(_width(letter, bold) for letter in text)
+
+
+def _width(letter: str, bold: bool) -> float:
+    known = WIDTHS.get(letter, SMALL if letter.islower() or letter.isdigit() else None)
+    if known is None:
+        return OTHER if bold else OTHER * PLAIN_SIGNS
+    return known if bold else known * PLAIN
 
 
 def fit_names(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 from torch import Tensor
 
-from gdwidgets.ui.text import number
+from gdwidgets.ui.text import MINUS, number, power_of_ten
 
 MOST_SHOWN = 4
 """Rows and columns of a tensor that are written out."""
@@ -26,23 +29,47 @@ def brief(tensor: Tensor | None, digits: int = 4, most: int = 3) -> str:
     return shape(tensor)
 
 
-def fitting(tensor: Tensor | None, room: int, most: int = 6) -> tuple[str, bool]:
-    """A tensor in at most ``room`` characters, with as many digits as there is room for.
+def fitting(
+    tensor: Tensor | None, fits: Callable[[str], bool], most: int = 6, least: int = 1
+) -> tuple[str, bool]:
+    """A tensor with as many digits as there is room for.
+
+    Parameters
+    ----------
+    tensor
+        The tensor.
+    fits
+        Whether there is room for a text.
+    most
+        Numbers that are written out.
+    least
+        Digits that a number has at least; several numbers have 2.
 
     Returns
     -------
-    The text, and whether it is a shape because the numbers do not fit.
+    The text, and whether it is a shape because the numbers do not fit; ``…`` where nothing does.
     """
     if tensor is None:
         return "", False
+    one = tensor.numel() == 1
     if 0 < tensor.numel() <= most:
-        for digits in (4, 3, 2):
+        for digits in range(4, (least if one else 2) - 1, -1):
             text = brief(tensor, digits, most)
-            if len(text) <= room:
+            if fits(text):
                 return text, False
-        if tensor.numel() == 1:
-            return text, False
+    if one and fits(short := _power(float(tensor))):
+        return short, False
+    if one or not fits(shape(tensor)):
+        return "…", not one
     return shape(tensor), True
+
+
+def _power(value: float) -> str:
+    """A number as a figure and a power of ten, the shortest way to write a small or large one."""
+    if value == 0 or not math.isfinite(value):
+        return number(value)
+    figure, exponent = f"{value:.0e}".split("e")
+    return f"{figure.replace('-', MINUS)}·{power_of_ten(int(exponent))}"
 
 
 def said(tensor: Tensor | None) -> str:

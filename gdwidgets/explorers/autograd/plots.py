@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import bqplot as bq
@@ -20,31 +20,42 @@ from torch import Tensor
 
 from gdwidgets.core.autograd.nodes import AutogradGraph, Node, Step
 from gdwidgets.explorers.autograd.layout import Edge, curve, place
-from gdwidgets.explorers.autograd.names import Room, fit_names
-from gdwidgets.explorers.autograd.numbers import fitting
+from gdwidgets.explorers.autograd.names import Room, fit_names, name_width
+from gdwidgets.explorers.autograd.numbers import brief, fitting, shape
+from gdwidgets.explorers.autograd.spots import (
+    Form,
+    Ground,
+    Spot,
+    best_spot,
+    dotted,
+    overlap,
+    rectangles,
+)
 from gdwidgets.explorers.autograd.text import Words
 from gdwidgets.ui.plots.figures import write
 
 HEIGHT = 336
 """Height of the picture, in pixels; a graph that needs more is shown in part."""
 
-WIDTH = 592
-"""Width of the plot area in a cell of 900 pixels. In a wider one there is more room."""
+WIDTH = 560
+"""Width of the plot area in the narrowest cell with room for all texts, one of 600 pixels. In a
+wider one there is more room between the texts."""
 
 PANEL = 284
 """Width of the code and the details beside it, in pixels."""
 
-LEAST_ROW = 84
+LEAST_ROW = 74.5
 """Height that a node needs with a value below and a gradient above it, in pixels."""
+
+FULL = 0.92
+"""How much of a column a text below or above a node may take: lines into the next row pass the
+first and the last column at its edge."""
 
 APART = np.array([-6.0, -1.0, 6.0, 1.0])
 """Room around a product on a line: left, top, right, bottom, in pixels."""
 
 MARGIN = (20, 12)
 """Room for texts left and right of the plot area, in pixels."""
-
-CHARACTER = 7.6
-"""Width of a character of a label, in pixels at size 1."""
 
 INK = "#1B1F25"
 QUIET = "#5B6573"
@@ -78,7 +89,7 @@ LOOKS = {
 tracked or is not."""
 
 STYLE = """
-.gdw-graph { overflow: hidden; }
+.gdw-graph { overflow: hidden; clip-path: inset(4px 0); }
 .gdwidgets .gdw-graph text { pointer-events: none; }
 .gdwidgets .gdw-graph .plotarea_background { fill: transparent; }
 .gdwidgets .gdw-graph .label { paint-order: stroke; stroke: var(--jp-layout-color0, #fff);
@@ -93,10 +104,10 @@ DARK .gdwidgets .gdw-graph .label[style*="rgb(27, 31, 37)"] { fill: #e6e8eb !imp
 DARK .gdwidgets .gdw-graph .label[style*="rgb(91, 101, 115)"] { fill: #aab3c0 !important; }
 DARK .gdwidgets .gdw-graph .label[style*="rgb(179, 71, 0)"] { fill: #ff9a4d !important; }
 DARK .gdwidgets .gdw-graph path.line[style*="rgb(27, 31, 37)"] { stroke: #c9ced6 !important; }
+DARK .gdwidgets .gdw-graph path.line[style*="rgb(91, 101, 115)"] { stroke: #aab3c0 !important; }
 .gdw-graph-key { display: flex; flex-wrap: wrap; gap: 0 16px; justify-content: flex-end;
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   color: var(--gdw-quiet); }
-@container (max-width: 63.6em) { .gdw-graph-key { display: none; } }
 .gdw-graph-key i { display: inline-block; width: 12px; height: 12px; border: 2px solid;
   margin-right: 6px; vertical-align: -2px; box-sizing: border-box; }
 .gdw-graph-key .gdw-op { border-radius: 50%; }
@@ -112,6 +123,12 @@ KEY = (
     "operation</span><span>dashed: not tracked</span>"
     "<span><b>∇</b> gradient</span></div>"
 ).format(LOOKS["tracked"], LOOKS["untracked"], LOOKS["operation"])
+
+MOST_NUMBERS = 6
+"""Numbers of a tensor that are written out."""
+
+GRAD_FORMS = (("{}.grad = ", 4, 0.0), ("∇ ", 4, 2.0), ("∇ ", 3, 5.5), ("∇ ", 2, 6.5))
+"""Ways to write a tensor's gradient: what stands first, digits, and how much less it is wanted."""
 
 INSIDE = "#14171D"
 """The value inside a box; known to ``STYLE``, which writes it in normal weight."""
@@ -136,8 +153,8 @@ class Sizes:
     inside: bool
     """Whether a box has room for its value."""
 
-    room: int
-    """Characters of a label."""
+    room: float
+    """Width of a text below or above a node."""
 
 
 def sizes(columns: int, rows: float, scale: float) -> Sizes:
@@ -148,18 +165,18 @@ def sizes(columns: int, rows: float, scale: float) -> Sizes:
     columns, rows
         How many nodes are beside and below each other; of the part that is shown.
     scale
-        1, or 1.4 for a projector; the code beside the frame takes more room then.
+        1, or 1.4 for a projector: texts are larger, and the narrowest cell is not.
     """
-    across, down = (WIDTH - (scale - 1) * PANEL) / columns, HEIGHT * scale / rows
+    across, down = WIDTH / columns, HEIGHT * scale / rows
     font = 13.0 * scale
-    node = max(min(0.52 * across, down - 3.5 * font, 96.0 * scale), 38.0 * scale)
+    filled = 0.52 if scale == 1 else 0.62
+    node = max(min(filled * across, down - 3.5 * font, 96.0 * scale), 38.0 * scale)
     inside = node >= 36 * scale
     if node > 72 * scale:
         font *= 1.2
-    box = (min(1.42 * node, 0.82 * across), 0.92 * node if inside else 0.8 * node)
-    room = int(0.94 * across / (CHARACTER * font / 13.0))
+    box = (min(1.42 * node, 0.86 * across), 0.92 * node if inside else 0.8 * node)
     symbol = min(max(0.34 * node, font), 26 * scale)
-    return Sizes(across, down, node, box, font, symbol, inside, room)
+    return Sizes(across, down, node, box, font, symbol, inside, FULL * across)
 
 
 class GraphPicture:
@@ -298,11 +315,11 @@ class GraphPicture:
         self._structure = (tuple((n.name, n.inputs) for n in graph.nodes.values()), self._scale)
         if same != self._structure:
             self._placed = place(graph)
-            self._window = min(self._placed.height, HEIGHT / LEAST_ROW)
-            self._sizes = sizes(self._placed.columns, self._window, self._scale)
-            self._top = -1.0
+            self._views = self._placed.views(HEIGHT / LEAST_ROW)
+            highest = max(high - low for low, high in self._views)
+            self._sizes = sizes(self._placed.columns, highest, self._scale)
             write(self.x, min=-0.5, max=self._placed.columns - 0.5)
-            self._look_at(None)
+            self._show(self._views[0])
         nodes = graph.nodes.values()
         boxed = [node.name for node in nodes if LOOKS[_kind(node)].box]
         self._fitted = fit_names(
@@ -320,19 +337,27 @@ class GraphPicture:
     @property
     def partly(self) -> bool:
         """Whether the graph is higher than the frame, and the picture follows the walk."""
-        return self._window < self._placed.height
+        return self._views[0][1] < self._placed.height
 
-    def _look_at(self, node: str | None) -> None:
-        """Show the part of the graph that a node is in."""
-        most = self._placed.height - self._window
-        top = min(max(self._top, 0.0), most)
-        if node is not None:
-            y = self._placed.points[node][1]
-            if not top + 0.5 <= y <= top + self._window - 0.5:
-                top = min(max(y - self._window / 2, 0.0), most)
-        if top != self._top:
-            self._top = top
-            write(self.y, min=float(top), max=float(top + self._window))
+    def _look_at(self, node: str) -> None:
+        """Show a part of the graph that a node is in; the present one as long as it is in that."""
+        y = self._placed.points[node][1]
+
+        def fitness(view: tuple[float, float]) -> tuple[float, float]:
+            low, high = view
+            return round(high - low, 3), -abs((low + high) / 2 - y)
+
+        low, high = self._view
+        if not low < y < high:
+            self._show(max((v for v in self._views if v[0] < y < v[1]), key=fitness))
+            self._write_edges()
+            self._write_texts()
+
+    def _show(self, view: tuple[float, float]) -> None:
+        """Let a part of the graph fill the frame."""
+        self._view = low, high = view
+        self._sizes = replace(self._sizes, down=HEIGHT * self._scale / (high - low))
+        write(self.y, min=float(low), max=float(high))
 
     def _write_nodes(self) -> None:
         size = self._sizes
@@ -392,6 +417,9 @@ class GraphPicture:
 
         placed = self._placed
         self._curves = {edge: curve(edge, self._port(edge)) for edge in placed.edges}
+        size = np.array([self._sizes.across, self._sizes.down])
+        lines = [dotted(line * size) for line in self._curves.values()]
+        self._dots = np.concatenate([*lines, np.zeros((0, 2))])
         for mark, wanted in ((self.tracked, True), (self.untracked, False)):
             x, y = joined([line for e, line in self._curves.items() if tracked(e) is wanted])
             _write(mark, x=x, y=y)
@@ -411,16 +439,11 @@ class GraphPicture:
         inside = boxed & size.inside
         lift = np.where(inside, -0.2 * size.box[1] / size.down, 0.0)
         _write(self.symbols, x=x, y=y + lift, text=[self._fitted.texts[n.name] for n in nodes])
-        named = [
-            ", ".join(self._words.name(source) for source in tag)
-            for tag in self._placed.tags.values()
-        ]
-        tx, ty = self._at(self._placed.tags)
-        aside = (self._fitted.wide / 2 + 14 * self._scale) / size.across
-        above = 0.62 * size.font / size.down + 0.08
-        _write(self.tags, x=tx - aside, y=ty - above, text=[name[:14] for name in named])
         half = np.where(boxed, size.box[1], size.node) / 2
-        outside = (half + 0.85 * size.font + 3 * self._scale) / size.down
+        away = half + 0.75 * size.font + 2 * self._scale
+        # Where there is room, the ring of the present step does not touch a text.
+        away += np.clip(size.down / 2 - away - 0.5 * size.font, 0, 3 * self._scale)
+        outside = away / size.down
         below = np.where(inside, 0.22 * size.box[1] / size.down, outside)
         self._texts = {
             n.name: self._value(n, inside=bool(i)) for n, i in zip(nodes, inside, strict=True)
@@ -429,43 +452,111 @@ class GraphPicture:
             QUIET if self._texts[n.name][1] and not i else INSIDE if i else INK
             for n, i in zip(nodes, inside, strict=True)
         ]
-        _write(self.values, x=x, y=y + below, text=[""] * len(nodes), colors=colours)
+        same = len(self.values.text) == len(nodes)
+        shown = list(self.values.text) if same else [""] * len(nodes)
+        _write(self.values, x=x, y=y + below, text=shown, colors=colours)
         self._gradient_x, self._gradient_y = x, (y - outside).astype(np.float32)
-        taken = [
-            *self._rectangles(x, y, np.where(boxed, size.box[0], self._fitted.wide), 2 * half),
-            *self._rectangles(x, y + below, self._widths([t for t, _ in self._texts.values()])),
-        ]
-        self._obstacles = np.array(taken).reshape(-1, 4)
-        self._named_grads = dict.fromkeys(self._graph.nodes, False)
+        self._incoming: dict[tuple[str, int], str] = {}
+        self._grad_forms: dict[str, tuple[str, int] | None] = {}
+        own = self._rectangles(x, y, np.where(boxed, size.box[0], self._fitted.wide), 2 * half)
+        written = [text for text, _ in self._texts.values()]
+        widths = self._widths(written, bold=False)
+        taken = [own, self._rectangles(x, y + below, widths)]
+        taken += [self._gradient_slot(k, n) for k, n in enumerate(nodes) if not inside[k]]
+        self._obstacles = np.concatenate(taken)
+        self._write_tags()
         for k, node in enumerate(nodes):
             if inside[k]:
-                self._place_grad(k, node.name, float(y[k]), float(outside[k]))
+                self._place_grad(k, node, float(outside[k]))
 
-    def _place_grad(self, k: int, name: str, y: float, outside: float) -> None:
-        """Choose where the ``.grad`` of a box stands, and whether there is room for its name."""
-        grad = self._graph.grads.get(name)
-        if grad is None:
+    def _arriving(self, name: str) -> list[Tensor]:
+        """The gradients that are written at a node in the course of the walk."""
+        steps = (step for step in self._graph.steps if step.call and step.node == name)
+        found = [step.grad_output if step.grad is None else step.grad for step in steps]
+        return [tensor for tensor in found if tensor is not None]
+
+    def _gradient_slot(self, k: int, node: Node) -> NDArray[Any]:
+        """Where the gradients of a node that is no box stand."""
+        texts = [self._gradient(node.name, tensor) for tensor in self._arriving(node.name)]
+        if not texts:
+            return np.zeros((0, 4))
+        wide = float(self._widths(texts).max())
+        return self._rectangles(self._gradient_x[k], self._gradient_y[k], wide)
+
+    def _write_tags(self) -> None:
+        """Name the inputs whose lines would be too long, at the arrow heads in their place."""
+        found = [self._place_tag(*tag) for tag in self._placed.tags.items()]
+        x, y = _columns([np.array(point) for point, _ in found])
+        _write(self.tags, x=x, y=y, text=[text for _, text in found])
+
+    def _place_tag(self, name: str, sources: Sequence[str]) -> tuple[Spot, str]:
+        """Where a tag stands, and as much of it as there is room for."""
+        size = self._sizes
+        x, y = np.array(self._placed.points[name]) * (size.across, size.down)
+        right = x - self._fitted.wide / 2 - 4 * self._scale
+        lift = 0.62 * size.font + 6 * self._scale
+        full = ", ".join(map(self._words.name, sources))[:14]
+        texts = [full, *(f"{full[:n]}…" for n in range(len(full) - 1, -1, -1))]
+        forms = [Form(self._width(text, bold=False), 3.0 * n) for n, text in enumerate(texts)]
+        own = rectangles(x, y, self._fitted.wide, size.node)
+
+        def spots(wide: float) -> list[Spot]:
+            return [(right - wide / 2, y - lift), (right - wide / 2, y + lift)]
+
+        best = best_spot(forms, spots, size.font, self._ground(own))
+        if best is None:
+            return (x / size.across, y / size.down), ""
+        index, (at_x, at_y) = best
+        self._take(at_x, at_y, forms[index].wide)
+        return (at_x / size.across, at_y / size.down), texts[index]
+
+    def _place_grad(self, k: int, node: Node, outside: float) -> None:
+        """Choose how and where the ``.grad`` of a box is written: at length where there is room."""
+        tensors = self._arriving(node.name)
+        self._grad_forms[node.name] = None
+        if not tensors:
             return
-        grad_outputs = {s.node: s.grad_output for s in self._graph.steps if s.call}
-        texts = [self._gradient(other, grad_outputs.get(other)) for other in self._graph.nodes]
-        others = [i for i, text in enumerate(texts) if text and i != k]
-        slots = self._rectangles(
-            self._gradient_x[others],
-            self._gradient_y[others],
-            self._widths([texts[i] for i in others]),
-        )
-        taken = np.concatenate([self._obstacles, np.array(slots).reshape(-1, 4)])
-        text, _ = fitting(grad, 2 * self._sizes.room)
-        for named in (True, False):
-            said = f"{self._words.name(name)}.grad = {text}" if named else f"∇ {text}"
-            for at in (y + outside, y - outside):
-                spot = self._rectangles([self._gradient_x[k]], [at], self._widths([said]))
-                left, _, right, _ = spot[0]
-                within = left > self._ends[0] and right < self._ends[1]
-                if within and not _overlap(np.array(spot), taken).any():
-                    self._gradient_y[k] = at
-                    self._named_grads[name] = named
-                    return
+        size = self._sizes
+        ways = [*GRAD_FORMS, ("∇ of ", 0, 8.0), ("∇ …", -1, 9.0)]
+        if tensors[0].numel() > MOST_NUMBERS:
+            ways = ways[len(GRAD_FORMS) :]
+        forms = []
+        for head, digits, cost in ways:
+            texts = [self._grad_text(node.name, (head, digits), tensor) for tensor in tensors]
+            forms.append(Form(float(self._widths(texts).max()), cost))
+        x, y = float(self._gradient_x[k]) * size.across, self._placed.points[node.name][1]
+        y *= size.down
+        away, side = outside * size.down, size.box[0] / 2
+
+        def spots(wide: float) -> list[Spot]:
+            aside = max(wide / 2 - side, 0.0)
+            found = [(x, y + at) for at in (away, -away)]
+            found += [(x + by, y + at) for by in (-aside, aside) for at in (away, -away)]
+            return [*found, (x - side - 4 * self._scale - wide / 2, y)]
+
+        own = self._rectangles(x / size.across, y / size.down, *size.box)
+        best = best_spot(forms, spots, size.font, self._ground(own))
+        if best is not None:
+            index, (at_x, at_y) = best
+            self._grad_forms[node.name] = ways[index][:2]
+            self._gradient_x[k], self._gradient_y[k] = at_x / size.across, at_y / size.down
+            self._take(at_x, at_y, forms[index].wide)
+
+    def _grad_text(self, name: str, way: tuple[str, int], tensor: Tensor) -> str:
+        head, digits = way
+        if digits < 0:
+            return head
+        text = brief(tensor, digits, MOST_NUMBERS) if digits else shape(tensor)
+        return f"{head.format(self._words.name(name))}{text}"
+
+    def _ground(self, own: NDArray[Any]) -> Ground:
+        others = self._obstacles[~np.isclose(self._obstacles, own).all(axis=1)]
+        return Ground(others, own, self._dots, self._ends)
+
+    def _take(self, x: float, y: float, wide: float) -> None:
+        """Keep a text's place free of others."""
+        box = rectangles(x, y, wide, self._sizes.font)
+        self._obstacles = np.concatenate([self._obstacles, box])
 
     @property
     def _ends(self) -> tuple[float, float]:
@@ -475,19 +566,20 @@ class GraphPicture:
             MARGIN[1]
         )
 
-    # Rectangles are in pixels, as the picture is in a cell of 900: left, top, right, bottom.
+    # Rectangles are in pixels, as the picture is in the narrowest cell.
 
-    def _widths(self, texts: Sequence[str]) -> NDArray[Any]:
-        return np.array([len(text) for text in texts]) * CHARACTER * self._sizes.font / 13.0
+    def _widths(self, texts: Sequence[str], *, bold: bool = True) -> NDArray[Any]:
+        return np.array([self._width(text, bold=bold) for text in texts])
+
+    def _width(self, text: str, *, bold: bool = True) -> float:
+        return name_width(text, bold=bold) * self._sizes.font
 
     def _rectangles(
-        self, x: ArrayLike, y: ArrayLike, wide: NDArray[Any], high: ArrayLike | None = None
-    ) -> list[list[float]]:
+        self, x: ArrayLike, y: ArrayLike, wide: ArrayLike, high: ArrayLike | None = None
+    ) -> NDArray[Any]:
         size = self._sizes
         across, down = np.asarray(x) * size.across, np.asarray(y) * size.down
-        half = np.asarray(1.15 * size.font if high is None else high) / 2
-        edges = (across - wide / 2, down - half, across + wide / 2, down + half)
-        return np.stack(np.broadcast_arrays(*edges), axis=-1).tolist()
+        return rectangles(across, down, wide, size.font if high is None else high)
 
     def _at(self, names: Iterable[str]) -> tuple[NDArray[Any], NDArray[Any]]:
         return _columns([np.array(self._placed.points[name]) for name in names])
@@ -498,8 +590,8 @@ class GraphPicture:
         """Write values, gradients, the active edges and the rings, with the cursor at ``k``."""
         graph, seen = self._graph, self._graph.steps[:k]
         step = seen[-1] if seen else None
-        if self.partly:
-            self._look_at(chosen or (step.node if step else None))
+        if self.partly and (step or chosen):
+            self._look_at(chosen or (step.node if step else ""))
         computed = {s.node for s in seen if s.phase == "forward"}
         arrived = {s.node: s.grad if s.grad is not None else s.grad_output for s in seen if s.call}
         texts = [
@@ -516,27 +608,47 @@ class GraphPicture:
     def _value(self, node: Node, *, inside: bool) -> tuple[str, bool]:
         """A node's value in its label, and whether it is a shape."""
         size = self._sizes
-        if node.kind == "group":
-            return f"{node.members} nodes", True
-        room = int((size.box[0] - 6) / CHARACTER * 13.0 / size.font) if inside else size.room
+        room = size.box[0] - 6 if inside else size.room
         name = self._words.name(node.name)
-        if name == node.name or node.value is None or node.kind != "operation":
-            return fitting(node.value, room)
-        text, is_shape = fitting(node.value, room - len(name) - 3)
-        if len(name) + 3 + len(text) <= room + 2:
-            return f"{name} = {text}", is_shape
-        return fitting(node.value, room)
+
+        def fits(text: str) -> bool:
+            return self._width(text, bold=False) <= room
+
+        if node.kind == "group":
+            text = f"{node.members} nodes"
+            return text if fits(text) else str(node.members), True
+
+        def behind(start: str) -> Callable[[str], bool]:
+            return lambda text: fits(start + text)
+
+        if name != node.name and node.value is not None and node.kind == "operation":
+            # The spaces are given up before the name is.
+            for start in (f"{name} = ", f"{name}="):
+                text, is_shape = fitting(node.value, behind(start), least=2)
+                if text != "…":
+                    return start + text, is_shape
+        return fitting(node.value, fits)
 
     def _gradient(self, name: str, tensor: Tensor | None) -> str:
         if tensor is None:
             return ""
+        if name in self._grad_forms:
+            way = self._grad_forms[name]
+            return "" if way is None else self._grad_text(name, way, tensor)
+        key = name, id(tensor)  # the recording keeps its tensors
+        if key not in self._incoming:
+            self._incoming[key] = self._incoming_text(tensor)
+        return self._incoming[key]
+
+    def _incoming_text(self, tensor: Tensor) -> str:
+        """The gradient that comes to an operation."""
         room = self._sizes.room
-        if self._named_grads[name]:
-            text, is_shape = fitting(tensor, 2 * room)
-            if not is_shape:
-                return f"{self._words.name(name)}.grad = {text}"
-        text, is_shape = fitting(tensor, room - 2)
-        return f"∇ of {text}" if is_shape else f"∇ {text}"
+        # The space is given up before a digit is.
+        text, is_shape = fitting(tensor, lambda text: self._width(f"∇{text}") <= room)
+        spaced = f"∇ of {text}" if is_shape and text != "…" else f"∇ {text}"
+        if self._width(spaced) <= room:
+            return spaced
+        return "∇ …" if is_shape else f"∇{text}"
 
     def _draw_active(self, step: Step | None) -> None:
         if step is None or step.phase == "refused":
@@ -570,8 +682,9 @@ class GraphPicture:
     def _draw_gradients(self, texts: list[str]) -> None:
         """Write the gradients, and the products on the active lines."""
         shown = [(edge, f"◀ {text}") for edge, text in self._active_edges if text][:MOST_ACTIVE]
-        spots = self._spots(texts, shown)
-        texts = texts + [text for _, text in shown]
+        found = self._spots(texts, shown)
+        spots = [(x, y) for x, y, _ in found]
+        texts = texts + [text for _, _, text in found]
         points = np.array(spots, np.float32).reshape(-1, 2)
         x = np.concatenate([self._gradient_x, points[:, 0]])
         y = np.concatenate([self._gradient_y, points[:, 1]])
@@ -589,8 +702,11 @@ class GraphPicture:
 
     def _spots(
         self, gradients: Sequence[str], shown: Sequence[tuple[Edge, str]]
-    ) -> list[tuple[float, float]]:
-        """Where the products stand: near the middle of their line, and on no node or other text."""
+    ) -> list[tuple[float, float, str]]:
+        """The products and where they stand: near the middle of their line, on nothing else.
+
+        A product that has room nowhere near its line is left to the sentence.
+        """
         size = self._sizes
         slots = [k for k, text in enumerate(gradients) if text]
         there = self._rectangles(
@@ -598,37 +714,35 @@ class GraphPicture:
             self._gradient_y[slots],
             self._widths([gradients[k] for k in slots]),
         )
-        taken = np.concatenate([self._obstacles, np.array(there).reshape(-1, 4)])
-        low, high = self._top * size.down, (self._top + self._window) * size.down
+        taken = np.concatenate([self._obstacles, there])
+        low, high = self._view[0] * size.down, self._view[1] * size.down
+        step = 0.5 * size.font
+        ways = np.stack(
+            np.meshgrid(np.arange(-14, 15) * step, np.arange(-14, 15) * step), axis=-1
+        ).reshape(-1, 2)
         found = []
         for edge, text in shown:
             line = self._curves[edge]
             middle = line[len(line) // 2] if len(line) > 2 else line.mean(axis=0)
-            centre = middle * (size.across, size.down)
-            step = 0.5 * size.font
-            ways = np.stack(
-                np.meshgrid(np.arange(-14, 15) * step, np.arange(-14, 15) * step), axis=-1
-            ).reshape(-1, 2)
-            places = centre + ways
-            wide = float(self._widths([text])[0])
-            spots = np.array(
-                self._rectangles(
-                    places[:, 0] / size.across,
-                    places[:, 1] / size.down,
-                    np.full(len(places), wide),
-                )
+            places = middle * (size.across, size.down) + ways
+            boxes = rectangles(places[:, 0], places[:, 1], self._width(text), size.font)
+            corners = [*(boxes + APART).min(axis=0)[:2], *(boxes + APART).max(axis=0)[2:]]
+            close = taken[overlap(np.array([corners]), taken)[0] > 0]
+            free = (
+                (overlap(boxes, close).max(axis=1, initial=0.0) == 0)
+                & (boxes[:, 0] >= self._ends[0])
+                & (boxes[:, 2] <= self._ends[1])
+                & (boxes[:, 1] >= low)
+                & (boxes[:, 3] <= high)
             )
-            covered = _overlap(spots + APART, taken).sum(axis=1)
-            outside = (
-                np.maximum(self._ends[0] - spots[:, 0], 0)
-                + np.maximum(spots[:, 2] - self._ends[1], 0)
-                + np.maximum(low - spots[:, 1], 0)
-                + np.maximum(spots[:, 3] - high, 0)
-            )
-            cost = 10 * covered + 100 * outside + np.hypot(ways[:, 0] * 0.6, ways[:, 1])
+            if not free.any():
+                continue
+            near = overlap(boxes + APART, close).sum(axis=1)
+            cost = 10 * near + np.hypot(ways[:, 0] * 0.6, ways[:, 1]) + np.where(free, 0, np.inf)
             best = int(np.argmin(cost))
-            found.append((places[best, 0] / size.across, places[best, 1] / size.down))
-            taken = np.concatenate([taken, spots[best : best + 1]])
+            x, y = places[best] / (size.across, size.down)
+            found.append((float(x), float(y), text))
+            taken = np.concatenate([taken, boxes[best : best + 1]])
         return found
 
     def _draw_rings(self, active: list[tuple[str, str]], chosen: str) -> None:
@@ -645,15 +759,6 @@ def _kind(node: Node) -> str:
     if node.kind in {"leaf", "constant"}:
         return "tracked" if node.requires_grad else "untracked"
     return "operation" if node.requires_grad else "plain"
-
-
-def _overlap(some: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
-    """By how many square pixels each of some rectangles covers each of others, (m, n)."""
-    left = np.maximum(some[:, None, 0], others[None, :, 0])
-    top = np.maximum(some[:, None, 1], others[None, :, 1])
-    right = np.minimum(some[:, None, 2], others[None, :, 2])
-    bottom = np.minimum(some[:, None, 3], others[None, :, 3])
-    return np.clip(right - left, 0, None) * np.clip(bottom - top, 0, None)
 
 
 def joined(lines: Sequence[NDArray[np.float64]]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -122,12 +122,12 @@ def _nodes(words: Words, k: int, points: Mapping[str, tuple[float, float]]) -> l
         found.append(Blob(x, y, wide, high, fill, outline, box))
         found.append(Label(x, y - (0.1 if box else 0), words.symbol(node), size=10, bold=True))
         if box or node.name in computed:
-            value, _ = fitting(node.value, 12)
+            value, _ = fitting(node.value, lambda text: len(text) <= 12)
             called = words.name(name)
             below = value if box or called == name else f"{called} = {value}"
             found.append(Label(x, y + (0.1 if box else 0.36), below))
         if arrived.get(name) is not None:
-            gradient, _ = fitting(arrived[name], 14)
+            gradient, _ = fitting(arrived[name], lambda text: len(text) <= 14)
             said = f"{words.name(name)}.grad = {gradient}" if box else f"∇ {gradient}"
             place = y + (0.36 if box else -0.36)
             found.append(Label(x, place, said, bold=True, colour=GRADIENT))

@@ -40,12 +40,21 @@ PANEL_STYLE = """
 @container (max-width: 54.3em) {
   .gdw-autograd .gdw-panel { flex: 1 1 100% !important; width: 100% !important; border: none;
     height: calc(328px * var(--gdw-size)) !important; } }
+/* Above the graph, code and details stand beside each other. */
+@container (min-width: 34.01em) and (max-width: 54.3em) {
+  .gdw-autograd .gdw-panel { height: calc(216px * var(--gdw-size)) !important; }
+  .gdw-panel .widget-html-content { display: grid; gap: 0 16px; align-content: start;
+    grid-template: auto 1fr / 1fr 1fr; }
+  .gdw-panel .gdw-lines { grid-area: 1 / 1; border: none; }
+  .gdw-panel .gdw-refused { grid-area: 2 / 1; align-self: start; }
+  .gdw-panel .gdw-node { grid-area: 1 / 2 / 3; } }
 .gdw-lines { font-family: var(--jp-code-font-family, monospace); white-space: pre-wrap;
   font-size: calc(13px * var(--gdw-size)); line-height: calc(22px * var(--gdw-size));
   color: var(--gdw-ink); border-bottom: 1px solid var(--jp-border-color2, #e0e0e0);
   padding-bottom: 8px; margin-bottom: 8px; overflow: hidden; }
 .gdw-lines div { padding-left: calc(8px + 4ch); text-indent: -4ch; overflow-wrap: anywhere;
   border-left: 4px solid transparent; }
+.gdw-lines span { white-space: nowrap; }
 .gdw-lines .gdw-now { background: var(--gdw-blue-pale); border-left-color: var(--gdw-blue); }
 .gdw-node { font-size: calc(14px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   color: var(--gdw-ink); overflow-wrap: anywhere; }
@@ -55,6 +64,8 @@ PANEL_STYLE = """
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size)); }
 .gdw-node td { padding: 2px 0; white-space: pre-wrap; vertical-align: top;
   font-variant-numeric: tabular-nums; line-height: calc(20px * var(--gdw-size)); }
+.gdw-node .gdw-matrix { white-space: pre; overflow: hidden; padding-bottom: 4px;
+  font-size: calc(13px * var(--gdw-size)); }
 .gdw-node i, .gdw-refused i { font-style: normal; color: var(--gdw-quiet);
   font-size: calc(13px * var(--gdw-size)); }
 .gdw-node p { margin: 0; color: var(--gdw-quiet); font-size: calc(13px * var(--gdw-size)); }
@@ -68,6 +79,9 @@ LONGEST = 6
 
 MOST_WRITTEN = 4
 """Numbers of a gradient that are written out on a line."""
+
+WIDE = 22
+"""Characters of a matrix's row that have room beside the name of what it is."""
 
 MOST_TOLD = 30
 """Nodes that are told of in words."""
@@ -311,13 +325,15 @@ class Words:
     # -- the details of a node ---------------------------------------------------------------
 
     def refused(self) -> str:
-        """What was refused, in all of PyTorch's words, as HTML."""
+        """What was refused, and the first sentence of PyTorch's words; all of them at a hover."""
         refusal = self.graph.refusal
         if refusal is None:
             return ""
+        first, more, _ = refusal.words.replace(" (or ", ". ").partition(". ")
         return (
-            f"<div class=gdw-refused><b>{escape(refusal.operation)}</b>"
-            f"<p>RuntimeError: {escape(refusal.words)}</p></div>"
+            f"<div class=gdw-refused title='{escape(refusal.words, quote=True)}'>"
+            f"<b>{escape(refusal.operation)}</b>"
+            f"<p>RuntimeError: {escape(first)}{'. …' if more else ''}</p></div>"
         )
 
     def details(self, name: str, k: int, check: Difference | None = None) -> str:
@@ -350,7 +366,7 @@ class Words:
             if last is not None and last.grad_output is not None:
                 rows.append(("grad_output", escape(plainly(last.grad_output))))
         rows += self._passed(node, last)
-        table = "".join(f"<tr><th>{escape(head)}</th><td>{cell}</td></tr>" for head, cell in rows)
+        table = "".join(_row(head, cell) for head, cell in rows)
         said = self._kind(node)
         return (
             f"<div class=gdw-node><div><b>{escape(self.equation(node))}</b> {escape(said)}</div>"
@@ -393,11 +409,20 @@ class Words:
     def _kept(self, node: Node) -> str:
         if not node.grad_words:
             return ""
-        first = node.grad_words.split(". ")[0]
         return (
-            f"<p title='{escape(node.grad_words, quote=True)}'>{escape(self.name(node.name))}.grad "
-            f"is None. PyTorch: “{escape(first)}. …”</p>"
+            f"<p title='PyTorch: {escape(node.grad_words, quote=True)}'>"
+            f"{escape(self.name(node.name))}.grad is None: only leaves keep a gradient.</p>"
         )
+
+
+def _row(head: str, cell: str) -> str:
+    """A row of a node's details; a wide matrix has the table's width, so that no line breaks."""
+    if "\n" in cell and len(cell.partition("\n")[0]) > WIDE:
+        return (
+            f"<tr><th colspan=2>{escape(head)}</th></tr>"
+            f"<tr><td colspan=2 class=gdw-matrix>{cell}</td></tr>"
+        )
+    return f"<tr><th>{escape(head)}</th><td>{cell}</td></tr>"
 
 
 def _cut(name: str) -> str:

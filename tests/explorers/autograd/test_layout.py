@@ -25,6 +25,7 @@ from gdwidgets.core.autograd.presets import PRESET_NAMES
 from gdwidgets.explorers.autograd.layout import MOST_COLUMNS, curve, place
 from gdwidgets.explorers.autograd.names import name_width, shortened
 from gdwidgets.explorers.autograd.plots import HEIGHT, LEAST_ROW, WIDTH, sizes
+from gdwidgets.explorers.autograd.spots import dotted
 from graphs import recorded
 
 
@@ -166,9 +167,10 @@ def test_no_text_is_below_13_pixels_and_no_nodes_touch(columns, rows, scale):
 
 
 @functools.cache
-def letters_width(text):
-    """The width of a text at 1 pixel, as DejaVu Sans Bold's own file tells it."""
-    font = FT2Font(str(Path(mpl.get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf"))
+def letters_width(text, bold=True):
+    """The width of a text at 1 pixel, as DejaVu Sans's own files tell it."""
+    name = "DejaVuSans-Bold" if bold else "DejaVuSans"
+    font = FT2Font(str(Path(mpl.get_data_path()) / f"fonts/ttf/{name}.ttf"))
     font.set_size(100, 72)
     font.set_text(text)
     return font.get_width_height()[0] / 64 / 100
@@ -197,23 +199,198 @@ def test_the_estimated_width_of_a_name_is_none_too_small(text):
     assert name_width(shortened(text, 3.0)) <= 3.0
 
 
+LABELS = " =.,…[]×+−·∇◀_0123456789⁻⁰¹²³⁴⁵⁶⁷⁸⁹abdgrwxyzE"
+
+
+@given(st.text(LABELS, min_size=1, max_size=20), st.booleans())
+def test_the_estimated_width_of_a_label_is_none_too_small(text, bold):
+    assert letters_width(text, bold) <= name_width(text, bold=bold) + 0.01
+
+
+def texts_shown(drawing, wide):
+    """Text, middle, and half the width and height of every label, in pixels."""
+    across, down = wide / drawing._placed.columns, drawing._sizes.down
+    found = []
+    for mark in (drawing.tags, drawing.values, drawing.gradients):
+        font = mark.default_size
+        for x, y, text in zip(mark.x, mark.y, mark.text, strict=True):
+            if text and drawing.y.min < y < drawing.y.max:
+                half = letters_width(str(text), mark.font_weight == "bold") * font / 2
+                found.append((str(text), x * across, y * down, half, 0.42 * font))
+    return found
+
+
+def nodes_shown(drawing, wide):
+    """Middle, and half the width and height of every node, in pixels."""
+    across, down = wide / drawing._placed.columns, drawing._sizes.down
+    found = []
+    for mark in drawing.nodes.values():
+        area = mark.default_size * (1 if mark.marker == "rectangle" else 4 / math.pi)
+        half = math.sqrt(area * 10**mark.default_skew) / 2
+        high = math.sqrt(area / 10**mark.default_skew) / 2
+        for x, y in zip(mark.x, mark.y, strict=True):
+            found.append((x * across, y * down, half, high, mark.marker == "rectangle"))
+    return found
+
+
+def _nothing_is_covered(drawing, wide):
+    """No text lies on another, on a node it does not belong to, or outside the frame."""
+    texts, nodes = texts_shown(drawing, wide), nodes_shown(drawing, wide)
+    for i, (text, x, y, a, b) in enumerate(texts):
+        assert -0.5 * wide / drawing._placed.columns - 20 <= x - a, text
+        assert x + a <= wide - 0.5 * wide / drawing._placed.columns + 12, text
+        for other, u, v, c, d in texts[:i]:
+            assert abs(x - u) >= a + c or abs(y - v) >= b + d, (text, other)
+        for u, v, c, d, box in nodes:
+            if box and abs(x - u) < 1e-3 and abs(y - v) < d:
+                assert a < c, text  # the value in a box
+                continue
+            assert abs(x - u) >= a + c or abs(y - v) >= b + d, (text, "node")
+
+
+@pytest.mark.parametrize("wide", [WIDTH, 592, 868, 1470])
+@pytest.mark.parametrize("size", ["normal", "large"])
 @pytest.mark.parametrize("name", PRESET_NAMES)
-def test_no_text_covers_a_node_or_another_text(name):
-    """In a cell of 900 pixels, at every step of the walk."""
-    explorer = AutogradExplorer(preset=name)
-    drawing = explorer.drawing
-    size = drawing._sizes
+def test_no_text_covers_a_node_or_another_text(name, size, wide):
+    """At every step of the walk, in cells from 600 to 1800 pixels."""
+    explorer = AutogradExplorer(preset=name, size=size, layers=30)
     for k in range(explorer.max_steps + 1):
         explorer.step = k
-        boxes = []
-        for mark in (drawing.values, drawing.gradients):
-            for x, y, text in zip(mark.x, mark.y, mark.text, strict=True):
-                if text:
-                    half = len(text) * 3.6 * size.font / 13, 0.5 * size.font
-                    boxes.append((x * size.across, y * size.down, *half))
-        for i, (x, y, a, b) in enumerate(boxes):
-            for u, v, c, d in boxes[:i]:
-                assert abs(x - u) >= a + c or abs(y - v) >= b + d
+        _nothing_is_covered(explorer.drawing, wide)
+    explorer.close()
+
+
+@given(
+    functions(),
+    st.lists(st.floats(-1e4, 1e4, width=32) | st.sampled_from([1e-9, -3.21e-7]), max_size=3),
+    st.floats(-9, 9, width=32),
+    st.sampled_from(["normal", "large"]),
+)
+@hypothesis_settings(deadline=None, max_examples=20)
+def test_no_text_covers_another_in_any_graph(function, x, w, size):
+    explorer = AutogradExplorer(
+        lambda x, w: function(x, w).sum(),
+        {"x": x or 0.123456, "w": w},
+        size=size,
+        situations={},
+        backward_calls=2,
+        retain_graph=True,
+    )
+    for k in (explorer.max_steps // 3, 2 * explorer.max_steps // 3, explorer.max_steps):
+        explorer.step = k
+        _nothing_is_covered(explorer.drawing, WIDTH)
+    explorer.close()
+
+
+@pytest.mark.parametrize("size", ["normal", "large"])
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_every_number_of_a_preset_is_written(name, size):
+    explorer = AutogradExplorer(preset=name, size=size)
+    explorer.run()
+    assert all(text and "…" not in text for text in values(explorer).values())
+    tracked = [n for n, node in explorer.graph.nodes.items() if node.requires_grad]
+    assert all("…" not in gradients(explorer)[n] != "" for n in tracked)
+    explorer.close()
+
+
+def test_a_large_picture_shows_numbers_and_whole_names():
+    explorer = AutogradExplorer(size="large")
+    assert [values(explorer)[name] for name in "xwby"] == ["[2, 3]", "[1, 1]", "1", "3"]
+    assert "mean" in explorer.drawing.symbols.text
+    normal = AutogradExplorer()
+    for kind, mark in explorer.drawing.nodes.items():
+        assert mark.default_size > 1.2 * normal.drawing.nodes[kind].default_size
+    explorer.close()
+    normal.close()
+
+
+def test_numbers_have_the_precision_of_the_details():
+    explorer = AutogradExplorer()
+    explorer.set_number("y", 0, -2.9)
+    explorer.run()
+    assert "[35.6, 53.4]" in gradients(explorer)["w"]
+    assert "[35.6, 53.4]" in explorer.details.value
+    explorer.close()
+
+
+def test_a_gradient_stands_where_no_line_passes():
+    """The tensors of the regression have free room above or below them."""
+    explorer = AutogradExplorer(preset="regression sample")
+    explorer.run()
+    drawing = explorer.drawing
+    for wide in (WIDTH, 592, 868):
+        scale = np.array([wide / drawing._placed.columns, drawing._sizes.down])
+        lines = [dotted(line * scale) for line in drawing._curves.values()]
+        for text, x, y, a, b in texts_shown(drawing, wide):
+            if ".grad" in text or y < 0:
+                for line in lines:
+                    beside = (abs(line[:, 0] - x) > a) | (abs(line[:, 1] - y) > b)
+                    assert beside.all(), text
+    assert gradients(explorer)["a"] == "a.grad = 0.1536"
+    assert all("0.15" in gradients(explorer)[name] for name in "abc")
+    explorer.close()
+
+
+# -- rows ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", [10, 13, 20, 30])
+@pytest.mark.parametrize("size", ["normal", "large"])
+def test_lines_into_the_next_row_pass_between_the_texts(layers, size):
+    explorer = AutogradExplorer(preset="tanh chain", layers=layers, size=size)
+    explorer.run()
+    drawing = explorer.drawing
+    for wide in (WIDTH, 868):
+        scale = np.array([wide / drawing._placed.columns, drawing._sizes.down])
+        for edge in drawing._placed.edges:
+            if edge.turns:
+                line = dotted(drawing._curves[edge] * scale)
+                for text, x, y, a, b in texts_shown(drawing, wide):
+                    beside = (abs(line[:, 0] - x) > a) | (abs(line[:, 1] - y) > b)
+                    assert beside.all(), text
+    explorer.close()
+
+
+def _only_whole_rows_are_shown(drawing):
+    low, high = drawing.y.min, drawing.y.max
+    size = drawing._sizes
+    for top, bottom in drawing._placed.rows:
+        assert bottom <= low + 1e-6 or top >= high - 1e-6 or (low <= top and bottom <= high + 1e-6)
+    for x, y in drawing._placed.points.values():
+        if low < y < high:
+            assert x >= 0
+            assert min(y - low, high - y) * size.down > size.node / 2 + size.font
+
+
+@pytest.mark.parametrize("size", ["normal", "large"])
+@pytest.mark.parametrize("layers", [20, 27, 30])
+def test_only_whole_rows_are_shown(layers, size):
+    explorer = AutogradExplorer(preset="tanh chain", layers=layers, size=size)
+    seen = set()
+    for k in range(explorer.max_steps + 1):
+        explorer.step = k
+        _only_whole_rows_are_shown(explorer.drawing)
+        name = explorer.picture_graph.steps[k - 1].node if k else "x"
+        y = explorer.drawing._placed.points[name][1]
+        assert explorer.drawing.y.min < y < explorer.drawing.y.max
+        seen.add((explorer.drawing.y.min, explorer.drawing.y.max))
+    assert (len(seen) > 1) == explorer.drawing.partly
+    explorer.close()
+
+
+def test_only_whole_rows_of_forty_nodes_are_shown():
+    def many(x, w, b):
+        for row in range(3):
+            for column in range(3):
+                x = torch.tanh(x * w[row, column] + b)
+        return (x - 1) ** 2
+
+    given_tensors = {"x": 0.5, "w": torch.full((3, 3), 0.9), "b": 0.1}
+    explorer = AutogradExplorer(many, given_tensors)
+    for k in range(explorer.max_steps + 1):
+        explorer.step = k
+        _only_whole_rows_are_shown(explorer.drawing)
+        _nothing_is_covered(explorer.drawing, WIDTH)
     explorer.close()
 
 

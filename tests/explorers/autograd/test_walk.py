@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import io
 import re
 
@@ -13,7 +14,7 @@ import torch
 from explorers.autograd.screen import gradients, products, ringed, values
 from gdwidgets import AutogradExplorer
 from gdwidgets.core.autograd.presets import CHAINS, PRESET_NAMES
-from gdwidgets.explorers.autograd.lines import executed
+from gdwidgets.explorers.autograd.lines import Line, executed, html_lines
 from gdwidgets.explorers.autograd.numbers import brief, fitting, plainly, shape, written
 from gdwidgets.explorers.autograd.plots import BLUE, ORANGE
 
@@ -431,8 +432,14 @@ def test_tensors_are_written_in_few_characters(numbers, text):
 
 
 def test_a_shape_is_told_from_numbers():
-    assert fitting(torch.tensor([[1.5, 2.5]]), 10) == ("[1.5, 2.5]", False)
-    assert fitting(torch.tensor([[1.5, 2.5]]), 6) == ("1×2", True)
+    pair = torch.tensor([[1.5, 2.5]])
+    assert fitting(pair, lambda text: len(text) <= 10) == ("[1.5, 2.5]", False)
+    assert fitting(pair, lambda text: len(text) <= 6) == ("1×2", True)
+    assert fitting(pair, lambda text: len(text) <= 2) == ("…", True)
+    small = torch.tensor(-0.0001324)
+    assert fitting(small, lambda text: len(text) <= 8) == ("−0.00013", False)
+    assert fitting(small, lambda text: "0.0" not in text) == ("−1·10⁻⁴", False)
+    assert fitting(small, lambda text: len(text) <= 6) == ("…", False)
     assert shape(torch.tensor(1.0)) == "scalar"
 
 
@@ -440,3 +447,40 @@ def test_large_tensors_are_cut():
     assert written(torch.zeros(9)) == "[0, 0, 0, 0, …]"
     assert plainly(torch.zeros(2, 1)) == "[0, 0]"
     assert plainly(torch.zeros(2, 2)) == "[[0, 0],\n [0, 0]]"
+
+
+def test_of_an_error_its_first_sentence_is_shown_and_all_at_a_hover():
+    explorer = AutogradExplorer(backward_calls=2)
+    explorer.run()
+    shown, title = explorer.words.refused(), explorer.graph.refusal.words
+    assert "a second time. …</p>" in shown
+    assert html.escape(title, quote=True) in shown
+    assert "Saved intermediate" not in shown.partition(">")[2]
+    explorer.close()
+
+
+def test_a_line_of_code_does_not_break_within_short_arguments():
+    code = "loss = torch.square(z - y).mean()"
+    assert "torch.square<span>(z - y)</span>.mean()" in html_lines([Line(code)], None)
+    assert "<span>" not in html_lines([Line(f"f({'x, ' * 20})")], None)
+
+
+def test_the_rows_of_a_wide_matrix_do_not_break():
+    explorer = AutogradExplorer(
+        lambda w: (w**2).sum(), {"w": torch.full((2, 3), 1.23456)}, situations={}
+    )
+    explorer.selected = "w"
+    explorer.run()
+    details = explorer.words.details("w", explorer.max_steps)
+    assert "<td colspan=2 class=gdw-matrix><b>[[2.469, 2.469, 2.469],\n" in details
+    explorer.close()
+
+
+def test_that_only_leaves_keep_a_gradient_is_said_in_one_line():
+    explorer = AutogradExplorer()
+    explorer.run()
+    note = explorer.words.details("add", explorer.max_steps).partition("<p ")[2]
+    assert "that is not a leaf Tensor" in note.partition(">")[0]
+    assert note.partition(">")[2].startswith("z.grad is None: only leaves keep a gradient.</p>")
+    assert "<p " not in explorer.words.details("w", explorer.max_steps)
+    explorer.close()
