@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.ui.plots import labels
+from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.spans import Lane, Steps, linear_values, log_values, values_so_far
 from gdwidgets.ui.plots.thinning import column_extremes
@@ -452,6 +453,36 @@ def test_a_lane_is_said_to_leave_where_its_curve_leaves(growth, steps, log):
         assert figure.past.x[1][inside[-1]] == pytest.approx((left - 1) / steps, abs=1e-6)
     else:
         assert inside[-1] == len(figure.past.y[1]) - 1
+    figure.close()
+
+
+@given(
+    rates=st.lists(st.floats(1.5, 40.0), min_size=2, max_size=3),
+    steps=st.integers(12, 60),
+    future=st.booleans(),
+    log=st.booleans(),
+)
+@settings(max_examples=40)
+def test_updates_told_in_one_list_are_of_one_kind(rates, steps, future, log):
+    """Where each curve has its last point in the plot, or if all diverge, where each does."""
+    k = np.arange(steps + 1.0)[:, None]
+    with np.errstate(over="ignore"):
+        wild = (np.array(rates) ** k).astype(np.float32)
+    values = np.concatenate([wild, 1 + 0.9**k], axis=1).astype(np.float32)
+    figure = shown(values, steps, future=future, log=log)
+    (said,) = np.atleast_1d(figure.leavers.text) if figure.leavers.visible else ("",)
+    if ": " in said:
+        verb, rest = re.fullmatch(r"(leave|diverge) at(?: step)?: (.*)", said).groups()
+        for glyph, step in re.findall(r"(\S) (\d+)", rest):
+            lane = [run.glyph for run in palette.RUNS].index(glyph)
+            inside = figure._values.place(values[:, lane])
+            finite = np.isfinite(values[:, lane])
+            inside = np.flatnonzero(finite & (inside >= 0) & (inside <= 1))
+            if verb == "diverge":
+                assert int(step) == np.flatnonzero(~finite)[0]
+            else:
+                assert int(step) == inside[-1] + 1
+        assert verb == "leave" or not np.isfinite(values[-1, :-1]).any()
     figure.close()
 
 

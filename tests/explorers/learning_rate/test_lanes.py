@@ -181,15 +181,40 @@ def test_the_live_table_shows_the_records_and_the_closed_form_last(explorer, cel
 def test_a_diverged_lane_leaves_the_plot_and_its_row_says_when(explorer, cells):
     explorer.run()
     last = int(explorer.descent.last_step[0])
-    assert cells(explorer)[1] == ["∞"] * 5 + [f"diverged at update {last + 1}"]
+    assert cells(explorer)[1] == ["∞"] * 5 + [f"diverged at {last + 1}"]
     assert cells(explorer)[2][-1] == "end of run"
     assert (np.asarray(explorer.fits.fits.y)[0] > 1).all()
     assert f"● 1 diverges at update {last + 1}" in list(explorer.loss_plot.leavers.text)
     assert f"diverged at update {last + 1}" in explorer.sentence_text
     explorer.step = last
-    assert cells(explorer)[1][-1] == f"diverged at update {last + 1}"
+    assert cells(explorer)[1][-1] == f"diverged at {last + 1}"
     explorer.step = last - 1
     assert cells(explorer)[1][-1] == "running"
+
+
+def test_where_one_lane_diverges_and_another_grows_it_is_told_where_both_leave(explorer):
+    explorer.situate("cliff")
+    explorer.run()
+    (told,) = explorer.loss_plot.leavers.text
+    axis, losses = explorer.loss_plot._values, explorer.descent.loss
+    left = [np.flatnonzero(axis.place(losses[:, lane]) <= 1)[-1] + 1 for lane in (0, 1)]
+    assert told == f"leave at: ● {left[0]}, ▲ {left[1]}"
+    assert left[0] < left[1]
+
+
+@pytest.mark.parametrize("steps", [20, 300, 1000])
+def test_a_lane_whose_loss_grew_to_the_end_says_so_in_its_row_and_in_compare(make, cells, steps):
+    explorer = make(learning_rates=(0.205, 0.199, 0.19), max_steps=steps)
+    explorer.run()
+    start, *_, before, end = explorer.descent.loss[: explorer.descent.last_step[0] + 1, 0]
+    assert end > before > start
+    said = "still growing" if steps < 1000 else f"diverged at {explorer.descent.last_step[0] + 1}"
+    assert [row[-1] for row in cells(explorer)[1:4]] == [said, "end of run", "end of run"]
+    table = explorer.run_table()
+    assert table.count(f">{said}<") == 1
+    assert table.count(">end of run<") == 2
+    explorer.step -= 1
+    assert cells(explorer)[1][-1] == ("running" if steps < 1000 else said)
 
 
 def test_the_update_that_diverges_is_the_one_that_is_not_finite(explorer):
