@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gdwidgets.ui.plots import labels
-from gdwidgets.ui.plots import palette
+from gdwidgets.ui.plots import labels, palette
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.spans import Lane, Steps, linear_values, log_values, values_so_far
 from gdwidgets.ui.plots.thinning import column_extremes
