@@ -201,6 +201,20 @@ def test_a_lane_that_diverges_leaves_the_others_their_axis():
     assert figure.present.x[0] < 0.05
 
 
+def test_a_marker_that_waits_below_covers_no_number_of_a_step():
+    values = np.stack([(-3.0) ** np.arange(12), np.ones(12)], axis=1)
+    edges = set()
+    for size, sign in ((1.0, 1), (1.4, 1), (1.0, -1), (1.4, -1)):
+        figure = shown(sign * values, 11, log=False, size=size)
+        across, edge = figure._exits[0]
+        edges.add(edge)
+        assert figure.present.x[0] == pytest.approx(across)
+        # A marker is 18 pixels high at size 1.
+        assert figure.present.y[0] == pytest.approx(max(edge, figure.pixels(9)))
+        figure.close()
+    assert edges == {0.0, 1.0}
+
+
 def test_frames_after_every_lane_has_ended_send_no_lines():
     values = np.where(np.arange(200) < 20, 2.0 ** np.arange(200), np.inf)[:, None]
     figure = shown(values)

@@ -339,8 +339,10 @@ class Curves(Frame):
                 x[lane] = self._steps.place(step)
                 y[lane] = self._values.place(value)
             if self._gone[lane] is not None and not 0 <= y[lane] <= 1:
-                # A lane that has left the plot waits at the edge, where it left.
+                # A lane that has left the plot waits at the edge, where it left; above the lower
+                # one, for below it there are the numbers of steps.
                 x[lane], y[lane] = self._exits[lane]
+                y[lane] = max(y[lane], self.pixels(9))
         write(
             self.present,
             x=np.clip(x, 0, 1).astype(np.float32),
