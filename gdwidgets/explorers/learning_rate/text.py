@@ -145,14 +145,16 @@ class Speeds:
     halving: tuple[float, ...]
     """Updates in which the slowest part of the error halves, (L,), infinite where it does not;
     empty where it is not known."""
+    whose: str = ""
+    """Whose limit it is; empty for plain gradient descent's."""
 
     @property
     def written(self) -> str:
-        """The limit, with its formula where it is short; empty where there is none."""
+        """The limit, whose it is, and its formula where it is short; empty where there is none."""
         if self.limit is None:
             return ""
         short = f"{self.formula} = " if len(self.formula) < 4 else ""
-        return f"{short}{text.number(self.limit)}"
+        return f"{self.whose or 'the'} limit {short}{text.number(self.limit)}"
 
 
 # -- the sentence ----------------------------------------------------------------------------------
@@ -255,7 +257,7 @@ def _growing(now: Standing, lanes: Sequence[int], speeds: Speeds) -> str:
 
 def _beyond(now: Standing, lanes: Sequence[int], speeds: Speeds) -> str:
     verb = "lies" if len(lanes) == 1 else "lie"
-    return f"{_named(now, lanes)} {verb} beyond the limit {speeds.written}"
+    return f"{_named(now, lanes)} {verb} beyond {speeds.written}"
 
 
 def _named(now: Standing, lanes: Sequence[int]) -> str:

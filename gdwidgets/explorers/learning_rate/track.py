@@ -122,6 +122,9 @@ class Mark:
     limit: bool = True
     """Whether it ends the stable part; else a rate worth knowing."""
 
+    whose: str = ""
+    """What it is a limit of, where that is to be said; left out on a narrow track."""
+
 
 def ends(limit: float) -> tuple[float, float]:
     """The ends of the track: three to four powers of ten below a limit, one to two above it.
@@ -271,5 +274,7 @@ def _names(marks: Sequence[Mark], position: Callable[[float], float]) -> str:
         )
         if number > 1:
             continue
-        parts.append(f"<span style='{side}'>{mark.name} <b>{text.number(mark.rate)}</b></span>")
+        whose = f"<i class=gdw-more>{mark.whose} </i>" if mark.whose else ""
+        number_said = f"<b>{text.number(mark.rate)}</b>"
+        parts.append(f"<span style='{side}'>{whose}{mark.name} {number_said}</span>")
     return "".join(parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from gdwidgets import LearningRateExplorer
 from gdwidgets.core import (
     RULES,
     Descent,
+    GradientDescent,
     Momentum,
     Nesterov,
     PolynomialRegression,
@@ -20,8 +23,9 @@ from gdwidgets.core import (
 )
 from gdwidgets.core.objectives.batches import MiniBatches
 from gdwidgets.core.rules.schedules import Cosine, Exponential
-from gdwidgets.explorers.learning_rate import track
+from gdwidgets.explorers.learning_rate import track, why
 from gdwidgets.explorers.learning_rate.losses import Losses
+from gdwidgets.ui import text
 from gdwidgets.ui.plots import palette
 
 
@@ -93,6 +97,26 @@ def test_the_chosen_lane_follows_when_lanes_go(make):
     assert explorer.lane == 0
 
 
+def test_lanes_are_chosen_by_their_markers_and_rates(make):
+    explorer = make(learning_rates=(1.0, 0.1, 0.19984))
+    chooser = explorer.form.field("lane").list
+    assert list(chooser.options) == [("● γ = 1", 0), ("▲ γ = 0.1", 1), ("■ γ = 0.19984", 2)]
+    assert chooser.value == explorer.lane == 1
+    explorer.lane = 2
+    explorer.change_rate(2, 0.05)
+    assert (chooser.label, chooser.value, explorer.lane) == ("■ γ = 0.05", 2, 2)
+    chooser.value = 0
+    assert explorer.lane == 0
+    explorer.add_rate(0.3)
+    assert (chooser.options[-1], chooser.value, explorer.lane) == (("◆ γ = 0.3", 3), 0, 0)
+    explorer.lane = 3
+    explorer.remove_rate(0)
+    assert (chooser.label, chooser.value, explorer.lane) == ("■ γ = 0.3", 2, 2)
+    assert len(chooser.options) == 3
+    explorer.rate_schedule = Cosine()
+    assert chooser.label == "■ γ₀ = 0.3"
+
+
 # -- the track -------------------------------------------------------------------------------------
 
 
@@ -162,6 +186,27 @@ def test_a_rate_just_below_the_limit_is_stable_and_one_just_above_is_not(
     explorer = make(learning_rates=(0.99 * limit, 1.05 * limit), max_steps=4000, **settings)
     explorer.run()
     assert list(explorer.descent.outcomes) == ["max_steps", "diverged"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "whose"),
+    [
+        ("gd", "the"),
+        ("momentum", "momentum's"),
+        ("nesterov", "Nesterov's"),
+        (GradientDescent(weight_decay=0.5), "weight decay's"),
+    ],
+)
+def test_it_is_said_whose_limit_is_on_the_track_and_in_the_sentence(make, rule, whose):
+    explorer = make(rule=rule, learning_rates=(1.0, 0.1))
+    explorer.step = 100
+    written = text.plain(re.sub("<[^>]*>", "", explorer.track.marks.value))
+    assert f"{whose} limit" in explorer.sentence_text
+    assert (f"{whose} limit" in written) == (whose != "the")
+    said = re.search(r"lies beyond .*?limit (?:2/λ = )?([\d.]+)", explorer.sentence_text).group(1)
+    assert said in written
+    curvature = float(explorer.quadratic.curvatures[-1])
+    assert said == text.number(why.rule_limit(explorer.present_rule, curvature)[0])
 
 
 # -- the numbers -----------------------------------------------------------------------------------
