@@ -544,7 +544,9 @@ class Explorer(Cursor, VBox):
         self._situating = self._situation = name
         try:
             self.place(0)
-            self.assign(**self.situation_settings(own))
+            # A chip is pressed once: no next movement of the hand will replace this picture.
+            with self.letting_go():
+                self.assign(**self.situation_settings(own))
             self.step = min(chosen.get(STEP, 0), self.max_steps)
         except BaseException:
             self._situation, self._chosen = before, chosen_before
@@ -624,8 +626,9 @@ class Explorer(Cursor, VBox):
         self._ahead.want()
         if self.brief:
             self._rest.begin(self._loop)
-        else:
+        elif self._rest.waiting:
             self._rest.stop()
+            self._rested()
 
     @property
     def brief(self) -> bool:

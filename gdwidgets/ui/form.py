@@ -7,8 +7,9 @@ A `Setting` names its control: `Number`, `Whole`, `Optional`, `Choice`, `Switch`
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
@@ -151,15 +152,21 @@ class Field:
         for one in self.inputs:
             one.observe(changed, names="value")
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Take no change of a control's value in the block for what somebody set."""
+        before, self._writing = self._writing, True
+        try:
+            yield
+        finally:
+            self._writing = before
+
     def show(self, value: Any) -> None:
         """Write a setting's value into the control."""
-        self._writing = True
-        try:
+        with self.writing():
             self._shown = tuple(self._write(value))
             for one, shown in zip(self.inputs, self._shown, strict=True):
                 one.value = shown
-        finally:
-            self._writing = False
 
     def enable(self, *, on: bool) -> None:
         """Let somebody use the control, or not."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdwidgets.core import Descent
+from gdwidgets.core.analysis.endings import grows
 from gdwidgets.ui import text
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ OUTCOMES = {
     "max_steps": "end of run",
 }
 """Outcomes of a lane as people read them."""
+
+GONE = "∞"
+"""What tables write for each number of a lane that has diverged: with that update one became
+infinite or NaN, and those of the record before say nothing of where it led."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,31 @@ def lane_outcome(descent: Descent, lane: int, k: int) -> str:
     return outcome if outcome == "running" or k >= descent.last_step[lane] else "running"
 
 
+def lane_grows(descent: Descent, lane: int, k: int) -> bool:
+    """Whether a lane has come to the end of its run, at ``k``, with a loss that still grew."""
+    if lane_outcome(descent, lane, k) != "max_steps":
+        return False
+    last = int(descent.last_step[lane])
+    return grows(descent.loss[: last + 1, lane])
+
+
+def outcome_said(outcome: str, last: int, *, grows: bool) -> str:
+    """How a lane ended, in a word or two for a table.
+
+    Parameters
+    ----------
+    outcome
+        As of `lane_outcome`.
+    last
+        Its last record; one that diverged did so at the update after it.
+    grows
+        As of `lane_grows`.
+    """
+    if outcome == "diverged":
+        return f"diverged at {last + 1:,}"
+    return "still growing" if grows else OUTCOMES[outcome]
+
+
 def run_table(
     runs: Sequence[Run],
     describe: Callable[[Run, int], Mapping[str, str]],
@@ -73,6 +103,8 @@ def run_table(
     for run in runs:
         for lane in range(run.descent.lanes):
             at = int(lane_steps(run.descent, run.step)[lane])
+            outcome = lane_outcome(run.descent, lane, run.step)
+            gone = outcome == "diverged"
             values = zip(
                 run.descent.objective.parameter_names, run.descent.params[at, lane], strict=True
             )
@@ -80,10 +112,12 @@ def run_table(
                 {
                     "run": run.label,
                     **describe(run, lane),
-                    "step": f"{at:,}",
-                    **{name: text.fixed(value) for name, value in values},
-                    "loss": text.fixed(run.descent.loss[at, lane], 6),
-                    "outcome": OUTCOMES[lane_outcome(run.descent, lane, run.step)],
+                    "step": f"{at + gone:,}",
+                    **{name: GONE if gone else text.fixed(value) for name, value in values},
+                    "loss": GONE if gone else text.fixed(run.descent.loss[at, lane], 6),
+                    "outcome": outcome_said(
+                        outcome, at, grows=lane_grows(run.descent, lane, run.step)
+                    ),
                 }
             )
     head = list(dict.fromkeys(name for cells in rows for name in cells))

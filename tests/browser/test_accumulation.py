@@ -28,7 +28,8 @@ def lab(notebook, opened):
 
 def running(opened):
     """The code lines that are marked as running."""
-    return [line.strip() for line in opened.root.locator(".gda pre .on").all_inner_texts()]
+    lines = opened.root.locator(".gda pre .on").all()
+    return [line.evaluate("e => e.firstChild.textContent.trim()") for line in lines]
 
 
 def curves(opened):
@@ -57,12 +58,13 @@ def test_lines_of_the_loop_run_one_by_one(lab, opened):
     assert running(opened) == ["loss.backward()"] * 2
     opened.named("line ▸").click()
     expect(opened.counter).to_have_text(opened.at_step(1))
-    assert running(opened) == ["a -= 0.1 * a.grad;  b -= 0.1 * b.grad"] * 2
+    expect(opened.root.locator(".gda pre .on")).to_have_count(4)
+    assert running(opened) == ["a -= 0.1 * a.grad", "b -= 0.1 * b.grad"] * 2
     opened.named("line ▸").click()
     expect(opened.root.locator(".gda pre .on")).to_have_count(1)
     assert running(opened) == ["a.grad = b.grad = None"]
     opened.named("◂ line").click()
-    expect(opened.root.locator(".gda pre .on")).to_have_count(2)
+    expect(opened.root.locator(".gda pre .on")).to_have_count(4)
 
 
 def test_play_steps_and_pause(lab, opened):
@@ -168,3 +170,33 @@ def test_the_dark_theme_has_readable_loops(lab, opened):
         lab.shot("accumulation-dark")
         ink = opened.root.locator(".gda pre").first.evaluate("e => getComputedStyle(e).color")
     assert min(int(part) for part in ink.strip("rgb()").split(",")[:3]) > 128
+
+
+def test_in_large_text_code_and_titles_are_as_much_larger_as_all_the_rest(lab, opened):
+    sizes = {}
+    try:
+        for width in (1068, 1280, 1980):
+            opened.page.set_viewport_size({"width": width, "height": 1400})
+            for size in ("normal", "large"):
+                lab.execute(f"ex.situate('the exercise'); ex.step = 3; ex.size = {size!r}")
+                opened.page.wait_for_timeout(500)
+                lab.shot(f"accumulation-{size}-{width}")
+                for part in (".gda pre", ".gda h5", ".gda-b", ".gda pre span"):
+                    found = opened.root.locator(part).first
+                    sizes[size, part] = found.evaluate(
+                        "e => parseFloat(getComputedStyle(e).fontSize)"
+                    )
+                inside = opened.root.locator(".gda").evaluate(
+                    """e => [...e.querySelectorAll("h5 span, pre div, pre span")].every(one => {
+                        const a = one.getBoundingClientRect(), line = one.closest("h5, pre div"),
+                            b = line.getBoundingClientRect();
+                        return a.bottom <= b.bottom + 3 && a.right <= b.right + 1
+                            && line.scrollWidth <= line.clientWidth + 1; })"""
+                )
+                assert inside, (width, size)
+            for part in (".gda pre", ".gda h5", ".gda-b", ".gda pre span"):
+                larger = sizes["large", part] / sizes["normal", part]
+                assert larger == pytest.approx(1.4, abs=0.03), (width, part)
+    finally:
+        lab.execute("ex.size = 'normal'")
+        opened.page.set_viewport_size({"width": 1080, "height": 1000})

@@ -86,6 +86,8 @@ def lab(notebook, opened):
         "[ex.unfold(title, False) for title in ex.fold.toggles]"
     )
     expect(opened.counter).to_have_text(re.compile("0 of 4,000"))
+    for lane, rate in enumerate(("1", "0.1", "0.01", "0.001")):
+        expect(opened.rate(lane)).to_have_value(rate)
     return notebook
 
 
@@ -121,7 +123,7 @@ def test_play_moves_all_lanes_and_pause_stops_them(lab, opened):
     assert opened.fit(1).evaluate("e => e.seen") > 5
     step = lab.value("ex.step")
     expect(opened.counter).to_contain_text(f"{step:,} of")
-    expect(opened.row(0)).to_contain_text("diverged at update 20")
+    expect(opened.row(0)).to_contain_text("diverged at 20")
     expect(opened.row(1)).to_contain_text("running")
     expect(opened.root.locator(".bqplot").nth(1)).to_contain_text("1 diverges at update 20")
     lab.shot("learning-rate-mid-run")
@@ -177,6 +179,62 @@ def test_a_handle_is_dragged_and_everything_follows_while_it_is(lab, opened):
     expect(opened.counter).to_have_text(re.compile("300 of 300"))
     assert lab.value("(ex.learning_rates[0], *ex.learning_rates[2:])") == [1.0, 0.01, 0.001]
     lab.shot("learning-rate-dragged")
+
+
+UPPERMOST = """handle => {
+    const {left, top, width, height} = handle.getBoundingClientRect(), found = [];
+    for (let y = 0.5; y < height; y++) for (let x = 0.5; x < width; x += 2)
+        if (document.elementFromPoint(left + x, top + y)?.closest(".noUi-handle") === handle)
+            found.push([left + x, top + y]);
+    return found; }"""
+"""Points of a handle where no other lies over it."""
+
+
+@pytest.mark.parametrize("size", ["normal", "large"])
+@pytest.mark.parametrize(
+    "rates", [(0.2004, 0.2), (0.21, 0.202, 0.199, 0.19), (0.1,) * 8, (0.1, 0.1, 0.11, 0.11, 1)]
+)
+def test_a_part_of_every_handle_can_be_taken_hold_of(lab, opened, rates, size):
+    lab.execute(f"ex.size = {size!r}; ex.learning_rates = {rates}")
+    expect(opened.handle(len(rates) - 1)).to_be_visible()
+    opened.handle(0).scroll_into_view_if_needed()
+    opened.page.wait_for_timeout(500)
+    lab.shot(f"learning-rate-handles-{len(rates)}-{rates[0]}-{size}")
+    track = opened.root.locator(".gdw-handles").bounding_box()
+    for lane in range(len(rates)):
+        assert len(opened.handle(lane).evaluate(UPPERMOST)) >= 12
+        box = opened.handle(lane).bounding_box()
+        middle = box["y"] + box["height"] / 2
+        assert track["y"] <= middle <= track["y"] + track["height"]
+    x, y = opened.handle(0).evaluate(UPPERMOST)[0]
+    opened.page.mouse.move(x, y)
+    opened.page.mouse.down()
+    opened.page.mouse.move(x - 60, y)
+    opened.page.mouse.up()
+    lab.wait_value(f"ex.learning_rates[0] < {0.9 * rates[0]}")
+    assert lab.value("list(ex.learning_rates[1:])") == list(rates[1:])
+
+
+def test_handles_that_do_not_overlap_stand_in_the_middle(lab, opened):
+    alone = [opened.handle(lane).bounding_box() for lane in range(4)]
+    assert len({box["y"] for box in alone}) == 1
+    # Five pixels more than a handle's glyph is wide: near, and not covered.
+    width = opened.root.locator(".gdw-handles").bounding_box()["width"]
+    lab.execute(f"ex.change_rate(2, 0.1 * 10 ** -(5 * 27 / {width}))")
+    opened.page.wait_for_timeout(400)
+    assert opened.handle(2).bounding_box()["x"] > alone[2]["x"] + 50
+    assert {opened.handle(lane).bounding_box()["y"] for lane in range(4)} == {alone[0]["y"]}
+
+
+def test_the_limit_is_seen_above_and_below_a_handle_that_stands_on_it(lab, opened):
+    lab.execute("ex.learning_rates = (ex.quadratic.limit,)")
+    opened.page.wait_for_timeout(400)
+    mark = opened.root.locator(".gdw-bands u").bounding_box()
+    handle = opened.handle(0).bounding_box()
+    glyph = handle["y"] + handle["height"] / 2
+    assert mark["y"] <= glyph - 20
+    assert mark["y"] + mark["height"] >= glyph + 13
+    assert handle["x"] < mark["x"] < handle["x"] + handle["width"]
 
 
 def test_the_keyboard_moves_a_handle_and_steps_the_run(lab, opened):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.core import (
@@ -19,7 +19,7 @@ from gdwidgets.core import (
     initial_parameters,
     training_pairs,
 )
-from gdwidgets.core.analysis.endings import End, end_behaviour, motion
+from gdwidgets.core.analysis.endings import End, end_behaviour, grows, motion
 from gdwidgets.core.analysis.quadratic import quadratic
 
 COURSE = PolynomialRegression(*training_pairs())
@@ -185,3 +185,14 @@ def test_a_minimum_far_off_the_map_is_not_called_unbounded(away, power, rule):
     descent = ended(far, (0.0, 0.5), 0.3, 100, rule=rule)
     assert end_behaviour(descent) in {End.NOT_CONVERGED, End.CONVERGED}
     assert basins(far, 0.3, rule=rule, resolution=2, max_steps=50).counts[End.UNBOUNDED] == 0
+
+
+@given(st.floats(0.7, 1.4), st.integers(8, 200), st.floats(0.0, 6.0))
+def test_losses_that_grow_geometrically_grow_and_those_that_shrink_or_swing_do_not(rate, n, phase):
+    k = np.arange(n)
+    assume(abs(rate - 1) > 1e-3)
+    assert grows(2.0 * rate**k) == (rate > 1)
+    assert not grows(2.0 + np.cos(phase + 2 * np.pi * k / 4))
+    assert not grows(np.full(n, 3.0))
+    # On the way up again, and still below where it began.
+    assert not grows(np.concatenate([[3.0 * rate**n + 1], 2.0 * rate**k]))

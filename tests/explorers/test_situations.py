@@ -106,3 +106,17 @@ def test_a_chip_that_is_pressed_stays_so_and_no_other_is(make):
         assert explorer.situation == name
         assert [title for title, c in explorer.chips.chips.items() if c.value] == [name]
     explorer.close()
+
+
+@pytest.mark.parametrize("kind", [AccumulationComparer, LearningRateExplorer])
+def test_a_chip_pressed_by_hand_chooses_the_axes_of_its_situation_alone(kind):
+    for name in kind.SITUATIONS:
+        pressed, alone = kind(), kind()
+        with pressed.doing_by_hand():
+            pressed.situate(name)
+        alone.situate(name)
+        for explorer in (pressed, alone):
+            explorer.run()
+        assert pressed.loss_plot._values == alone.loss_plot._values
+        pressed.close()
+        alone.close()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gdwidgets.ui.plots import labels
+from gdwidgets.ui.plots import labels, palette
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.spans import Lane, Steps, linear_values, log_values, values_so_far
 from gdwidgets.ui.plots.thinning import column_extremes
@@ -199,6 +199,20 @@ def test_a_lane_that_diverges_leaves_the_others_their_axis():
     # Its marker waits at the upper edge, where it left.
     assert figure.present.y[0] == 1
     assert figure.present.x[0] < 0.05
+
+
+def test_a_marker_that_waits_below_covers_no_number_of_a_step():
+    values = np.stack([(-3.0) ** np.arange(12), np.ones(12)], axis=1)
+    edges = set()
+    for size, sign in ((1.0, 1), (1.4, 1), (1.0, -1), (1.4, -1)):
+        figure = shown(sign * values, 11, log=False, size=size)
+        across, edge = figure._exits[0]
+        edges.add(edge)
+        assert figure.present.x[0] == pytest.approx(across)
+        # A marker is 18 pixels high at size 1.
+        assert figure.present.y[0] == pytest.approx(max(edge, figure.pixels(9)))
+        figure.close()
+    assert edges == {0.0, 1.0}
 
 
 def test_frames_after_every_lane_has_ended_send_no_lines():
@@ -452,6 +466,36 @@ def test_a_lane_is_said_to_leave_where_its_curve_leaves(growth, steps, log):
         assert figure.past.x[1][inside[-1]] == pytest.approx((left - 1) / steps, abs=1e-6)
     else:
         assert inside[-1] == len(figure.past.y[1]) - 1
+    figure.close()
+
+
+@given(
+    rates=st.lists(st.floats(1.5, 40.0), min_size=2, max_size=3),
+    steps=st.integers(12, 60),
+    future=st.booleans(),
+    log=st.booleans(),
+)
+@settings(max_examples=40)
+def test_updates_told_in_one_list_are_of_one_kind(rates, steps, future, log):
+    """Where each curve has its last point in the plot, or if all diverge, where each does."""
+    k = np.arange(steps + 1.0)[:, None]
+    with np.errstate(over="ignore"):
+        wild = (np.array(rates) ** k).astype(np.float32)
+    values = np.concatenate([wild, 1 + 0.9**k], axis=1).astype(np.float32)
+    figure = shown(values, steps, future=future, log=log)
+    (said,) = np.atleast_1d(figure.leavers.text) if figure.leavers.visible else ("",)
+    if ": " in said:
+        verb, rest = re.fullmatch(r"(leave|diverge) at(?: step)?: (.*)", said).groups()
+        for glyph, step in re.findall(r"(\S) (\d+)", rest):
+            lane = [run.glyph for run in palette.RUNS].index(glyph)
+            inside = figure._values.place(values[:, lane])
+            finite = np.isfinite(values[:, lane])
+            inside = np.flatnonzero(finite & (inside >= 0) & (inside <= 1))
+            if verb == "diverge":
+                assert int(step) == np.flatnonzero(~finite)[0]
+            else:
+                assert int(step) == inside[-1] + 1
+        assert verb == "leave" or not np.isfinite(values[-1, :-1]).any()
     figure.close()
 
 

@@ -41,6 +41,9 @@ _GLANCE = 250
 NEAR = 0.005
 """How near Newton's step must be, as a fraction of the extent, for an end to be at a minimum."""
 
+_FEW = 4
+"""Losses by which a half of a tail can be judged."""
+
 _STEADY = 0.98
 """Steps that shrink less than this over half a tail do not shrink."""
 
@@ -108,6 +111,19 @@ class Place:
     """Eigenvalues of the Hessian, (L, P)."""
     step: Array
     """Newton's step −H⁺ g, (L, P); it leads to the minimum of the local quadratic."""
+
+
+def grows(losses: Array) -> bool:
+    """Whether a run's loss (n,) grew to its end, beyond where it began.
+
+    That is so when the last losses, up to `TAIL` of them, are larger in their second half than any
+    in their first: seen in the records alone, whatever the rule or the objective.
+    """
+    tail = losses[-TAIL:]
+    half = len(tail) // 2
+    if half < _FEW or not losses[-1] > losses[0]:
+        return False
+    return bool(tail[half:].min() > tail[:half].max())
 
 
 class Tail:

@@ -16,9 +16,6 @@ from gdwidgets.ui.plots import palette
 
 NAMES = ("a", "b")
 
-NO_GRAD = "with torch.no_grad():"
-"""The line beside which stands what the update makes of the parameter."""
-
 STYLE = """
 /* Above a short track two limits leave no room for the words "learning rate". */
 @container (max-width: 18em) {
@@ -28,27 +25,34 @@ STYLE = """
 /* A theme sets sizes for pre and tt: ours must be the more specific rules. */
 .gda { display: grid; gap: 8px 24px; margin: 0 0 8px 0;
   grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); }
-.gda > section { border-top: 4px solid var(--c); min-width: 0; container-type: inline-size; }
-.gda h5 { margin: 0; font-weight: 700; display: flex; justify-content: space-between; gap: 8px;
-  font-size: min(calc(15px * var(--gdw-size)), 3.6cqi);
+.gda > section { border-top: 4px solid var(--c); min-width: 0; container-type: inline-size;
+  font-size: calc(14px * var(--gdw-size)); }
+.gda h5 { margin: 0; font-weight: 700; display: flex; flex-wrap: wrap; gap: 0 8px;
+  justify-content: space-between; overflow: hidden; height: calc(24px * var(--gdw-size));
+  font-size: calc(15px * var(--gdw-size));
   line-height: calc(24px * var(--gdw-size)); white-space: nowrap; color: var(--t); }
+/* Title and loss would not fit into one line: they have two, whatever they say. */
+@container (max-width: 29em) {
+  .gda h5 { height: calc(48px * var(--gdw-size)); }
+  .gda h5 span { flex: 1 0 100%; } }
 .gda h5 span + span { color: var(--gdw-ink); font-variant-numeric: tabular-nums; }
 .gdwidgets .gda pre { margin: 0; background: none; color: var(--gdw-ink); overflow: hidden;
-  font: clamp(13px, calc((100cqi - 10px) / var(--n) * 1.64), calc(14px * var(--gdw-size)))/calc(20px
+  font: clamp(13px, calc((100cqi - 10px) / var(--n) * 1.66), calc(14px * var(--gdw-size)))/calc(18px
   * var(--gdw-size)) var(--jp-code-font-family, monospace); }
-.gdwidgets .gda pre div { padding: 0 0 0 4px; border-left: 4px solid transparent; white-space: pre;
-  height: calc(20px * var(--gdw-size)); box-sizing: border-box; }
-.gdwidgets .gda pre span { float: right; font-variant-numeric: tabular-nums;
+.gdwidgets .gda pre div { display: flex; justify-content: space-between; padding: 0 0 0 4px;
+  border-left: 4px solid transparent; white-space: pre;
+  height: calc(18px * var(--gdw-size)); box-sizing: border-box; }
+.gdwidgets .gda pre span { font-variant-numeric: tabular-nums;
   font-family: var(--jp-ui-font-family, system-ui, sans-serif); }
 .gdwidgets .gda pre .on { border-left-color: var(--gdw-blue); background: var(--gdw-blue-pale);
   font-weight: 600; }
 .gdwidgets .gda pre .no { display: inline-block; border: 2px solid var(--c); border-radius: 4px;
-  padding: 0 6px 0 4px; line-height: calc(16px * var(--gdw-size)); color: var(--t);
+  padding: 0 6px 0 4px; line-height: calc(18px * var(--gdw-size) - 4px); color: var(--t);
   background: color-mix(in srgb, var(--c) 12%, transparent); text-decoration: line-through;
   text-decoration-thickness: 2px; font-weight: 700; }
 .gdwidgets .gda pre .clears { font-weight: 700; }
 .gda-b { display: grid; grid-template-columns: 14ch 1fr 11ch; gap: 0 8px; align-items: center;
-  font-size: calc(14px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
+  font-size: calc(14px * var(--gdw-size)); line-height: calc(18px * var(--gdw-size));
   white-space: nowrap; margin-top: 4px; }
 .gdwidgets .gda-b tt { font: inherit; text-align: right; font-variant-numeric: tabular-nums; }
 .gda-b u { position: relative; height: calc(12px * var(--gdw-size)); text-decoration: none;
@@ -68,8 +72,12 @@ STYLE = """
 section, in large text too, however narrow the cell is.
 """
 
-COLUMNS = 8
+COLUMNS = 4
 """In strides of so many characters code gets smaller where a line is long."""
+
+BESIDE = 14
+"""Characters of code in whose room stands what an update makes of a parameter: its numbers may get
+longer, and code is not to change its size with every step."""
 
 
 Line = tuple[str, str, str]
@@ -90,8 +98,8 @@ class Loop:
         """The loop's lines: text, which line of ``LINES`` it is, and how the clearing stands."""
         rate = f"{self.learning_rate:g}"
         update = [
-            (NO_GRAD, "", ""),
-            (f"    a -= {rate} * a.grad;  b -= {rate} * b.grad", "update", ""),
+            ("with torch.no_grad():", "", ""),
+            *((f"    {name} -= {rate} * {name}.grad", "update", "") for name in NAMES),
         ]
         clear = "a.grad = b.grad = None"
         if self.parts is not None:
@@ -106,7 +114,7 @@ class Loop:
                     part = f"part {at.step % self.parts + 1} of {self.parts}"
                 first = [
                     (f"loss = squares(part).sum() / {SAMPLES}", "forward", ""),
-                    (f"loss.backward()           # {part}", "backward", ""),
+                    (f"loss.backward()  # {part}", "backward", ""),
                 ]
             return [*first, *update, (clear, "clear", "clears")]
         head = [
@@ -155,8 +163,8 @@ def panel(sides: Sequence[tuple[Loop, Moment, str]], shown: int, expected: float
         larger one has to be shown.
     """
     codes = [loop.code(at) for loop, at, _ in sides]
-    most = max(len(line) for code in codes for line, _, _ in code)
-    columns = max(44, math.ceil(most / COLUMNS) * COLUMNS)
+    most = max(len(line) + BESIDE * (kind == "update") for code in codes for line, kind, _ in code)
+    columns = math.ceil(most / COLUMNS) * COLUMNS
     made = [_side(*each, shown, expected) for each in zip(sides, codes, strict=True)]
     return f"<div class=gda style='--n:{columns}'>{''.join(made)}</div>"
 
@@ -167,8 +175,11 @@ def _side(
     loop, at, ending = side
     run = palette.run(loop.lane)
     scale = _scale(expected, (at.accumulated, at.step_grad, at.grad))
-    where = "" if ending else _where(at, shown)
-    code = "".join(_line(*line, at.line, where if line[0] == NO_GRAD else "") for line in lines)
+    # Each number stands beside the line that changes it.
+    updated = iter(["", ""] if ending else [_where(at, i) for i in range(len(NAMES))])
+    code = "".join(
+        _line(*line, at.line, next(updated) if line[1] == "update" else "") for line in lines
+    )
     loss = "" if at.loss is None else f"loss = {text.fixed(at.loss, 6)}"
     return (
         f"<section style='--c:{run.colour};--t:var(--gdw-run-{loop.lane})'><h5><span>{run.glyph} "
@@ -217,13 +228,12 @@ def _row(label: str, value: float | None, absent: str, bar: tuple[float, str, fl
     return f"<span>{label}</span><u>{fill}</u><tt>{text.fixed(value)}</tt>"
 
 
-def _where(at: Moment, shown: int) -> str:
-    """The parameter, and what the update makes or has made of it."""
-    name = NAMES[shown]
+def _where(at: Moment, parameter: int) -> str:
+    """The value of a parameter, and what the update makes or has made of it."""
     if at.update is not None:
-        before, after = (text.fixed(float(point[shown])) for point in at.update)
-        return f"{name}: {before} → {after}"
-    return f"{name} = {text.fixed(float(at.point[shown]))}"
+        before, after = (text.fixed(float(point[parameter])) for point in at.update)
+        return f"{before} → {after}"
+    return text.fixed(float(at.point[parameter]))
 
 
 def _scale(expected: float, grads: Sequence[Array | None]) -> float:

@@ -12,7 +12,7 @@ from gdwidgets.core.analysis.accumulation import Asymptotic
 from gdwidgets.core.objectives.micro_batches import MicroBatches
 from gdwidgets.explorers.accumulation.given import SAMPLES, Problem
 from gdwidgets.explorers.accumulation.loop import Moment, cleared
-from gdwidgets.explorers.accumulation.panel import NAMES, lane_names
+from gdwidgets.explorers.accumulation.panel import NAMES, lane_names, lane_titles
 from gdwidgets.ui import text
 from gdwidgets.ui.runs import lane_outcome, lane_steps, window
 
@@ -71,19 +71,21 @@ def sentence(
 
 
 def _opening(descent: Descent, k: int, left: Moment, shown: int) -> str:
-    name = NAMES[shown]
+    """Where the left loop is; it is named, for the other one is somewhere else."""
+    name, which = NAMES[shown], lane_titles(descent.clear_every[0], None)[0]
     if k == 0 and left.accumulated is None:
         return "Press Play, or **line** to run one line of both loops."
     if lane_outcome(descent, 0, k) == "diverged":
         at = int(descent.last_step[0])
-        return f"Step {at:,}: without clearing, **update {at + 1:,} makes inf or NaN**."
+        return f"Step {at:,}, {which}: **update {at + 1:,} makes inf or NaN**."
+    where = f"Step {k:,}, {which}:"
     if left.step_grad is None or left.grad is None:
-        return f"Step {k:,}: **{name} = {text.fixed(float(left.point[shown]))}** after the update."
+        return f"{where} **{name} = {text.fixed(float(left.point[shown]))}** after the update."
     grad, own = float(left.grad[shown]), float(left.step_grad[shown])
     if left.accumulated is None:
-        return f"Step {k:,}: **{name}.grad holds {text.fixed(grad)}**, this step's gradient alone."
+        return f"{where} **{name}.grad holds {text.fixed(grad)}**, this step's gradient alone."
     return (
-        f"Step {k:,}: **{name}.grad holds {text.fixed(grad)}**, though this step's gradient is "
+        f"{where} **{name}.grad holds {text.fixed(grad)}**, though this step's gradient is "
         f"{text.fixed(own)}."
     )
 

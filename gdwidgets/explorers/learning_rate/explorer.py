@@ -31,6 +31,7 @@ from gdwidgets.explorers.learning_rate import given, lanes, pictures, track, why
 from gdwidgets.explorers.learning_rate import text as words
 from gdwidgets.explorers.learning_rate.data import Data
 from gdwidgets.explorers.learning_rate.fits import FitPlot
+from gdwidgets.explorers.learning_rate.lane_choice import LaneChoice, LaneField
 from gdwidgets.explorers.learning_rate.lanes import LaneTable
 from gdwidgets.explorers.learning_rate.losses import Losses
 from gdwidgets.explorers.learning_rate.recording import new_descent, scheduled
@@ -46,7 +47,6 @@ from gdwidgets.ui.form import Choice, Optional, Whole, best_marked, logarithmic_
 from gdwidgets.ui.pictures.panels import Panel
 from gdwidgets.ui.playback.ahead import SLICE
 from gdwidgets.ui.playback.cursor import AUTO
-from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.prediction.text import STEP
 from gdwidgets.ui.runs import Run, lane_steps, step_table
@@ -196,9 +196,7 @@ class LearningRateExplorer(DescentExplorer):
         0,
         lambda value, name: checks.integer(value, name, 0, given.MOST_LANES - 1),
         help="The lane of tables, prediction and batch losses; a click on a curve chooses it too",
-        control=Choice(
-            tuple((f"{run.glyph} lane {i + 1}", i) for i, run in enumerate(palette.RUNS)), "112px"
-        ),
+        control=LaneChoice(),
         view=True,
     )
     """The lane of tables, prediction and batch losses, from 0; the second one by default."""
@@ -608,6 +606,10 @@ class LearningRateExplorer(DescentExplorer):
         self.track.show_marks(self.quadratic.limit, *marks)
         self.track.show_rates(self.learning_rates)
         self.lanes.show_rates(self.learning_rates)
+        chooser = self.form.field("lane")
+        if isinstance(chooser, LaneField):
+            symbol = "γ" if self.rate_schedule is None else "γ₀"
+            chooser.name(self.learning_rates, symbol, self.lane)
 
     def build_settings(self) -> Widget:
         """As all, with the schedule and the further constants of the update rule."""

@@ -12,12 +12,18 @@ from numpy.typing import NDArray
 
 from gdwidgets.core import Descent
 from gdwidgets.ui import text
-from gdwidgets.ui.runs import OUTCOMES, lane_outcome, lane_steps, window
+from gdwidgets.ui.runs import GONE, lane_grows, lane_outcome, lane_steps, outcome_said, window
 
 Array = NDArray[np.float64]
 
 _ROOM = 126
 """Characters for the reasons, so that two lines hold the whole sentence."""
+
+_MOST_NAMED = 3
+"""Lanes that the sentence names by their rates; of more the number is told."""
+
+_LONG = 6
+"""Characters of a learning rate beside which there is no room for two factors."""
 
 _SLOWER = 3.0
 """How many times slower a lane must be for the sentence to speak of it."""
@@ -32,6 +38,8 @@ class Standing:
     """Learning rates in force at the step, or of a schedule the first ones, (L,)."""
     outcomes: tuple[str, ...]
     """As far as they are seen at the step, (L,): see ``ui.runs.OUTCOMES``."""
+    growing: tuple[bool, ...]
+    """Whether a lane has ended with a loss that grew on, (L,)."""
     last: tuple[int, ...]
     """The last record of each lane, (L,); a diverged lane diverged at the update after it."""
     params: Array
@@ -60,6 +68,7 @@ class Standing:
             self,
             rates=self.rates[one],
             outcomes=self.outcomes[one],
+            growing=self.growing[one],
             last=self.last[one],
             params=self.params[one],
             loss=self.loss[one],
@@ -104,6 +113,7 @@ def standing(
         step=k,
         rates=tuple(rates),
         outcomes=tuple(lane_outcome(descent, lane, k) for lane in range(descent.lanes)),
+        growing=tuple(lane_grows(descent, lane, k) for lane in range(descent.lanes)),
         last=tuple(int(last) for last in descent.last_step),
         params=params,
         loss=loss[steps, lanes].astype(np.float64),
@@ -135,14 +145,16 @@ class Speeds:
     halving: tuple[float, ...]
     """Updates in which the slowest part of the error halves, (L,), infinite where it does not;
     empty where it is not known."""
+    whose: str = ""
+    """Whose limit it is; empty for plain gradient descent's."""
 
     @property
     def written(self) -> str:
-        """The limit, with its formula where it is short; empty where there is none."""
+        """The limit, whose it is, and its formula where it is short; empty where there is none."""
         if self.limit is None:
             return ""
         short = f"{self.formula} = " if len(self.formula) < 4 else ""
-        return f"{short}{text.number(self.limit)}"
+        return f"{self.whose or 'the'} limit {short}{text.number(self.limit)}"
 
 
 # -- the sentence ----------------------------------------------------------------------------------
@@ -202,16 +214,13 @@ def reasons(now: Standing, speeds: Speeds, batch_size: int | None) -> str:
     """What explains the picture: divergence, a rate beyond the limit, noise, a slow lane."""
     parts = []
     gone = [lane for lane in range(len(now.rates)) if lane not in now.lasting]
-    if gone:
-        parts.append(_diverged(now, gone, speeds))
     beyond = [lane for lane in now.lasting if _is_beyond(now.rates[lane], speeds)]
-    if beyond and not gone and batch_size is None:
-        lane = max(beyond, key=lambda i: now.rates[i])
-        says = f"{now.symbol} = {rate(now.rates[lane])} lies beyond the limit {speeds.written}"
-        if speeds.growth:
-            factor = text.number(speeds.growth[lane])
-            says += f": each update multiplies its error along the steepest direction by {factor}"
-        parts.append(says)
+    if batch_size is not None:
+        beyond = []  # The limit is that of all samples together.
+    if gone:
+        parts.append(_diverged(now, gone, speeds, beyond))
+    elif beyond:
+        parts.append(_growing(now, beyond, speeds))
     if batch_size is not None and not gone:
         of = "sample" if batch_size == 1 else "samples"
         parts.append(
@@ -234,20 +243,58 @@ def reasons(now: Standing, speeds: Speeds, batch_size: int | None) -> str:
     return "; ".join(parts) + "." if parts else ""
 
 
-def _diverged(now: Standing, lanes: Sequence[int], speeds: Speeds) -> str:
-    """Which lanes have diverged, when, and whether the limit explains it."""
+def _growing(now: Standing, lanes: Sequence[int], speeds: Speeds) -> str:
+    """That lanes lie beyond the limit, and what each update does to their errors."""
+    says = _beyond(now, lanes, speeds)
+    if not speeds.growth:
+        return says
+    their = "its error" if len(lanes) == 1 else "their errors"
+    if len(lanes) > 2 or max(len(rate(now.rates[lane])) for lane in lanes) > _LONG:
+        return f"{says}: each update enlarges {their} along the steepest direction"
+    by = text.listed([text.number(speeds.growth[lane]) for lane in lanes])
+    return f"{says}: each update multiplies {their} along the steepest direction by {by}"
+
+
+def _beyond(now: Standing, lanes: Sequence[int], speeds: Speeds) -> str:
+    verb = "lies" if len(lanes) == 1 else "lie"
+    return f"{_named(now, lanes)} {verb} beyond {speeds.written}"
+
+
+def _named(now: Standing, lanes: Sequence[int]) -> str:
+    """Lanes by their rates, or how many they are."""
+    if len(lanes) > _MOST_NAMED:
+        return f"{len(lanes)} learning rates"
+    return f"{now.symbol} = {text.listed([rate(now.rates[lane]) for lane in lanes])}"
+
+
+def _diverged(
+    now: Standing, lanes: Sequence[int], speeds: Speeds, lasting: Sequence[int] = ()
+) -> str:
+    """Which lanes have diverged, when, and whether the limit explains it.
+
+    ``lasting`` are lanes that lie beyond the limit too, and have not diverged.
+    """
     updates = [f"{now.last[lane] + 1:,}" for lane in lanes]
     one = len(lanes) == 1
-    if len(lanes) <= 3:
-        who = f"{now.symbol} = {text.listed([rate(now.rates[lane]) for lane in lanes])}"
+    if len(lanes) <= _MOST_NAMED:
         said = f"update {updates[0]}" if one or len(set(updates)) == 1 else None
         when = f"diverged at {said or 'updates ' + text.listed(updates)}"
     else:
-        who = f"{len(lanes)} learning rates"
         when = f"diverged, the last at update {max(now.last[lane] for lane in lanes) + 1:,}"
-    if all(_is_beyond(now.rates[lane], speeds) for lane in lanes):
-        return f"{who} {'lies' if one else 'lie'} beyond the limit {speeds.written}, and {when}"
-    return f"{who} {when}"
+    if not all(_is_beyond(now.rates[lane], speeds) for lane in lanes):
+        says = f"{_named(now, lanes)} {when}"
+        return f"{says}; {_beyond(now, lasting, speeds)}" if lasting else says
+    if not lasting:
+        return f"{_beyond(now, lanes, speeds)}, and {when}"
+    every = sorted([*lanes, *lasting])
+    who = text.listed([rate(now.rates[lane]) for lane in lanes])
+    if len(lanes) > _MOST_NAMED:
+        who = f"{len(lanes)} of them"
+    elif len(every) > _MOST_NAMED:
+        who = f"{now.symbol} = {who}"
+    says = f"{_beyond(now, every, speeds)}; {who} {when}"
+    # Where there is no room for all of it, those that have not diverged can wait.
+    return says if len(says) <= _ROOM else f"{_beyond(now, lanes, speeds)}, and {when}"
 
 
 def _smaller(rates: Sequence[float], speeds: Speeds) -> str:
@@ -308,7 +355,7 @@ def numbers(
     rows = []
     for lane, outcome in enumerate(now.outcomes):
         if outcome == "diverged":
-            rows.append([*["∞"] * (len(names) + 2), note(now, lane)])
+            rows.append([*[GONE] * (len(names) + 2), note(now, lane)])
             continue
         cells = [*now.params[lane], now.loss[lane], now.distance[lane]]
         rows.append([*(_cell(float(value)) for value in cells), note(now, lane)])
@@ -326,17 +373,18 @@ def _cell(value: float) -> str:
 
 def note(now: Standing, lane: int) -> str:
     """A lane's outcome with the update that matters."""
-    outcome = now.outcomes[lane]
-    if outcome == "diverged":
-        return f"diverged at update {now.last[lane] + 1:,}"
-    return OUTCOMES[outcome]
+    return outcome_said(now.outcomes[lane], now.last[lane], grows=now.growing[lane])
+
+
+def _gone(now: Standing, lane: int) -> str:
+    return f"diverged at update {now.last[lane] + 1:,}"
 
 
 def losses_described(now: Standing, max_steps: int, least: float) -> str:
     """The plot of losses for those who do not see it."""
     parts = [
         f"{now.symbol} = {rate(now.rates[lane])}: "
-        + (note(now, lane) if outcome == "diverged" else text.number(float(now.loss[lane])))
+        + (_gone(now, lane) if outcome == "diverged" else text.number(float(now.loss[lane])))
         for lane, outcome in enumerate(now.outcomes)
     ]
     return (

@@ -1,7 +1,8 @@
 """The track of all learning rates: a handle a lane, stable part coloured, limits written on it.
 
 Each handle is a slider of its own, laid over the others; only its handle takes the mouse. So every
-lane's rate can be dragged, reached by the tab key, moved by the arrow keys and read out.
+lane's rate can be dragged, reached by the tab key, moved by the arrow keys and read out. Handles
+that would cover each other stand a little higher and lower: a part of each can be taken hold of.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from gdwidgets.ui.plots import palette
 STYLE = """
 .gdw-rates { position: relative; margin-bottom: 4px; overflow: visible; }
 .gdw-rates .gdw-handles { position: relative; height: calc(20px * var(--gdw-size));
-  overflow: visible; }
+  overflow: visible; container-type: inline-size; z-index: 2; }
 .gdw-rates .gdw-limits { overflow: visible; }
 .gdw-rates .gdw-said { left: 0; background: none; }
 .gdw-neutral { background: var(--gdw-line); }
 .gdw-rates .gdw-bands { top: calc(20px * var(--gdw-size)); height: calc(20px * var(--gdw-size)); }
+/* Longer than handles are high: seen above and below one that stands there. */
+.gdw-rates .gdw-bands u { top: calc(-14px * var(--gdw-size)); bottom: calc(-4px * var(--gdw-size));
+  z-index: 1; }
 .gdwidgets .gdw-handle { position: absolute; left: 0; right: 0; top: 0; margin: 0;
   width: 100%; height: calc(20px * var(--gdw-size)); pointer-events: none; overflow: visible;
   line-height: calc(20px * var(--gdw-size)); }
@@ -56,6 +60,52 @@ STYLE = """
 )
 
 
+WIDE = 22.0
+"""Pixels that a handle is wide: two that stand nearer to each other overlap."""
+
+APART = 8.0
+"""Pixels by which two handles at the same place stand one above the other."""
+
+HIGHEST, LOWEST = 5.0, 10.0
+"""Pixels by which a handle stands above or below the middle at most: above it there is writing."""
+
+NARROWEST = 280.0
+"""Pixels of the narrowest track: on it handles overlap that stand well apart on others."""
+
+USUAL = 730.0
+"""Pixels of a usual track, on which handles are counted that share its height."""
+
+
+def heights(places: Sequence[float]) -> list[str | None]:
+    """How far below the middle of the track handles stand, as CSS; ``None`` for at the middle.
+
+    Each two handles part as far as they overlap, the one that lies above the other downwards: how
+    wide the track is, only the page knows. So nothing moves that is not covered, and nothing jumps.
+
+    Parameters
+    ----------
+    places
+        Of the handles, from 0 to 1 of the track's width, the uppermost last.
+    """
+    near = WIDE / USUAL
+    made: list[str | None] = []
+    for i, here in enumerate(places):
+        parts = []
+        for j, there in enumerate(places):
+            gap = abs(here - there)
+            if i == j or gap >= 1.4 * WIDE / NARROWEST:
+                continue
+            crowd = sum(min(abs(at - here), abs(at - there)) <= near for at in places)
+            apart = min(APART, (HIGHEST + LOWEST) / max(1, crowd - 1))
+            share = apart / WIDE / (HIGHEST + LOWEST)
+            share *= -HIGHEST if i < j else LOWEST
+            overlap = f"{WIDE:g}px * var(--gdw-size)"
+            parts.append(f"{share:.4f} * clamp(0px, {overlap} - {100 * gap:.3f}cqi, {overlap})")
+        low, high = (f"{end:g}px * var(--gdw-size)" for end in (-HIGHEST, LOWEST))
+        made.append(f"clamp({low}, {' + '.join(parts)}, {high})" if parts else None)
+    return made
+
+
 def _same_stop(one: float, other: float) -> bool:
     """Whether two values are the same but for a browser's last digits."""
     return math.isclose(one, other, rel_tol=1e-9)
@@ -71,6 +121,9 @@ class Mark:
 
     limit: bool = True
     """Whether it ends the stable part; else a rate worth knowing."""
+
+    whose: str = ""
+    """What it is a limit of, where that is to be said; left out on a narrow track."""
 
 
 def ends(limit: float) -> tuple[float, float]:
@@ -149,6 +202,10 @@ class RateTrack(VBox):
                 stop = 10.0 ** (round(math.log10(at) / LOG_STOP) * LOG_STOP)
                 self._echoes[lane].give(stop)
                 handle.value = stop
+        places = [self.position(self._within(rate)) for rate in rates]
+        for handle, top in zip(self.handles, heights(places), strict=False):
+            if handle.layout.top != top:
+                handle.layout.top = top
 
     def position(self, rate: float) -> float:
         """Where a learning rate stands on the track, from 0 (left end) to 1."""
@@ -217,5 +274,7 @@ def _names(marks: Sequence[Mark], position: Callable[[float], float]) -> str:
         )
         if number > 1:
             continue
-        parts.append(f"<span style='{side}'>{mark.name} <b>{text.number(mark.rate)}</b></span>")
+        whose = f"<i class=gdw-more>{mark.whose} </i>" if mark.whose else ""
+        number_said = f"<b>{text.number(mark.rate)}</b>"
+        parts.append(f"<span style='{side}'>{whose}{mark.name} {number_said}</span>")
     return "".join(parts)

@@ -66,13 +66,22 @@ def rule_limit(rule: Rule, curvature: float) -> tuple[float | None, str]:
     return None, ""
 
 
+def whose_limit(rule: Rule) -> str:
+    """Whose limit `rule_limit` gives; empty for plain gradient descent's."""
+    if isinstance(rule, Momentum):
+        return "momentum's"
+    if isinstance(rule, Nesterov):
+        return "Nesterov's"
+    return "weight decay's" if decay_of(rule) else ""
+
+
 def marks(quadratic: Quadratic, rule: Rule, *, best: bool) -> tuple[list[Mark], str]:
     """What is written on the track: the rule's limit, plain descent's, the best rate; or a note."""
     plain = quadratic.limit
     limit, _ = rule_limit(rule, float(quadratic.curvatures[-1]))
     if limit is None:
         return [], f"no limit of this kind for {rule.label}"
-    found = [Mark(limit, "limit")]
+    found = [Mark(limit, "limit", whose=whose_limit(rule))]
     if limit != plain:
         found.append(Mark(plain, "plain descent's", limit=False))
     elif best:
@@ -88,14 +97,16 @@ def decay_of(rule: Rule) -> float:
 def speeds(quadratic: Quadratic, rule: Rule, rates: Sequence[float]) -> Speeds:
     """What theory says of learning rates (L,) under a rule."""
     limit, formula = rule_limit(rule, float(quadratic.curvatures[-1]))
+    whose = whose_limit(rule)
     if decay_of(rule):
-        return Speeds(limit, formula, (), ())
+        return Speeds(limit, formula, (), (), whose)
     if isinstance(rule, GradientDescent):
         return Speeds(
             limit,
             formula,
             tuple(abs(float(quadratic.factors(given)[-1])) for given in rates),
             tuple(quadratic.halving(given).slowest for given in rates),
+            whose,
         )
     if isinstance(rule, (Momentum, Nesterov)):
         curved = quadratic.curvatures[quadratic.curvatures > 0]
@@ -104,8 +115,8 @@ def speeds(quadratic: Quadratic, rule: Rule, rates: Sequence[float]) -> Speeds:
             nesterov = isinstance(rule, Nesterov)
             radius = spectral_radius(curved, given, rule.beta, nesterov=nesterov)
             halving.append(_halves(float(radius.max(initial=0.0))))
-        return Speeds(limit, formula, (), tuple(halving))
-    return Speeds(limit, formula, (), ())
+        return Speeds(limit, formula, (), tuple(halving), whose)
+    return Speeds(limit, formula, (), (), whose)
 
 
 def _halves(factor: float) -> float:

@@ -155,7 +155,8 @@ class Curves(Frame):
         self._diverged: Callable[[], NDArray[Any]] | None = None
         self._gone: list[int | None] = []
         self._exits: list[tuple[float, float]] = []
-        self._leaving: tuple[tuple[int, int], ...] | None = None
+        self._outside_from: list[int] = []
+        self._leaving: tuple[tuple[int, int, int], ...] | None = None
         self._laid_out = 0
         self._coarse = False
         self._recorded = -1
@@ -338,14 +339,20 @@ class Curves(Frame):
                 x[lane] = self._steps.place(step)
                 y[lane] = self._values.place(value)
             if self._gone[lane] is not None and not 0 <= y[lane] <= 1:
-                # A lane that has left the plot waits at the edge, where it left.
+                # A lane that has left the plot waits at the edge, where it left; above the lower
+                # one, for below it there are the numbers of steps.
                 x[lane], y[lane] = self._exits[lane]
+                y[lane] = max(y[lane], self.pixels(9))
         write(
             self.present,
             x=np.clip(x, 0, 1).astype(np.float32),
             y=np.clip(y, 0, 1).astype(np.float32),
         )
-        leaves = tuple((lane, left) for lane, left in enumerate(self._gone) if left is not None)
+        leaves = tuple(
+            (lane, left, self._outside_from[lane])
+            for lane, left in enumerate(self._gone)
+            if left is not None
+        )
         if leaves != self._leaving:
             self._show_leavers(leaves)
 
@@ -386,8 +393,15 @@ class Curves(Frame):
     def summary(self, k: int) -> str:
         """What the figure shows with the cursor at ``k``, as text for those who do not see it."""
         rows = [
-            (name, float(lane.values[min(k, len(lane.values) - 1)]), float(lane.values[0]), left)
-            for name, lane, left in zip(self._names, self._lanes, self._gone, strict=True)
+            (
+                name,
+                float(lane.values[min(k, len(lane.values) - 1)]),
+                float(lane.values[0]),
+                None if left is None else outside,
+            )
+            for name, lane, left, outside in zip(
+                self._names, self._lanes, self._gone, self._outside_from, strict=True
+            )
             if len(lane.values)
         ]
         return summary.curves(
@@ -455,6 +469,10 @@ class Curves(Frame):
         ]
         exits = [
             (0.0, 1.0) if left is None else self._exit(lane)
+            for lane, left in zip(lanes, gone, strict=True)
+        ]
+        self._outside_from = [
+            0 if left is None else self._first_outside(lane)
             for lane, left in zip(lanes, gone, strict=True)
         ]
         return gone, exits
@@ -564,28 +582,32 @@ class Curves(Frame):
             colors=[run.colour for run in self._runs],
         )
 
-    def _show_leavers(self, leaves: tuple[tuple[int, int], ...]) -> None:
-        """Say beside the title which lanes leave the plot, and when: no curve comes there."""
+    def _show_leavers(self, leaves: tuple[tuple[int, int, int], ...]) -> None:
+        """Say beside the title which lanes leave the plot, and when: no curve comes there.
+
+        ``leaves`` holds lanes, the updates that diverge where there are such, and those at which
+        the curves leave. Updates of one kind stand in one list: where not every lane diverges, it
+        is told of all where they leave.
+        """
         self._leaving = leaves
-        lanes = [lane for lane, _ in leaves]
+        lanes = [lane for lane, _, _ in leaves]
         # One that diverges may have left before, which is all that is told till then.
-        broken = [self._lanes[lane].broken == left for lane, left in leaves]
+        broken = [self._lanes[lane].broken == left for lane, left, _ in leaves]
+        told = {lane: left if all(broken) else outside for lane, left, outside in leaves}
         unit, one = self.axis_x.label or "step", len(lanes) == 1
         text, colour = "", palette.INK
         if one:
             tag = f"{self._runs[lanes[0]].glyph} {self._names[lanes[0]]}"
             verb = "diverges" if broken[0] else "leaves"
-            text = f"{labels.shortened(tag, 110)} {verb} at {unit} {self._gone[lanes[0]]:,}"
+            text = f"{labels.shortened(tag, 110)} {verb} at {unit} {told[lanes[0]]:,}"
             colour = self._runs[lanes[0]].text
         elif lanes:
             # Their names are at the right.
-            when = [
-                f"{self._runs[lane].glyph} {self._gone[lane]:,}" for lane in lanes[:MOST_LEAVERS]
-            ]
+            when = [f"{self._runs[lane].glyph} {told[lane]:,}" for lane in lanes[:MOST_LEAVERS]]
             more = len(lanes) - len(when)
             # Beside a long title there is no room for what is counted.
             at = f"at {unit}" if len(self.title) < LONG else "at"
-            they = "diverge" if all(broken) else "leave or diverge" if any(broken) else "leave"
+            they = "diverge" if all(broken) else "leave"
             text = f"{they} {at}: {', '.join(when)}{f' and {more} more' if more else ''}"
         self.put_texts(
             self.leavers,
@@ -603,8 +625,12 @@ class Curves(Frame):
         """
         if left is None or lane.broken is not None:
             return left
-        first = _last_inside(self._values.place(lane.values)) + 1
+        first = self._first_outside(lane)
         return first if first < len(lane.values) else None
+
+    def _first_outside(self, lane: Lane) -> int:
+        """The step with which a lane's curve leaves the plot for good."""
+        return _last_inside(self._values.place(lane.values)) + 1
 
     def _exit(self, lane: Lane) -> tuple[float, float]:
         """Where a lane leaves the plot for good, as parts of its width and height."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from course import EXERCISE_2
 from gdwidgets import AccumulationComparer
+from gdwidgets.ui import text
 
 
 def plain_loop(clear_every, steps):
@@ -33,9 +34,15 @@ def plain_loop(clear_every, steps):
 def marked(explorer):
     """The code lines that are marked as running, left and right together."""
     return [
-        text.strip()
-        for text in re.findall(r"<div class='[^']*\bon'>([^<]*)<", explorer.loops.value)
+        code.strip()
+        for code in re.findall(r"<div class='[^']*\bon'>([^<]*)<", explorer.loops.value)
     ]
+
+
+def beside(explorer, lane):
+    """Lines of a loop's code beside which something stands, and what."""
+    found = re.findall(r"<div[^>]*>([^<]*)<span>([^<]*)</span></div>", sides(explorer)[lane])
+    return {line.strip(): said for line, said in found}
 
 
 def sides(explorer):
@@ -67,17 +74,48 @@ def test_both_buffers_are_pytorch_s_own(explorer, n):
 def test_accumulated_and_step_gradient_stand_beside_the_buffer_they_make(explorer):
     explorer.step = 3
     left, right = sides(explorer)
-    for number in ("−3.0844", "3.9830", "0.8986", "a: 1.6897 → 1.5998", "loss = 1.762671"):
+    for number in ("−3.0844", "3.9830", "0.8986", "1.6897 → 1.5998", "loss = 1.762671"):
         assert number in left
-    for number in ("None", "−0.1608", "a: 1.0522 → 1.0683", "loss = 0.002872"):
+    for number in ("None", "−0.1608", "1.0522 → 1.0683", "loss = 0.002872"):
         assert number in right
+
+
+@pytest.mark.parametrize("parts", [None, 2])
+def test_what_an_update_makes_of_a_parameter_stands_beside_the_line_that_makes_it(explorer, parts):
+    explorer.micro_batches = parts
+    explorer.compute(5)
+    for k in (1, 3):
+        explorer.step = k
+        for lane in (0, 1):
+            before, after = explorer.descent.params[k : k + 2, lane]
+            assert beside(explorer, lane) == {
+                f"{name} -= 0.1 * {name}.grad": f"{text.fixed(before[i])} → {text.fixed(after[i])}"
+                for i, name in enumerate("ab")
+            }
+
+
+@pytest.mark.parametrize(
+    ("every", "said"),
+    [(None, "without clearing"), (1, "with clearing"), (3, "clearing every 3")],
+)
+def test_the_sentence_names_the_loop_whose_numbers_it_gives(explorer, every, said):
+    explorer.assign(clear_every=every, learning_rate=0.7, max_steps=400)
+    shown = []
+    for step, line in ((3, "backward"), (3, "update"), (4, "backward"), (400, "backward")):
+        explorer.seek(step)
+        explorer.line = line
+        shown.append(explorer.sentence_text)
+    assert all(re.match(rf"Step \d+, {said}: ", one) for one in shown)
+    assert "a.grad holds" in shown[0]
+    assert f"a = {text.fixed(float(explorer.descent.params[3, 0, 0]))} after" in shown[1]
+    assert "makes inf or NaN" in shown[3]
 
 
 def test_either_parameter_can_be_shown(explorer):
     explorer.step = 4
     explorer.parameter = "b"
     left, _ = sides(explorer)
-    for number in ("0.5991", "2.2659", "2.8650", "b.grad", "b: 1.2332 → 0.9467"):
+    for number in ("0.5991", "2.2659", "2.8650", "b.grad", "1.2332 → 0.9467"):
         assert number in left
     assert explorer.curve.title == "b"
     assert "**b.grad" not in explorer.sentence_text
@@ -108,8 +146,8 @@ def test_the_running_line_is_marked_and_the_missing_one_is_struck_out(explorer):
     assert sides(explorer)[0].count("class='no'") == 1
     assert "class='no'" not in sides(explorer)[1]
     explorer.line_forward()
-    assert marked(explorer) == ["a -= 0.1 * a.grad;  b -= 0.1 * b.grad"] * 2
-    assert "a: 0.5000 → 0.8750" in sides(explorer)[0]
+    assert marked(explorer) == ["a -= 0.1 * a.grad", "b -= 0.1 * b.grad"] * 2
+    assert beside(explorer, 0)["a -= 0.1 * a.grad"] == "0.5000 → 0.8750"
     explorer.line_forward()
     assert marked(explorer) == ["a.grad = b.grad = None"]  # on the right only
     left, right = sides(explorer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from gdwidgets import LearningRateExplorer
 from gdwidgets.core import (
     RULES,
     Descent,
+    GradientDescent,
     Momentum,
     Nesterov,
     PolynomialRegression,
@@ -20,8 +23,9 @@ from gdwidgets.core import (
 )
 from gdwidgets.core.objectives.batches import MiniBatches
 from gdwidgets.core.rules.schedules import Cosine, Exponential
-from gdwidgets.explorers.learning_rate import track
+from gdwidgets.explorers.learning_rate import track, why
 from gdwidgets.explorers.learning_rate.losses import Losses
+from gdwidgets.ui import text
 from gdwidgets.ui.plots import palette
 
 
@@ -91,6 +95,26 @@ def test_the_chosen_lane_follows_when_lanes_go(make):
     with pytest.raises(ValueError, match="from 0 to 0"):
         explorer.lane = 1
     assert explorer.lane == 0
+
+
+def test_lanes_are_chosen_by_their_markers_and_rates(make):
+    explorer = make(learning_rates=(1.0, 0.1, 0.19984))
+    chooser = explorer.form.field("lane").list
+    assert list(chooser.options) == [("● γ = 1", 0), ("▲ γ = 0.1", 1), ("■ γ = 0.19984", 2)]
+    assert chooser.value == explorer.lane == 1
+    explorer.lane = 2
+    explorer.change_rate(2, 0.05)
+    assert (chooser.label, chooser.value, explorer.lane) == ("■ γ = 0.05", 2, 2)
+    chooser.value = 0
+    assert explorer.lane == 0
+    explorer.add_rate(0.3)
+    assert (chooser.options[-1], chooser.value, explorer.lane) == (("◆ γ = 0.3", 3), 0, 0)
+    explorer.lane = 3
+    explorer.remove_rate(0)
+    assert (chooser.label, chooser.value, explorer.lane) == ("■ γ = 0.3", 2, 2)
+    assert len(chooser.options) == 3
+    explorer.rate_schedule = Cosine()
+    assert chooser.label == "■ γ₀ = 0.3"
 
 
 # -- the track -------------------------------------------------------------------------------------
@@ -164,6 +188,27 @@ def test_a_rate_just_below_the_limit_is_stable_and_one_just_above_is_not(
     assert list(explorer.descent.outcomes) == ["max_steps", "diverged"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "whose"),
+    [
+        ("gd", "the"),
+        ("momentum", "momentum's"),
+        ("nesterov", "Nesterov's"),
+        (GradientDescent(weight_decay=0.5), "weight decay's"),
+    ],
+)
+def test_it_is_said_whose_limit_is_on_the_track_and_in_the_sentence(make, rule, whose):
+    explorer = make(rule=rule, learning_rates=(1.0, 0.1))
+    explorer.step = 100
+    written = text.plain(re.sub("<[^>]*>", "", explorer.track.marks.value))
+    assert f"{whose} limit" in explorer.sentence_text
+    assert (f"{whose} limit" in written) == (whose != "the")
+    said = re.search(r"lies beyond .*?limit (?:2/λ = )?([\d.]+)", explorer.sentence_text).group(1)
+    assert said in written
+    curvature = float(explorer.quadratic.curvatures[-1])
+    assert said == text.number(why.rule_limit(explorer.present_rule, curvature)[0])
+
+
 # -- the numbers -----------------------------------------------------------------------------------
 
 
@@ -181,15 +226,40 @@ def test_the_live_table_shows_the_records_and_the_closed_form_last(explorer, cel
 def test_a_diverged_lane_leaves_the_plot_and_its_row_says_when(explorer, cells):
     explorer.run()
     last = int(explorer.descent.last_step[0])
-    assert cells(explorer)[1] == ["∞"] * 5 + [f"diverged at update {last + 1}"]
+    assert cells(explorer)[1] == ["∞"] * 5 + [f"diverged at {last + 1}"]
     assert cells(explorer)[2][-1] == "end of run"
     assert (np.asarray(explorer.fits.fits.y)[0] > 1).all()
     assert f"● 1 diverges at update {last + 1}" in list(explorer.loss_plot.leavers.text)
     assert f"diverged at update {last + 1}" in explorer.sentence_text
     explorer.step = last
-    assert cells(explorer)[1][-1] == f"diverged at update {last + 1}"
+    assert cells(explorer)[1][-1] == f"diverged at {last + 1}"
     explorer.step = last - 1
     assert cells(explorer)[1][-1] == "running"
+
+
+def test_where_one_lane_diverges_and_another_grows_it_is_told_where_both_leave(explorer):
+    explorer.situate("cliff")
+    explorer.run()
+    (told,) = explorer.loss_plot.leavers.text
+    axis, losses = explorer.loss_plot._values, explorer.descent.loss
+    left = [np.flatnonzero(axis.place(losses[:, lane]) <= 1)[-1] + 1 for lane in (0, 1)]
+    assert told == f"leave at: ● {left[0]}, ▲ {left[1]}"
+    assert left[0] < left[1]
+
+
+@pytest.mark.parametrize("steps", [20, 300, 1000])
+def test_a_lane_whose_loss_grew_to_the_end_says_so_in_its_row_and_in_compare(make, cells, steps):
+    explorer = make(learning_rates=(0.205, 0.199, 0.19), max_steps=steps)
+    explorer.run()
+    start, *_, before, end = explorer.descent.loss[: explorer.descent.last_step[0] + 1, 0]
+    assert end > before > start
+    said = "still growing" if steps < 1000 else f"diverged at {explorer.descent.last_step[0] + 1}"
+    assert [row[-1] for row in cells(explorer)[1:4]] == [said, "end of run", "end of run"]
+    table = explorer.run_table()
+    assert table.count(f">{said}<") == 1
+    assert table.count(">end of run<") == 2
+    explorer.step -= 1
+    assert cells(explorer)[1][-1] == ("running" if steps < 1000 else said)
 
 
 def test_the_update_that_diverges_is_the_one_that_is_not_finite(explorer):

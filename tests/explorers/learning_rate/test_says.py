@@ -67,6 +67,42 @@ def test_a_lane_beyond_the_limit_that_has_not_diverged_is_said_to_grow(make):
 
 
 @over(
+    rates=st.lists(st.floats(0.15, 0.4), min_size=2, max_size=8),
+    k=st.integers(1, 200),
+)
+@effort(max_examples=15)
+def test_every_rate_beyond_the_limit_is_named_or_counted(rates, k):
+    rates = [round(rate, 4) for rate in rates]
+    explorer = LearningRateExplorer(learning_rates=rates, max_steps=200)
+    explorer.step = k
+    said = explorer.sentence_text
+    limit = explorer.quadratic.limit
+    beyond = [rate for rate in rates if rate > limit]
+    now = explorer.standing(k)
+    if beyond and now.lasting:
+        if len(beyond) <= 3:
+            verb = "lies" if len(beyond) == 1 else "lie"
+            named = text.listed([text.number(rate, 6) for rate in beyond])
+            assert f"γ = {named} {verb} beyond the limit 2/λ = 0.2004" in said
+        else:
+            assert f"{len(beyond)} learning rates lie beyond the limit" in said
+    else:
+        assert beyond or "beyond" not in said
+    assert len(said) <= 215
+    explorer.close()
+
+
+def test_of_two_rates_beyond_the_limit_both_are_named_and_the_one_that_diverged(make):
+    explorer = make()
+    explorer.situate("cliff")
+    explorer.run()
+    assert (
+        "γ = 0.21 and 0.202 lie beyond the limit 2/λ = 0.2004; 0.21 diverged at update "
+        f"{explorer.descent.last_step[0] + 1}." in explorer.sentence_text
+    )
+
+
+@over(
     rates=st.lists(st.floats(1e-4, 3.0), min_size=1, max_size=8),
     degree=st.integers(0, 4),
     rule=st.sampled_from(["gd", "momentum", "nesterov", "rmsprop", "adam"]),
