@@ -159,8 +159,10 @@ def test_motions_are_recognised(period, factor, size):
 def test_on_the_way_to_a_kink_nothing_oscillates(tip, rate, part):
     updates = int(2 * tip / rate)  # from −tip to tip, each rate long
     surface = Surface(lambda u, v: abs(u - tip) + v**2, (-3, 3))
-    said = end_behaviour(ended(surface, (-tip, 0.5), rate, max(1, int(part * updates))))
-    assert said is (End.NOT_CONVERGED if part < 1 else End.OSCILLATING)
+    beyond = int((part - 1) * updates)
+    assume(not 0 < beyond < 24)  # seen once most of the last 32 records go to and fro
+    said = end_behaviour(ended(surface, (-tip, 0.5), rate, max(1, updates + beyond)))
+    assert said is (End.OSCILLATING if beyond > 0 else End.NOT_CONVERGED)
 
 
 @settings(max_examples=8, deadline=None)

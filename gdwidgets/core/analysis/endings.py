@@ -322,7 +322,11 @@ def classify(
     growing &= ~moved.at_rest & ~shrinks
     drifting = ((moved.growth >= _STEADY) | (steady & strays)) & ~moved.returns
     drifting &= ~moved.at_rest & ~close
-    came_to_rest = close & ~turning & ~growing & (moved.still | ~grows)
+    # Steps that suddenly turn are no rest, such as those across a kink, before more of them are
+    # seen to go to and fro.
+    settles = shrinks | moved.at_rest | ((moved.growth < _STEADY) & (moved.turning_growth < 2))
+    settles |= moved.step <= 0.01 * NEAR * extent
+    came_to_rest = close & settles & ~turning & ~growing & (moved.still | ~grows)
     names = np.full(len(ends), str(End.NOT_CONVERGED), dtype="<U13")
     names[outcomes == "converged"] = End.STOPPED
     names[turning] = End.OSCILLATING
