@@ -65,3 +65,24 @@ def test_after_a_reload_in_mid_play_the_same_run_is_there_and_every_control_work
     shows(notebook.value("ex.step"))
     click(RESET)
     shows(0)
+
+
+MANY = 5
+
+
+def test_of_many_explorers_each_is_there_after_a_reload_of_a_slow_page(notebook):
+    cells = [
+        f"from gdwidgets import HimmelblauExplorer\nHimmelblauExplorer(start=({k}, 0))"
+        for k in range(MANY)
+    ]
+    page = notebook.open(cells, height=1000)
+    roots = page.locator(".gdwidgets")
+    expect(roots).to_have_count(MANY)
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(1500)
+    notebook.throttle(4)
+    page.reload()
+    expect(roots).to_have_count(MANY, timeout=60_000)
+    expect(page.get_by_text("model not found")).to_have_count(0)
+    notebook.throttle(1)
+    notebook.take_errors()  # JupyterLab's own while it unloads

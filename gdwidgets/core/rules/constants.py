@@ -31,7 +31,7 @@ class Constant:
     """The field's name, such as ``"beta"``."""
 
     symbol: str
-    """How formulas write it, such as ``"β"``."""
+    """How formulas write it, such as ``"β"``; empty where its name stands alone."""
 
     kind: Literal["number", "whole number", "switch"]
 
