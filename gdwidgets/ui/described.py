@@ -56,7 +56,7 @@ class ConstantControls:
         self.others.layout.display = "none"
         """Where the others are."""
         self.inputs: dict[str, Widget] = {}
-        self._sliders: dict[str, SliderField] = {}
+        self.sliders: dict[str, SliderField] = {}
         self._constants: tuple[Constant, ...] = ()
         self._shown: dict[str, Any] = {}
 
@@ -66,7 +66,7 @@ class ConstantControls:
         made = constants != self._constants
         if made:
             before = (*self.first.children, *self.others.children)
-            self._constants, self.inputs, self._sliders, self._shown = constants, {}, {}, {}
+            self._constants, self.inputs, self.sliders, self._shown = constants, {}, {}, {}
             boxes = [self._control(constant) for constant in constants]
             self.first.children, self.others.children = boxes[:1], boxes[1:]
             # An empty row would still take a line.
@@ -76,16 +76,11 @@ class ConstantControls:
         for constant in constants:
             value = getattr(described, constant.name)
             self._shown[constant.name] = value
-            if constant.name in self._sliders:
-                self._sliders[constant.name].show(value)
+            if constant.name in self.sliders:
+                self.sliders[constant.name].show(value)
             else:
                 self.inputs[constant.name].value = value
         return made
-
-    @property
-    def texts(self) -> dict[str, Widget]:
-        """The fields beside the sliders, by constant."""
-        return {name: field.number for name, field in self._sliders.items()}
 
     def _control(self, constant: Constant) -> Widget:
         title = f"{constant.symbol} {constant.name.replace('_', ' ')}".strip()
@@ -115,7 +110,7 @@ class ConstantControls:
         high = constant.high - (0.001 if constant.open_above else 0.0)
         field = Slide(low, high, 0.001, width="192px").named(name, title, constant.help)
         field.bind(lambda read: self._changed(name, read))
-        self._sliders[name], self.inputs[name] = field, field.slider
+        self.sliders[name], self.inputs[name] = field, field.slider
         return field.widget
 
     def _came(self, name: str, value: Any) -> None:

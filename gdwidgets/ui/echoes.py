@@ -49,15 +49,14 @@ class Echoes:
         self._given[value] = self._clock()
         self._present = value
 
-    def has(self, value: float) -> bool:
-        """Whether a value that came may be one that was given."""
+    def by_hand(self, value: float) -> bool:
+        """Whether a value that came is a hand's; from then on also one back to where it was."""
         self._forget_old()
-        return any(self._near(value, given) for given in self._given)
-
-    def hand_came(self) -> None:
-        """Note that a hand moves the slider: from now on also back to where it was."""
+        if any(self._near(value, given) for given in self._given):
+            return False
         self._given.clear()
         self._present = None
+        return True
 
     def _forget_old(self) -> None:
         since = self._drawn_up_to() - LATE

@@ -626,9 +626,8 @@ class Explorer(Cursor, VBox):
         self._ahead.want()
         if self.brief:
             self._rest.begin(self._loop)
-        elif self._rest.waiting:
-            self._rest.stop()
-            self._rested()
+        else:
+            self._rest.at_once()
 
     @property
     def brief(self) -> bool:
@@ -643,9 +642,8 @@ class Explorer(Cursor, VBox):
             yield
         finally:
             self._let_go = False
-            if on and self._rest.waiting:
-                self._rest.stop()
-                self._rested()
+            if on:
+                self._rest.at_once()
 
     def _rested(self) -> None:
         """The hand rests: draw as finely as it can be done."""

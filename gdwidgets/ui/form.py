@@ -371,6 +371,12 @@ NEAR = 0.012
 """Relative difference up to which a logarithmic slider stands where its number is: half a stop."""
 
 
+def log_stop(value: float, low: float) -> float:
+    """The stop of a logarithmic slider, which begins at ``low``, that is nearest to a value."""
+    first = math.log10(low)
+    return float(10 ** (first + round((math.log10(value) - first) / LOG_STOP) * LOG_STOP))
+
+
 class SliderField(Field):
     """A slider and a field for one number; the field takes values beyond the slider's ends.
 
@@ -415,10 +421,7 @@ class SliderField(Field):
         """Where the slider stands for a value: a logarithmic one, at the nearest stop."""
         low, high = self._ends
         at = min(max(value, low), high)
-        if not self._log:
-            return at
-        first = math.log10(low)
-        return float(10 ** (first + round((math.log10(at) - first) / LOG_STOP) * LOG_STOP))
+        return log_stop(at, low) if self._log else at
 
     def _near(self, one: float, other: float) -> bool:
         """Whether two values have the same stop, or one lies at most half a stop from the other."""
@@ -431,9 +434,9 @@ class SliderField(Field):
 
         def slid(change: Any) -> None:
             value = float(change["new"])
-            if not (self._near(value, self._stop(self._value)) or self._echoes.has(value)):
+            shown = self._stop(self._value)
+            if not self._near(value, shown) and self._echoes.by_hand(value):
                 chosen = float(f"{value:.3g}" if self._log else f"{value:.10g}")
-                self._echoes.hand_came()
                 choose(lambda: chosen)
 
         def typed(change: Any) -> None:

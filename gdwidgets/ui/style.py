@@ -13,7 +13,7 @@ STYLE = """
   --jp-widgets-inline-height: calc(32px * var(--gdw-size));
   --jp-widgets-slider-handle-size: calc(18px * var(--gdw-size));
   --jp-widgets-slider-border-width: 2px; --jp-widgets-slider-handle-border-color: var(--gdw-blue);
-  --jp-widgets-margin: 0px;
+  --jp-widgets-margin: 0px; --gdw-knob: calc(9px * var(--gdw-size));
   box-sizing: border-box; width: 100%; max-width: 1800px; container-type: inline-size;
   color: var(--gdw-ink); font-size: calc(14px * var(--gdw-size)); outline: none; padding: 0 4px;
   font-family: var(--jp-ui-font-family, system-ui, sans-serif); }
@@ -56,7 +56,7 @@ d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-4.9 5-4.9-5z'/%3E%3C/svg%3E") !important; }
 .gdwidgets .gdw-scrubber :is(.noUi-handle, .ui-slider-handle) {
   background: var(--gdw-blue) !important; }
 /* The track reaches as far as the handle at its ends. */
-.gdwidgets .gdw-scrubber .noUi-target { --gdw-knob: calc(9px * var(--gdw-size));
+.gdwidgets .gdw-scrubber .noUi-target {
   clip-path: inset(-16px calc(-1 * var(--gdw-knob)));
   box-shadow: calc(-1 * var(--gdw-knob)) 0 0 var(--jp-layout-color3, #bdbdbd),
     var(--gdw-knob) 0 0 var(--jp-layout-color3, #bdbdbd); }
@@ -167,7 +167,7 @@ d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-4.9 5-4.9-5z'/%3E%3C/svg%3E") !important; }
     flex-wrap: wrap !important;
     & > .widget-html { margin-left: auto; }
     & > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important;
-    margin-left: calc(9px * var(--gdw-size)) !important; }
+      margin-left: var(--gdw-knob) !important; }
     & > .widget-dropdown { order: 4; } }
 }
 /* Of 760 pixels at normal size: an em is the text of the explorer, and grows with it. */
@@ -187,14 +187,14 @@ d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-4.9 5-4.9-5z'/%3E%3C/svg%3E") !important; }
   .gdw-head > .gdw-tools { margin-left: auto; }
   .gdw-transport > .widget-html { margin-left: auto; }
   .gdw-transport > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important;
-    margin-left: calc(9px * var(--gdw-size)) !important; }
+    margin-left: var(--gdw-knob) !important; }
   .gdw-transport > .widget-dropdown { order: 4; }
   .gdwidgets .gdw-fold-row .widget-toggle-button { padding: 0 6px; }
 }
 /* Of 476 pixels: scrubber, and counter beside speed, have lines of their own. */
 @container (max-width: 34em) {
   .gdw-transport > .gdw-scrubber { order: 1; flex: 1 0 calc(100% - 40px * var(--gdw-size))
-    !important; margin-left: calc(9px * var(--gdw-size)) !important; }
+    !important; margin-left: var(--gdw-knob) !important; }
   .gdw-transport > .widget-html { order: 2; }
 }
 """

@@ -36,8 +36,7 @@ class SlowPage:
         self.on_its_way.append((stop, self.now))
 
     def came(self, value):
-        if not (math.isclose(value, self.shown) or self.echoes.has(value)):
-            self.echoes.hand_came()
+        if not math.isclose(value, self.shown) and self.echoes.by_hand(value):
             self.taken.append(value)
             self.give(value)
 
@@ -90,16 +89,16 @@ def test_a_slider_s_own_digits_and_stops_change_no_constant():
     for beta in (0.95555, 0.99995):  # between two stops, and beyond the slider's end
         explorer.rule = Momentum(beta=beta)
         assert explorer.rule.beta == beta
-        assert constants.texts["beta"].value == f"{beta:g}"
+        assert constants.sliders["beta"].number.value == f"{beta:g}"
         slider = constants.inputs["beta"]
         slider.value = round(min(beta, slider.max) / slider.step) * slider.step
         assert explorer.rule.beta == beta
-    constants.texts["beta"].value = "0.9995"
+    constants.sliders["beta"].number.value = "0.9995"
     assert explorer.rule == Momentum(beta=0.9995)
-    constants.texts["beta"].value = "1"
+    constants.sliders["beta"].number.value = "1"
     assert "beta must be a number, at least 0 and less than 1" in explorer.sentence_text
     assert explorer.rule == Momentum(beta=0.9995)
-    assert constants.texts["beta"].value == "0.9995"
+    assert constants.sliders["beta"].number.value == "0.9995"
     slider.value = 0.5
     assert explorer.rule == Momentum(beta=0.5)
     explorer.close()

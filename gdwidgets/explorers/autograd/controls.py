@@ -233,8 +233,7 @@ class LeafSliders(VBox):
 
         def changed(change: Mapping[str, float]) -> None:
             value = change["new"]
-            if not (near(value, self._shown.get(key, math.nan)) or echoes.has(value)):
-                echoes.hand_came()
+            if not near(value, self._shown.get(key, math.nan)) and echoes.by_hand(value):
                 self._moved(name, index, float(f"{value:.4g}"))
 
         one.observe(changed, names="value")

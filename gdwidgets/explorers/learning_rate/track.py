@@ -16,7 +16,7 @@ from ipywidgets import HTML, Box, FloatLogSlider, Layout, VBox
 from gdwidgets.explorers.learning_rate.given import MOST_LANES
 from gdwidgets.ui import text
 from gdwidgets.ui.echoes import Echoes
-from gdwidgets.ui.form import LOG_STOP, NEAR
+from gdwidgets.ui.form import LOG_STOP, NEAR, log_stop
 from gdwidgets.ui.plots import palette
 
 STYLE = """
@@ -181,8 +181,8 @@ class RateTrack(VBox):
             return
         value = float(value)
         shown = self._within(self._rates[lane])
-        if not (math.isclose(value, shown, rel_tol=NEAR) or self._echoes[lane].has(value)):
-            self._echoes[lane].hand_came()
+        stays = math.isclose(value, shown, rel_tol=NEAR)
+        if not stays and self._echoes[lane].by_hand(value):
             self._moved(lane, float(f"{value:.3g}"))
 
     def _within(self, rate: float) -> float:
@@ -199,7 +199,7 @@ class RateTrack(VBox):
             at = self._within(rates[lane]) if there else 0.0
             # A handle that is dragged is not written to: it stands at most half a stop away.
             if there and not math.isclose(handle.value, at, rel_tol=NEAR):
-                stop = 10.0 ** (round(math.log10(at) / LOG_STOP) * LOG_STOP)
+                stop = log_stop(at, self._low)
                 self._echoes[lane].give(stop)
                 handle.value = stop
         places = [self.position(self._within(rate)) for rate in rates]

@@ -119,7 +119,7 @@ class TrainingExplorer(LoopExplorer):
 
     def own_began(self, loop: OwnLoop) -> None:
         """Show that a loop is about to run."""
-        self.recording, self._found_at = Norms(), None
+        self.recording = Norms()
         self.show_own(0)
 
     def own_grew(self, loop: OwnLoop) -> None:
@@ -277,11 +277,6 @@ class TrainingExplorer(LoopExplorer):
         """Write the markers with the cursor at ``k``."""
         self.loss_plot.draw(k, full=full)
         self.norm_plot.draw(k, full=full)
-
-    def own_sentence(self) -> str:
-        """The first mistake found, at the step where it shows."""
-        loop = self._watched
-        return self.finding_sentence() if loop is not None and not loop.recording else ""
 
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""

@@ -226,7 +226,7 @@ class LoopExplorer(Explorer):
     def _begin_own(self, loop: OwnLoop) -> None:
         self.playing = False
         self._clear_problem()
-        self._watched = loop
+        self._watched, self._found_at = loop, None
         self._hint = hint_level(loop.hints)
         self._show_own_buttons()
         self.own_began(loop)
@@ -284,7 +284,7 @@ class LoopExplorer(Explorer):
 
     def own_sentence(self) -> str:
         """What is said of the loop instead of the explorer's own sentence; empty for nothing."""
-        return ""
+        return self.finding_sentence()
 
 
 def _by_updates(loop: OwnLoop) -> bool:
@@ -411,7 +411,7 @@ class Watching(LoopExplorer):
 
     def own_began(self, loop: OwnLoop) -> None:
         """Show a loop that is about to run: the cursor goes to step 0."""
-        self._watched_run, self._found_at = None, None
+        self._watched_run = None
         self.compute(self.max_steps, FIRST)
         self.show_own(0)
 
@@ -493,7 +493,7 @@ class Watching(LoopExplorer):
             return own_text.growing(
                 int(run.steps[-1]), float(losses[-1]), drawn=self.own_lane is not None
             )
-        return self.finding_sentence()
+        return super().own_sentence()
 
     def _recorded_anew(self, k: int) -> None:
         self._found_at = None

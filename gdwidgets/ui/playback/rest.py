@@ -47,6 +47,12 @@ class Rest:
         """Whether what changed last is still to be drawn at its best."""
         return self._task is not None
 
+    def at_once(self) -> None:
+        """Rest now, if anything waits for it."""
+        if self.waiting:
+            self.stop()
+            self._rested()
+
     def stop(self) -> None:
         """Wait no longer."""
         if self._task is not None:

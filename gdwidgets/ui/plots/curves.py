@@ -463,17 +463,16 @@ class Curves(Frame):
     def _leaving_lanes(self) -> tuple[list[int | None], list[tuple[float, float]]]:
         """For each lane from which step on it stands outside, if it does, and where it left."""
         lanes = self._lanes if self.future else [self._shown_of(lane) for lane in self._lanes]
-        gone = [
-            self._outside(lane, left)
-            for lane, left in zip(lanes, leaving(lanes, log=self.log), strict=True)
-        ]
-        exits = [
-            (0.0, 1.0) if left is None else self._exit(lane)
-            for lane, left in zip(lanes, gone, strict=True)
-        ]
+        lefts = leaving(lanes, log=self.log)
         self._outside_from = [
-            0 if left is None else self._first_outside(lane)
-            for lane, left in zip(lanes, gone, strict=True)
+            0 if left is None else _last_inside(self._values.place(lane.values)) + 1
+            for lane, left in zip(lanes, lefts, strict=True)
+        ]
+        every = list(zip(lanes, self._outside_from, lefts, strict=True))
+        gone = [self._outside(lane, first, left) for lane, first, left in every]
+        exits = [
+            (0.0, 1.0) if left is None else self._exit(lane, first)
+            for (lane, first, _), left in zip(every, gone, strict=True)
         ]
         return gone, exits
 
@@ -618,30 +617,27 @@ class Curves(Frame):
             colors=[colour],
         )
 
-    def _outside(self, lane: Lane, left: int | None) -> int | None:
+    @staticmethod
+    def _outside(lane: Lane, first: int, left: int | None) -> int | None:
         """From which step on a lane that leaves stands outside the plot as it is drawn.
 
-        One that diverges leaves with the update that diverges, which no axis shows.
+        One that diverges leaves with the update that diverges, which no axis shows; any other with
+        the ``first`` step that is outside.
         """
         if left is None or lane.broken is not None:
             return left
-        first = self._first_outside(lane)
         return first if first < len(lane.values) else None
 
-    def _first_outside(self, lane: Lane) -> int:
-        """The step with which a lane's curve leaves the plot for good."""
-        return _last_inside(self._values.place(lane.values)) + 1
-
-    def _exit(self, lane: Lane) -> tuple[float, float]:
+    def _exit(self, lane: Lane, first: int) -> tuple[float, float]:
         """Where a lane leaves the plot for good, as parts of its width and height."""
-        x = self._steps.place(np.arange(len(lane.values)))
-        y = self._values.place(lane.values)
-        last = _last_inside(y)
-        if last < 0 or last + 1 >= len(y):
-            return (float(x[-1]), 1.0) if len(x) else (0.0, 1.0)
-        edge = 1.0 if y[last + 1] > 1 else 0.0
-        part = (edge - y[last]) / (y[last + 1] - y[last])
-        return float(x[last] + part * (x[last + 1] - x[last])), edge
+        count = len(lane.values)
+        if not 0 < first < count:
+            return (float(self._steps.place(count - 1)), 1.0) if count else (0.0, 1.0)
+        x = self._steps.place([first - 1, first])
+        y = self._values.place(lane.values[first - 1 : first + 1])
+        edge = 1.0 if y[1] > 1 else 0.0
+        part = (edge - y[0]) / (y[1] - y[0])
+        return float(x[0] + part * (x[1] - x[0])), edge
 
     def _draw_static(self) -> None:
         self.put_texts(self.heading, [0.0], [1 + self.pixels(14)], [self.title])

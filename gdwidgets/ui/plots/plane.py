@@ -336,7 +336,7 @@ class Plane(Frame):
         self._ghosts = []
         for points, letter in ghosts:
             path = np.asarray(points)
-            kept = path[trail.thinned(path, GHOST_POINTS, self._map_size)].astype(np.float64)
+            kept = path[trail.thinned(path, GHOST_POINTS, self.view.size)].astype(np.float64)
             self._ghosts.append((kept, letter))
         self._draw_ghosts()
 
@@ -457,14 +457,8 @@ class Plane(Frame):
             return False
         return self._beyond_circle(params[k + 1, lane].astype(np.float64) - params[k, lane])
 
-    @property
-    def _map_size(self) -> NDArray[np.float64]:
-        """Of what is seen, in the plane's units (2,)."""
-        size: NDArray[np.float64] = self.view.window[:, 1] - self.view.window[:, 0]
-        return size
-
     def _beyond_circle(self, update: NDArray[np.float64]) -> bool:
-        shaft = float(np.linalg.norm(self.factor * update / self._map_size * SIDE))
+        shaft = float(np.linalg.norm(self.factor * update / self.view.size * SIDE))
         return shaft > (CIRCLE + 3) * self.size * SIDE / self.plot_height
 
     def nearest(self, point: Point, pixels: float) -> tuple[int, int] | None:
@@ -627,7 +621,7 @@ class Plane(Frame):
             path = params[: int(last[lane]) + 1, lane]
             bad = np.flatnonzero(~(np.isfinite(path[:, 0]) & np.isfinite(path[:, 1])))
             path = path[: max(1, int(bad[0]))] if bad.size else path
-            steps = trail.thinned(path, most, self._map_size)
+            steps = trail.thinned(path, most, self.view.size)
             points = trail.inside(self.to_map(path[steps]), 20.0, SIDE)
             self._trails.append(trail.Trail(steps[: len(points)], points, piece))
         self._pieces = max(1, *(path.pieces for path in self._trails))
@@ -688,7 +682,7 @@ class Plane(Frame):
 
     def _arrow(self, point: NDArray[Any], update: NDArray[np.float64]) -> NDArray[np.float64]:
         """The arrow of an update from a point (5, 2), or nothing (0, 2): see `arrow`."""
-        shaft = self.factor * update / self._map_size * SIDE
+        shaft = self.factor * update / self.view.size * SIDE
         pixel = SIDE / self.plot_height
         return arrow(self.to_map(point), shaft, pixel, HEAD * self.size * pixel)
 

@@ -34,9 +34,15 @@ class View:
         self.window = self.bounds
         self._zooms.clear()
 
+    @property
+    def size(self) -> NDArray[np.float64]:
+        """Of the part that is seen, in the plane's units (2,)."""
+        size: NDArray[np.float64] = self.window[:, 1] - self.window[:, 0]
+        return size
+
     def zoom(self, point: Point, factor: float) -> None:
         """See the part around a point, ``factor`` times as large."""
-        size = (self.window[:, 1] - self.window[:, 0]) / float(factor)
+        size = self.size / float(factor)
         low = np.asarray(point, np.float64) - size / 2
         low = np.clip(low, self.bounds[:, 0], self.bounds[:, 1] - size)
         self._zooms.append(self.window)
@@ -78,7 +84,7 @@ class View:
     def from_map(self, place: ArrayLike) -> Point:
         """A place on the square as a point in the plane's units, moved onto the map."""
         part = np.clip(np.asarray(place, np.float64) / SIDE, 0.0, 1.0)
-        u, v = self.window[:, 0] + part * (self.window[:, 1] - self.window[:, 0])
+        u, v = self.window[:, 0] + part * self.size
         return float(u), float(v)
 
 
