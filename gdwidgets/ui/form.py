@@ -409,13 +409,12 @@ class SliderField(Field):
         self._name = name
         self._ends, self._log = ends, log
         self._value = math.nan
-        self._echoes = Echoes(self._near)
+        self._echoes = Echoes(slider, self._near)
 
     def _parts(self, value: float) -> tuple[float, str]:
         self._value = float(value)
-        at = self._stop(self._value)
-        self._echoes.give(at)
-        return at, f"{value:g}"
+        self._echoes.show(self._stop(self._value))
+        return float(self.slider.value), f"{value:g}"
 
     def _stop(self, value: float) -> float:
         """Where the slider stands for a value: a logarithmic one, at the nearest stop."""
@@ -434,8 +433,7 @@ class SliderField(Field):
 
         def slid(change: Any) -> None:
             value = float(change["new"])
-            shown = self._stop(self._value)
-            if not self._near(value, shown) and self._echoes.by_hand(value):
+            if self._echoes.came(value):
                 chosen = float(f"{value:.3g}" if self._log else f"{value:.10g}")
                 choose(lambda: chosen)
 

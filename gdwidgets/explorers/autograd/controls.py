@@ -161,7 +161,6 @@ class LeafSliders(VBox):
     def __init__(self, moved: Callable[[str, int, float], None]) -> None:
         self._moved = moved
         self.sliders: dict[tuple[str, int], FloatSlider] = {}
-        self._shown: dict[tuple[str, int], float] = {}
         self._echoes: dict[tuple[str, int], Echoes] = {}
         self._reach: dict[tuple[str, int], float] = {}
         self._given_reach: dict[tuple[str, int], float] = {}
@@ -206,10 +205,8 @@ class LeafSliders(VBox):
             rest = sum(t.numel() for t in given.values() if t.is_floating_point()) - len(numbers)
             said = f"{rest:,} more numbers have no slider: set `values`." if rest else ""
             self._note.value = html_paragraphs([said]) if said else ""
-        self._shown = present
-        for key, one in self.sliders.items():
-            self._echoes[key].give(present[key])
-            one.value = present[key]
+        for key, echoes in self._echoes.items():
+            echoes.show(present[key])
         return new
 
     def _slider(self, key: tuple[str, int], single: bool, reach: float) -> FloatSlider:
@@ -229,11 +226,11 @@ class LeafSliders(VBox):
         def near(one: float, other: float) -> bool:
             return math.isclose(one, other, abs_tol=reach / 590)
 
-        self._echoes[key] = echoes = Echoes(near)
+        self._echoes[key] = echoes = Echoes(one, near)
 
         def changed(change: Mapping[str, float]) -> None:
-            value = change["new"]
-            if not near(value, self._shown.get(key, math.nan)) and echoes.by_hand(value):
+            value = float(change["new"])
+            if echoes.came(value):
                 self._moved(name, index, float(f"{value:.4g}"))
 
         one.observe(changed, names="value")

@@ -107,8 +107,8 @@ def heights(places: Sequence[float]) -> list[str | None]:
 
 
 def _same_stop(one: float, other: float) -> bool:
-    """Whether two values are the same but for a browser's last digits."""
-    return math.isclose(one, other, rel_tol=1e-9)
+    """Whether two values lie at most half a stop from each other."""
+    return math.isclose(one, other, rel_tol=NEAR)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class RateTrack(VBox):
         self.handles: list[FloatLogSlider] = []
         self._moved = moved
         self._rates: tuple[float, ...] = ()
-        self._echoes = [Echoes(_same_stop) for _ in range(MOST_LANES)]
+        self._echoes: list[Echoes] = []
         self._ends = (1e-4, 10.0)
         self._low, self._high = self._ends
         for lane in range(MOST_LANES):
@@ -164,7 +164,7 @@ class RateTrack(VBox):
                 tooltip=f"Learning rate of lane {lane + 1}: drag it, or use the arrow keys",
                 layout=Layout(width="100%", margin="0", display="none"),
             )
-            self._echoes[lane].give(handle.value)
+            self._echoes.append(Echoes(handle, _same_stop))
             handle.add_class("gdw-handle")
             handle.add_class("gdw-log")
             handle.add_class(f"gdw-handle-{lane}")
@@ -179,10 +179,7 @@ class RateTrack(VBox):
     def _slid(self, lane: int, value: float) -> None:
         if lane >= len(self._rates):
             return
-        value = float(value)
-        shown = self._within(self._rates[lane])
-        stays = math.isclose(value, shown, rel_tol=NEAR)
-        if not stays and self._echoes[lane].by_hand(value):
+        if self._echoes[lane].came(float(value)):
             self._moved(lane, float(f"{value:.3g}"))
 
     def _within(self, rate: float) -> float:
@@ -196,12 +193,8 @@ class RateTrack(VBox):
             shown = None if there else "none"
             if handle.layout.display != shown:
                 handle.layout.display = shown
-            at = self._within(rates[lane]) if there else 0.0
-            # A handle that is dragged is not written to: it stands at most half a stop away.
-            if there and not math.isclose(handle.value, at, rel_tol=NEAR):
-                stop = log_stop(at, self._low)
-                self._echoes[lane].give(stop)
-                handle.value = stop
+            if there:
+                self._echoes[lane].show(log_stop(self._within(rates[lane]), self._low))
         places = [self.position(self._within(rate)) for rate in rates]
         for handle, top in zip(self.handles, heights(places), strict=False):
             if handle.layout.top != top:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,15 +38,35 @@ SILENCE = 10.0
 _gates: weakref.WeakSet[FrameGate] = weakref.WeakSet()
 
 
-def drawn_up_to() -> float:
-    """The time before which everything that was sent is drawn, as far as pages have told.
+_answers: deque[tuple[float, float]] = deque(maxlen=256)
+"""When frames were sent and when their answers came, of all explorers, in the answers' order."""
 
-    A page draws for all explorers in turn, so what one of them waits for keeps the others waiting.
-    Seconds, monotonic: now, where nothing is waited for.
+
+def drawn_at(sent: float) -> float | None:
+    """When what was sent at some time was drawn, as far as pages have told.
+
+    A page draws for all explorers in turn, so an answer to any of them tells of all.
+
+    Parameters
+    ----------
+    sent
+        Seconds, monotonic.
+
+    Returns
+    -------
+    float or None
+        Seconds, monotonic; ``None`` before the answer has come. Where nothing is waited for,
+        ``sent`` itself, or the last answer's time if that is later: the page was behind until then.
     """
+    for frame_sent, answered in _answers:
+        if frame_sent >= sent:
+            return answered
     now = time.monotonic()
-    sent = (gate.oldest for gate in tuple(_gates))
-    return min((at for at in sent if at is not None and now - at < SILENCE), default=now)
+    oldest = (gate.oldest for gate in tuple(_gates))
+    waiting = any(at is not None and now - at < SILENCE for at in oldest)
+    if waiting:
+        return None
+    return max(sent, _answers[-1][1]) if _answers else sent
 
 
 class _Acknowledged(IntText):
@@ -203,7 +224,8 @@ class FrameGate:
         for at in reversed(range(len(self._waiting))):
             frame = self._waiting[at]
             if (frame.is_step, frame.number) == (is_step, number):
-                self._pace(self._clock() - frame.sent_at, frame.window)
+                _answers.append((frame.sent_at, self._last_heard))
+                self._pace(self._last_heard - frame.sent_at, frame.window)
                 del self._waiting[: at + 1]
                 return
 
