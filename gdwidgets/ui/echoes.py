@@ -48,7 +48,7 @@ class Echoes:
         self._slider, self._near = slider, near
         self._clock, self._drawn_at = clock, drawn_at
         self._given: dict[float, float] = {}
-        self._stands = math.nan
+        self._stands, self._was_given = math.nan, False
 
     def show(self, value: float) -> None:
         """Put the slider at a value, unless it stands there or will, once the page rests."""
@@ -56,11 +56,11 @@ class Echoes:
         if self._near(value, self._stands) and self._near(value, present):
             return
         self._forget_old()
-        if not math.isnan(self._stands):
+        if self._was_given:
             # Until now the page may have shown it for the first time, and answered.
             self._given[self._stands] = self._clock()
         self._given[value] = self._clock()
-        self._stands = value
+        self._stands, self._was_given = value, True
         if value == present:
             self._slider.send_state("value")  # an echo in the kernel is not what the page shows
         else:
@@ -76,7 +76,7 @@ class Echoes:
             self._slider.value = self._stands
             return False
         self._given.clear()
-        self._stands = value
+        self._stands, self._was_given = value, False
         return True
 
     def _forget_old(self) -> None:

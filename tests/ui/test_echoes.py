@@ -200,6 +200,11 @@ def test_a_hand_may_go_anywhere_once_the_page_rests(acts, stop):
         page.hand(to)
         page.rest()
         assert page.setting == round(page.on_page) == to
+    page.give(22)
+    page.rest()
+    page.hand(stop)  # at once, where a hand has been
+    page.rest()
+    assert page.setting == round(page.on_page) == stop
 
 
 def test_a_slider_s_own_digits_and_stops_change_no_constant():
