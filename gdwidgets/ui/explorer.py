@@ -185,7 +185,7 @@ class Explorer(Cursor, VBox):
         self._written: tuple[Any, str] | None = None
         self._situation: str | None = None
         self._situating: str | None = None  # while the settings of one are taken
-        self._let_go = False
+        self._let_go: bool | None = None  # whether what is done lets go; None where the page knows
         self._chosen: str | None = None  # by hand, and not merely by its settings
         self._wanted: tuple[Situations, dict[str, dict[str, Any]]] | None = None
         self._situation = self._in_force()
@@ -320,6 +320,7 @@ class Explorer(Cursor, VBox):
         self._gate = FrameGate(scrubber=self.transport.scrubber)
         self.page = Page(self.handler(self.press))
         self.page.observe(self._page_told, "shown")
+        self.page.observe(self._held_told, "held")
         self.status = HTML(layout=Layout(width="100%"))
         self.pictures = self.build_picture()
         self.pictures.add_class("gdw-pictures")
@@ -402,7 +403,7 @@ class Explorer(Cursor, VBox):
             *self.form.loose,
             *self.loose_widgets(),
         ):
-            self._loop.adopt(root)
+            self._loop.adopt(root, prompt=self._gate.hidden)
 
     def loose_widgets(self) -> tuple[Widget, ...]:
         """Widgets that this explorer made and that nothing on display holds at times."""
@@ -609,7 +610,8 @@ class Explorer(Cursor, VBox):
     def settings_changed(self, changed: frozenset[str]) -> None:
         """Make and show a new recording where a run's setting has changed, at the same cursor."""
         declared = self.declared()
-        if any(not declared[name].view for name in changed):
+        anew = any(not declared[name].view for name in changed)
+        if anew:
             recording = self.new_recording(changed)
             changed = self._changed()
             if self.on_change == "restart":
@@ -626,22 +628,31 @@ class Explorer(Cursor, VBox):
         self._ahead.want()
         if self.brief:
             self._rest.begin(self._loop)
+        elif anew:
+            self._rest.stop()  # it was shown as at rest
         else:
             self._rest.at_once()
 
     @property
     def brief(self) -> bool:
         """Whether a hand moves what is drawn, so that the next picture will soon replace it."""
+        if self._let_go is None:
+            return self._by_hand and (self.page.held or not self.page.loaded)
         return self._by_hand and not self._let_go
+
+    @property
+    def moving(self) -> bool:
+        """Whether a hand moves what is drawn: to compute more of it can wait for the hand."""
+        return self._rest.moving
 
     @contextlib.contextmanager
     def letting_go(self, *, on: bool = True) -> Iterator[None]:
-        """A hand that moved something lets go of it with what is done in the block."""
+        """A hand that moved something lets go of it with what is done in the block, or does not."""
         self._let_go = on
         try:
             yield
         finally:
-            self._let_go = False
+            self._let_go = None
             if on:
                 self._rest.at_once()
 
@@ -799,6 +810,10 @@ class Explorer(Cursor, VBox):
     def can_show(self) -> bool:
         """Whether the page has room for one more picture."""
         return self._gate.open
+
+    def _held_told(self, change: Any) -> None:
+        if self._ready and not change["new"]:
+            self._loop.guarded(self._rest.at_once)
 
     def _page_told(self, change: Any) -> None:
         if self._ready and change["new"]:

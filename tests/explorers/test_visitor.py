@@ -61,7 +61,10 @@ def test_whatever_is_pressed_a_long_run_is_computed_in_slices(kind, monkeypatch)
         monkeypatch.setattr(Descent, "advance_to", watched)
         for title, toggle in explorer.fold.toggles.items():
             send(explorer, (toggle, {"value": True}, None))
-            await asyncio.sleep(0.02)
+            for _ in range(500):  # what was sent before is handled before
+                await asyncio.sleep(0.01)
+                if explorer.fold.opened == title:
+                    break
             assert explorer.fold.opened == title
             for sent in entries(explorer.fold.body):
                 send(explorer, sent)

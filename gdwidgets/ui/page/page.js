@@ -1,4 +1,4 @@
-// Keys, names for screen readers, visibility, downloads and copies of one explorer.
+// Keys, held sliders, names for screen readers, visibility, downloads and copies of one explorer.
 
 const KEYS = {
   ArrowRight: "forward", PageDown: "forward", ArrowLeft: "back", PageUp: "back",
@@ -7,6 +7,7 @@ const KEYS = {
 const TYPING = "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]";
 // A slider's handle, in ipywidgets 8 and 7.
 const HANDLE = ":is(.noUi-handle, .ui-slider-handle)";
+const SLIDER = ".widget-slider, .ui-slider";
 const ACTED_ON = "button, summary, a[href], input[type=checkbox]";
 
 function takesText(target) {
@@ -172,6 +173,12 @@ function render({ model, el }) {
     const visible = entries[entries.length - 1].isIntersecting;
     if (model.get("visible") !== visible) { model.set("visible", visible); model.save_changes(); }
   });
+  const hold = (held) => {
+    if (model.get("held") !== held) { model.set("held", held); model.save_changes(); }
+  };
+  const holdSlider = ({ target }) => {
+    if (target instanceof Element && target.closest(SLIDER)) hold(true);
+  };
   const begin = () => {
     root = el.closest(".gdwidgets");
     if (!root) return false;
@@ -186,6 +193,13 @@ function render({ model, el }) {
     name(root, model.get("name"));
     root.addEventListener("keydown", (event) => press(model, root, event),
       { capture: true, signal: stop.signal });
+    // Of the end of a hand's way on a slider ipywidgets tells nothing.
+    for (const kind of ["pointerdown", "keydown"]) {
+      root.addEventListener(kind, holdSlider, { capture: true, signal: stop.signal });
+    }
+    for (const kind of ["pointerup", "pointercancel", "keyup", "blur"]) {
+      window.addEventListener(kind, () => hold(false), { capture: true, signal: stop.signal });
+    }
     // What was being typed is the slider's number from now on.
     root.addEventListener("focusout", later, { signal: stop.signal });
     changes.observe(root, { childList: true, subtree: true, attributes: true,

@@ -1,8 +1,8 @@
 """The explorer's own script in the page; an explorer is whole without it.
 
-It sends keys pressed anywhere in the explorer, says whether the page shows the explorer and
-whether it can be seen, gives names to what ipywidgets leaves nameless for screen readers, saves a
-file and copies text. Where it cannot load, nothing else is missing.
+It sends keys pressed anywhere in the explorer, says whether a slider is held, whether the page
+shows the explorer and whether it can be seen, gives names to what ipywidgets leaves nameless for
+screen readers, saves a file and copies text. Where it cannot load, nothing else is missing.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ class Page(anywidget.AnyWidget):
     shown = Bool(None, allow_none=True).tag(sync=True)
     """Whether a page shows the explorer anywhere, if only scrolled away; ``None`` where nothing
     has told. A page that is reloaded may know an explorer and show it nowhere."""
+
+    held = Bool(False).tag(sync=True, echo_update=False)
+    """Whether a slider is held, by mouse, finger or key."""
 
     loaded = Bool(False).tag(sync=True)
     """Whether the script runs in a page."""

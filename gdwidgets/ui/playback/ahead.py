@@ -35,6 +35,10 @@ class Host(Protocol):
         """The last step recorded."""
 
     @property
+    def moving(self) -> bool:
+        """Whether a hand is about to change what is computed: then nothing is, for the moment."""
+
+    @property
     def hidden(self) -> bool:
         """Whether nobody can see it: then nothing is computed."""
 
@@ -92,6 +96,9 @@ class Ahead:
             # The picture of what is there comes first, also in the page.
             await asyncio.sleep(0)
             while (goal := host.goal) > host.computed and not host.hidden:
+                if host.moving:
+                    await asyncio.sleep(SLICE)
+                    continue
                 before, began = host.computed, self._clock()
                 host.compute(goal, SLICE)
                 taken = self._clock() - began

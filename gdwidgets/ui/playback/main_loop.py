@@ -4,13 +4,22 @@ A widget callback may arrive on any thread: JupyterLab sends widget messages to 
 each of which runs in a thread of its own. ``MainLoop`` finds the event loop that runs the
 student's cells and hands every browser message to it, so that traits, marks and the recording
 are only ever touched there. Without a running loop (scripts, tests) everything is called directly.
+
+A subshell tells the page at once that a message was received, so while one is being handled a hand
+on a slider sends several more. Of those only the newest is handled. After one that took long the
+loop is left free for a moment: a cell takes half a dozen turns of the loop to begin, and would wait
+for as many messages otherwise.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
-from collections.abc import Callable, Coroutine, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import traitlets
@@ -62,6 +71,34 @@ def reachable(root: Widget) -> Iterator[Widget]:
             waiting.extend(item)
 
 
+LONG = 0.010
+"""Seconds from which on the handling of a message was long."""
+
+PAUSE = 0.003
+"""Seconds for which the loop is free then, enough for a cell to begin."""
+
+
+@dataclass(frozen=True)
+class _Message:
+    """A message from the page to one widget."""
+
+    comm_id: str
+    handle: Callable[[Any], None]
+    content: Any
+    context: contextvars.Context
+    """Of the message's arrival: the answers name the message that they answer."""
+
+    @property
+    def sets(self) -> frozenset[str]:
+        """The traits that it sets; empty where it does anything else."""
+        data = self.content["content"]["data"]
+        return frozenset(data["state"]) if data.get("method") == "update" else frozenset()
+
+    def replaces(self, other: _Message) -> bool:
+        """Whether all that the one before it sets is set again."""
+        return self.comm_id == other.comm_id and bool(other.sets) and other.sets <= self.sets
+
+
 class MainLoop:
     """Runs handlers and tasks on the thread that owns all state, and loses none of their errors.
 
@@ -76,6 +113,8 @@ class MainLoop:
         self._report = report
         self._tasks: set[asyncio.Task[Any]] = set()
         self._adopted: set[str] = set()
+        self._waiting: deque[_Message] = deque()
+        self._handling: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
@@ -120,15 +159,48 @@ class MainLoop:
         if not task.cancelled() and (error := task.exception()) is not None and not self._closed:
             self._report(error)
 
-    def adopt(self, root: Widget) -> None:
-        """Have every message from the browser to ``root`` and all it holds handled by the owner."""
+    def adopt(self, root: Widget, prompt: Collection[Widget] = ()) -> None:
+        """Have every message from the browser to ``root`` and all it holds handled by the owner.
+
+        In the order in which they come, but for those to the widgets in ``prompt``, which wait for
+        no other.
+        """
         for widget in reachable(root):
             comm = widget.comm
             if comm is None or comm.comm_id in self._adopted:
                 continue
             self._adopted.add(comm.comm_id)
             handle = widget._handle_msg  # noqa: SLF001 - what ipywidgets itself hands to the comm
-            comm.on_msg(lambda message, handle=handle: self.call(handle, message))
+            if widget in prompt:
+                comm.on_msg(functools.partial(self.call, handle))
+            else:
+                comm.on_msg(functools.partial(self._came, comm.comm_id, handle))
+
+    def _came(self, comm_id: str, handle: Callable[[Any], None], content: Any) -> None:
+        self.call(self._receive, _Message(comm_id, handle, content, contextvars.copy_context()))
+
+    def _receive(self, message: _Message) -> None:
+        if self._waiting and message.replaces(self._waiting[-1]):
+            self._waiting.pop()
+        self._waiting.append(message)
+        if not self.running:
+            self._handle_next()
+        elif self._handling is None:
+            self._handling = self.start(self._handle_all())
+
+    def _handle_next(self) -> None:
+        message = self._waiting.popleft()
+        message.context.run(self.guarded, message.handle, message.content)
+
+    async def _handle_all(self) -> None:
+        try:
+            while self._waiting:
+                began = perf_counter()
+                self._handle_next()
+                if perf_counter() - began > LONG:
+                    await asyncio.sleep(PAUSE)
+        finally:
+            self._handling = None
 
     def close(self) -> None:
         """Cancel every task; later calls do nothing."""

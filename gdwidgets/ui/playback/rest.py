@@ -11,6 +11,9 @@ from gdwidgets.ui.playback.main_loop import MainLoop
 REST = 0.08
 """Seconds without a change, with nothing on its way to the page, after which a hand rests."""
 
+MOVING = 0.04
+"""Seconds after a change for which the hand is taken to move on."""
+
 LONGEST = 2.0
 """Seconds after the last change at which it rests in any case: a page may never answer."""
 
@@ -46,6 +49,11 @@ class Rest:
     def waiting(self) -> bool:
         """Whether what changed last is still to be drawn at its best."""
         return self._task is not None
+
+    @property
+    def moving(self) -> bool:
+        """Whether the hand will soon have moved further, and another change is to be expected."""
+        return self.waiting and self._clock() - self._changed_at < MOVING
 
     def at_once(self) -> None:
         """Rest now, if anything waits for it."""
