@@ -197,9 +197,10 @@ function render({ model, el }) {
     for (const kind of ["pointerdown", "keydown"]) {
       root.addEventListener(kind, holdSlider, { capture: true, signal: stop.signal });
     }
-    for (const kind of ["pointerup", "pointercancel", "keyup", "blur"]) {
+    for (const kind of ["pointerup", "pointercancel", "keyup"]) {
       window.addEventListener(kind, () => hold(false), { capture: true, signal: stop.signal });
     }
+    window.addEventListener("blur", () => hold(false), { signal: stop.signal });
     // What was being typed is the slider's number from now on.
     root.addEventListener("focusout", later, { signal: stop.signal });
     changes.observe(root, { childList: true, subtree: true, attributes: true,

@@ -98,6 +98,7 @@ class Ahead:
             while (goal := host.goal) > host.computed and not host.hidden:
                 if host.moving:
                     await asyncio.sleep(SLICE)
+                    due = self._clock() + PERIOD
                     continue
                 before, began = host.computed, self._clock()
                 host.compute(goal, SLICE)

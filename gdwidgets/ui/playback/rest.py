@@ -11,7 +11,7 @@ from gdwidgets.ui.playback.main_loop import MainLoop
 REST = 0.08
 """Seconds without a change, with nothing on its way to the page, after which a hand rests."""
 
-MOVING = 0.04
+MOVING = 0.1
 """Seconds after a change for which the hand is taken to move on."""
 
 LONGEST = 2.0
