@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gdwidgets.core import checks
+from gdwidgets.core.descent.formula import Formula, formula
 from gdwidgets.core.descent.recording import FIELDS, Block
 from gdwidgets.core.objectives.protocol import ColumnObjective, Objective
 
@@ -75,6 +76,9 @@ class Engine:
                 "objective's losses must depend on the parameters through torch operations"
             )
         self._inputs = (leaf,) if len(leaves) > 1 else ()
+        self._formula = None
+        if columns is not None and getattr(objective, "is_formula", False):
+            self._formula = formula(columns.of_columns, leaf.detach())
         self._backward = backward if direct_entrance_works() else public_backward
         if accumulates:
             # A hook sees a gradient before it is added to the buffer.
@@ -98,6 +102,8 @@ class Engine:
             or (params.dtype is not torch.float32)
         ):
             params = _checked_params(params, self._params_shape)
+        if self._formula is not None:
+            return self._by_formula(self._formula, params, accumulated)
         leaf.data = point = self._in_leaf_order(params)
         leaf.grad = None if accumulated is None else self._in_leaf_order(accumulated)
         self._step_grads.clear()
@@ -112,6 +118,14 @@ class Engine:
         if self._accumulates:
             step_grad = self._step_grads.pop() if self._step_grads else torch.zeros_like(point)
         return Evaluated(point, losses, grad, step_grad)
+
+    def _by_formula(self, of: Formula, params: Tensor, accumulated: Tensor | None) -> Evaluated:
+        point = self._in_leaf_order(params)
+        losses, gradient = map(torch.from_numpy, of(point.numpy()))
+        grad = gradient
+        if accumulated is not None:
+            grad = self._in_leaf_order(accumulated) + gradient
+        return Evaluated(point, losses, grad, gradient)
 
     def lanes(self, values: Tensor) -> Tensor:
         """Numbers shaped as the leaf, seen as (L, P)."""

@@ -22,6 +22,7 @@ class LinearNeuron:
     """
 
     parameter_names = ("a", "b")
+    is_formula = True
 
     def __init__(self, x: float = 1.5, y: float = 2.5) -> None:
         self.x = checks.real(x, "x")

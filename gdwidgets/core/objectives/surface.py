@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gdwidgets.core import checks
+from gdwidgets.core.objectives import functions
 from gdwidgets.core.objectives.surface_checks import check_function
 from gdwidgets.core.session import own_torch_state
 
@@ -84,6 +85,14 @@ class Surface:
         if params.size(0) > 1 and params.stride(0) != 1:
             params = params.t().contiguous().t()
         return self.of_columns(*params.unbind(-1))
+
+    @property
+    def is_formula(self) -> bool:
+        """Whether it is known to be the same elementwise formula whenever it is called.
+
+        A function of a user's may be another one next time.
+        """
+        return getattr(self.function, "__module__", None) == functions.__name__
 
     def of_columns(self, u: Tensor, v: Tensor) -> Tensor:
         """Values (L,) at u and v, both (L,)."""
