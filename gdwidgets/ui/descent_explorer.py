@@ -228,7 +228,12 @@ class DescentExplorer(Predicting):
         return super().build_dials()
 
     def write_summaries(self, summaries: Iterable[str]) -> None:
-        """Write what each figure shows, in the order of `summaries`, for screen readers."""
+        """Write what each figure shows, in the order of `summaries`, for screen readers.
+
+        While a hand moves it, nothing is read out that the next movement would replace.
+        """
+        if self.brief:
+            return
         for said, summary in zip(self.summaries, summaries, strict=True):
             html = text.html_summary(summary)
             if said.value != html:

@@ -757,7 +757,7 @@ class Explorer(Cursor, VBox):
             html = text.html_sentence(
                 self._sentence(), live=not self.playing and not self.page.loaded
             )
-            if not self.playing and self._ready:
+            if not self.playing and not self.brief and self._ready:
                 self.page.said = self.sentence_text
         if self.status.value != html:
             self.status.value = html

@@ -40,6 +40,24 @@ WATCH = """root => {
     }).observe(root, {subtree: true, attributes: true, attributeFilter: ["d"]});
     window.addEventListener("mouseup", () => { seen.up = performance.now(); }, true);
 }"""
+MOVE = """([x, y, reach, seconds]) => new Promise(done => {
+    const began = performance.now();
+    const move = () => {
+        const taken = (performance.now() - began) / 1000;
+        if (taken >= seconds) { done(); return; }
+        const at = {
+            clientX: x + reach * (1 - Math.abs(1 - taken % 2)), clientY: y - Math.round(taken) % 2,
+            buttons: 1, bubbles: true, cancelable: true, view: window,
+        };
+        document.body.dispatchEvent(new PointerEvent("pointermove", at));
+        document.body.dispatchEvent(new MouseEvent("mousemove", at));
+        requestAnimationFrame(move);
+    };
+    move();
+})"""
+"""Moves once in every frame, as a page hears of a real mouse. Playwright's mouse waits for an answer
+after each move, which costs a core of such a machine more than the kernel does."""
+
 AFTER_PAUSE = """root => {
     window.afterPause = 0;
     root.querySelector("[title^='Play or pause']").addEventListener("click", () => {
@@ -72,10 +90,7 @@ def _drag(lab: Lab, opened: ExplorerPage, handle: Locator, reach: float) -> dict
     stop = Event()
     with ThreadPoolExecutor(1) as beside:
         waits = beside.submit(_waits, lab, stop)
-        began, moves = time.monotonic(), 0
-        while (taken := time.monotonic() - began) < SECONDS:
-            moves += 1
-            page.mouse.move(x + reach * (1 - abs(1 - taken % 2)), y - moves % 2)
+        page.evaluate(MOVE, [x, y, reach, SECONDS])
         during = page.evaluate("window.seenLines.most")
         stop.set()
         times = waits.result()

@@ -92,6 +92,7 @@ class Ahead:
     async def _run(self) -> None:
         due = self._clock() + PERIOD
         host = self._host
+        told = more = False  # whether it drew; whether there is more than was drawn
         try:
             # The picture of what is there comes first, also in the page.
             await asyncio.sleep(0)
@@ -99,18 +100,22 @@ class Ahead:
                 if host.moving:
                     await asyncio.sleep(SLICE)
                     due = self._clock() + PERIOD
+                    more = False
                     continue
                 before, began = host.computed, self._clock()
                 host.compute(goal, SLICE)
+                more = True
                 taken = self._clock() - began
                 if host.computed == before:
                     break  # every lane has ended
                 if (now := self._clock()) >= due:
                     host.progressed(done=False)
+                    told = True
                     drawn = self._clock()
                     due = drawn + max(PERIOD, REST * (drawn - now))
                 await asyncio.sleep(taken if taken >= SLOW else 0)
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
-        host.progressed(done=True)
+        if more or told:
+            host.progressed(done=True)
