@@ -76,7 +76,8 @@ def _on_figure(mark: bq.Mark, value: int) -> dict[str, Any]:
     across, up = 4000.0 * (value % 11) / 10, 4000.0 * (value % 7) / 6
     if isinstance(mark, bq.Image):
         return {"event": "element_click", "data": {"click_x": across, "click_y": up}}
-    return {"event": "drag_end", "point": {"x": across, "y": up}, "index": value % len(mark.x)}
+    event = "drag_end" if value % 2 else "drag"
+    return {"event": event, "point": {"x": across, "y": up}, "index": value % len(mark.x)}
 
 
 def _value(widget: Widget, value: int) -> Any:

@@ -20,19 +20,18 @@ def click(explorer: Any, u: float, v: float) -> None:
 
 def move(explorer: Any, circle: int, u: float, v: float) -> None:
     """Take a white circle to a point, without letting it go."""
-    start = explorer.map.start
-    place = explorer.map.to_map((u, v)).astype(np.float32)
-    for name, value in zip("xy", place, strict=True):
-        moved = np.array(getattr(start, name), np.float32)
-        moved[circle] = value
-        setattr(start, name, moved)
+    _hand(explorer, "drag", circle, u, v)
 
 
 def drop(explorer: Any, circle: int, u: float, v: float) -> None:
     """Let a white circle go at a point."""
+    _hand(explorer, "drag_end", circle, u, v)
+
+
+def _hand(explorer: Any, event: str, circle: int, u: float, v: float) -> None:
     x, y = explorer.map.to_map((u, v))
     explorer.map.start._handle_custom_msg(
-        {"event": "drag_end", "point": {"x": float(x), "y": float(y)}, "index": circle}, []
+        {"event": event, "point": {"x": float(x), "y": float(y)}, "index": circle}, []
     )
 
 

@@ -812,8 +812,16 @@ class Explorer(Cursor, VBox):
         return self._gate.open
 
     def _held_told(self, change: Any) -> None:
-        if self._ready and not change["new"]:
-            self._loop.guarded(self._rest.at_once)
+        if self._ready and not change["new"] and self._rest.waiting:
+            self._loop.guarded(self._let_go_of)
+
+    def _let_go_of(self) -> None:
+        """A slider was let go: draw as at rest, and what is still to be computed when it is."""
+        if self._ahead.busy:
+            self._rest.stop()
+            self.show_at_rest()
+        else:
+            self._rest.at_once()
 
     def _page_told(self, change: Any) -> None:
         if self._ready and change["new"]:

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
-from playwright.sync_api import Locator
-
-from browser.lab import Lab, lab_alone
+from benchmarks.bare_browser import bare_notebook
+from browser.kernel import KernelReader
+from browser.lab import lab_alone
 from browser.pages import PLAY, ExplorerPage
 
 SECONDS = 4.0
@@ -24,7 +24,15 @@ _recording, _began = ex.new_recording(frozenset()), _time.perf_counter()
 _recording.advance_to(ex.max_steps)
 _taken = 1000 * (_time.perf_counter() - _began)
 """
-WATCH = """root => {
+MIDDLE = """selector => {
+    const starts = document.querySelector(".gdwidgets .bqplot").querySelectorAll(".object_grp");
+    const found = selector ? document.querySelector(selector) : starts[starts.length - 1];
+    const {x, y, width, height} = found.getBoundingClientRect();
+    return [x + width / 2, y + height / 2];
+}"""
+"""Where the first handle of a selector is; without one, the map's first start."""
+WATCH = """() => {
+    const root = document.querySelector(".gdwidgets");
     const lines = new Map();
     const seen = window.seenLines = {most: 0, last: 0};
     new MutationObserver(records => {
@@ -40,7 +48,7 @@ WATCH = """root => {
     }).observe(root, {subtree: true, attributes: true, attributeFilter: ["d"]});
     window.addEventListener("mouseup", () => { seen.up = performance.now(); }, true);
 }"""
-MOVE = """([x, y, reach, seconds]) => new Promise(done => {
+MOVE = """(x, y, reach, seconds) => new Promise(done => {
     const began = performance.now();
     const move = () => {
         const taken = (performance.now() - began) / 1000;
@@ -55,8 +63,7 @@ MOVE = """([x, y, reach, seconds]) => new Promise(done => {
     };
     move();
 })"""
-"""Moves once in every frame, as a page hears of a real mouse. Playwright's mouse waits for an answer
-after each move, which costs a core of such a machine more than the kernel does."""
+"""Moves once in every frame, as a page hears of a real mouse."""
 
 AFTER_PAUSE = """root => {
     window.afterPause = 0;
@@ -69,42 +76,41 @@ AFTER_PAUSE = """root => {
 }"""
 
 
-def _waits(lab: Lab, stop: Event) -> list[float]:
+def _waits(kernel: KernelReader, stop: Event) -> list[float]:
     """Milliseconds until another cell is answered, again and again."""
     times = []
     while not stop.is_set():
         began = time.perf_counter()
-        lab.value("1")
+        kernel.value("1")
         times.append(1000 * (time.perf_counter() - began))
         stop.wait(0.1)
     return times
 
 
-def _drag(lab: Lab, opened: ExplorerPage, handle: Locator, reach: float) -> dict[str, Any]:
-    """Move a handle to and fro; return what was seen."""
-    page = opened.page
-    opened.root.evaluate(WATCH)
-    x, y = opened.middle(handle)
-    page.mouse.move(x, y)
-    page.mouse.down()
-    stop = Event()
-    with ThreadPoolExecutor(1) as beside:
-        waits = beside.submit(_waits, lab, stop)
-        page.evaluate(MOVE, [x, y, reach, SECONDS])
-        during = page.evaluate("window.seenLines.most")
-        stop.set()
-        times = waits.result()
-    page.mouse.up()
-    page.wait_for_timeout(2500)
-    after = page.evaluate("window.seenLines.last - window.seenLines.up")
-    lab.execute(COMPUTING)
-    return {
-        "paths": during / SECONDS,
-        "computing": lab.value("_taken"),
-        "done": max(0.0, after),
-        "wait": statistics.median(times),
-        "longest": max(times),
-    }
+def _drag(cell: str, handle: str, reach: float) -> dict[str, Any]:
+    """Move a handle of a new explorer to and fro; return what was seen."""
+    with bare_notebook(cell) as (page, kernel):
+        x, y = page.value(MIDDLE, handle)
+        page.value(WATCH)
+        page.press(x, y)
+        stop = Event()
+        with ThreadPoolExecutor(1) as beside:
+            waits = beside.submit(_waits, kernel, stop)
+            page.value(MOVE, x, y, reach, SECONDS)
+            during = page.value("() => window.seenLines.most")
+            stop.set()
+            times = waits.result()
+        page.release(x, y)
+        time.sleep(2.5)
+        after = page.value("() => window.seenLines.last - window.seenLines.up")
+        kernel.execute(COMPUTING)
+        return {
+            "paths": during / SECONDS,
+            "computing": kernel.value("_taken"),
+            "done": max(0.0, after),
+            "wait": statistics.median(times),
+            "longest": max(times),
+        }
 
 
 def _told(name: str, seen: dict[str, Any], goal: int) -> list[tuple[str, str, str]]:
@@ -125,19 +131,13 @@ def _told(name: str, seen: dict[str, Any], goal: int) -> list[tuple[str, str, st
 def rows() -> list[tuple[str, str, str]]:
     """Measure drags of two explorers, and pause on a slow page."""
     table = []
+    for name, goal, cell, handle, reach in (
+        ("start, 300 steps", 20, SURFACE, "", -80),
+        ("learning rate, 300 steps", 20, SURFACE, ".gdw-track .noUi-handle", 60),
+        ("learning rate, 4 × 4,000 steps", 10, RATES, ".gdw-handle-1 .noUi-handle", -60),
+    ):
+        table += _told(name, _drag(cell, handle, reach), goal)
     with lab_alone() as lab:
-        opened = ExplorerPage(lab.open([SURFACE], width=1080, height=1000)).ready()
-        opened.page.wait_for_timeout(1500)
-        handle = opened.start_circle()
-        table += _told("start, 300 steps", _drag(lab, opened, handle, -80), 20)
-        handle = opened.root.locator(".gdw-track .noUi-handle").first
-        table += _told("learning rate, 300 steps", _drag(lab, opened, handle, 60), 20)
-
-        opened = ExplorerPage(lab.open([RATES], width=1080, height=1000)).ready()
-        opened.page.wait_for_timeout(1500)
-        handle = opened.root.locator(".gdw-handle-1 .noUi-handle")
-        table += _told("learning rate, 4 × 4,000 steps", _drag(lab, opened, handle, -60), 10)
-
         opened = ExplorerPage(lab.open([SURFACE], width=1080, height=1000)).ready()
         lab.execute("ex.assign(max_steps=5000, speed=200); ex.reset()")
         opened.button(PLAY).click()

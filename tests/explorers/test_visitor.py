@@ -45,6 +45,15 @@ def entries(part):
             yield from ((widget, {"index": i}, None) for i in range(len(widget.options)))
 
 
+async def opened(explorer, title):
+    """Wait until a part is open: what was sent before is handled before."""
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        if explorer.fold.opened == title:
+            return
+    raise AssertionError(f"{title} is not open, but {explorer.fold.opened}")
+
+
 @pytest.mark.parametrize("kind", LONG)
 def test_whatever_is_pressed_a_long_run_is_computed_in_slices(kind, monkeypatch):
     advance, held = Descent.advance_to, []
@@ -61,11 +70,7 @@ def test_whatever_is_pressed_a_long_run_is_computed_in_slices(kind, monkeypatch)
         monkeypatch.setattr(Descent, "advance_to", watched)
         for title, toggle in explorer.fold.toggles.items():
             send(explorer, (toggle, {"value": True}, None))
-            for _ in range(500):  # what was sent before is handled before
-                await asyncio.sleep(0.01)
-                if explorer.fold.opened == title:
-                    break
-            assert explorer.fold.opened == title
+            await opened(explorer, title)
             for sent in entries(explorer.fold.body):
                 send(explorer, sent)
                 await asyncio.sleep(0.002)

@@ -259,10 +259,15 @@ def test_a_drag_is_told_while_it_lasts_and_when_it_ends_and_stays_on_the_map():
     plane.show_run(descent_of(2).params)
     assert told == []
     places = plane.circles.places.astype(np.float32)
-    places[1] = [SIDE * 1.2, SIDE / 2]
-    plane.start.set_state({"x": places[:, 0].tolist(), "y": places[:, 1].tolist()})
-    assert len({event[0] for event in told}) == 1
-    lane, point, released = told[-1]
+    with recorded_messages() as sent:
+        plane.start._handle_custom_msg(
+            {"event": "drag", "index": 1, "point": {"x": SIDE * 1.2, "y": SIDE / 2}}, []
+        )
+        moved = np.array([[1, 1], [6, 0]], np.float64)
+        plane.circles.put(moved)
+    # The hand has it, and is further along than what it is told.
+    assert not any(widget is plane.start for widget, _, _ in sent)
+    ((lane, point, released),) = told
     assert (lane, released) == (1, False)
     assert point == pytest.approx((6.0, 0.0))
     plane.start._handle_custom_msg(

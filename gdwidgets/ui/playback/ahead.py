@@ -12,7 +12,7 @@ from gdwidgets.ui.playback.main_loop import MainLoop
 SLICE = 0.010
 """The longest the kernel computes before it lets other cells and messages in, in seconds."""
 
-PERIOD = 0.1
+PERIOD = 0.2
 """Seconds between pictures of what has been computed meanwhile."""
 
 REST = 4

@@ -74,8 +74,9 @@ def reachable(root: Widget) -> Iterator[Widget]:
 LONG = 0.010
 """Seconds from which on the handling of a message was long."""
 
-PAUSE = 0.003
-"""Seconds for which the loop is free then, enough for a cell to begin."""
+PAUSE = 0.010
+"""Seconds for which the loop is free then, at most: a cell begins meanwhile. It is half as long as
+the handling where that is less."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,14 @@ class _Message:
 
     @property
     def sets(self) -> frozenset[str]:
-        """The traits that it sets; empty where it does anything else."""
+        """The traits that it sets, or the point that it drags; empty for anything else."""
         data = self.content["content"]["data"]
-        return frozenset(data["state"]) if data.get("method") == "update" else frozenset()
+        if data.get("method") == "update":
+            return frozenset(data["state"])
+        told = data.get("content")
+        if isinstance(told, dict) and told.get("event") == "drag":
+            return frozenset({f"point {told.get('index')}"})
+        return frozenset()
 
     def replaces(self, other: _Message) -> bool:
         """Whether all that the one before it sets is set again."""
@@ -197,8 +203,8 @@ class MainLoop:
             while self._waiting:
                 began = perf_counter()
                 self._handle_next()
-                if perf_counter() - began > LONG:
-                    await asyncio.sleep(PAUSE)
+                if (taken := perf_counter() - began) > LONG:
+                    await asyncio.sleep(min(PAUSE, taken / 2))
         finally:
             self._handling = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic as clock
 from typing import Any
 
 import bqplot as bq
@@ -13,6 +14,9 @@ from traitlets import validate
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.figures import write
 from gdwidgets.ui.plots.view import SIDE, Point, View
+
+HELD = 1.0
+"""Seconds without a movement after which a circle that was not let go is taken to be free."""
 
 
 class Circles(bq.Scatter):
@@ -56,11 +60,12 @@ class Starts:
             stroke_width=3,
             default_size=230,
             enable_move=on_drag is not None,
-            update_on_move=True,
             hovered_style={"cursor": "grab"} if on_drag is not None else {},
         )
-        self.mark.observe(self._dragged, ["x", "y"])
-        self.mark.on_drag_end(lambda _, event: self._released(event))
+        self.mark.on_drag(lambda _, event: self._dragged(event))
+        self.mark.on_drag_end(lambda _, event: self._dragged(event, released=True))
+        self._held: tuple[int, float] | None = None
+        self._moved = False  # by a hand, since the page was last told where they are
 
     def put(self, starts: NDArray[np.float64]) -> None:
         """Put circles at the starts (L, 2) of lanes, wherever they were dragged."""
@@ -68,32 +73,34 @@ class Starts:
         self._lanes = sorted(int(lane) for lane in first)
         self.places = self._view.to_map(starts[self._lanes])
         x, y = self.places.T.astype(np.float32)
-        same = np.array_equal(self.mark.x, x) and np.array_equal(self.mark.y, y)
+        elsewhere = self._elsewhere(x, y)
+        if self._held is not None and clock() > self._held[1]:
+            self._held = None  # its page is gone
+        if self._held is not None and elsewhere <= {self._held[0]}:
+            return  # the hand has it, and further along than this
         with self.mark.hold_trait_notifications():
             write(self.mark, x=x, y=y)
-        if same:
+        if self._moved and not elsewhere:
             # The browser may have moved a circle to where the kernel knows it already.
             self.mark.send_state(["x", "y"])
+        self._moved = False
 
-    def _dragged(self, change: Any) -> None:
-        """One of x and y has come from the browser: tell which circle is where now."""
-        if self._on_drag is None or len(self.mark.x) != len(self.mark.y):
-            return
-        now = np.stack([self.mark.x, self.mark.y], axis=1).astype(np.float64)
-        if now.shape != self.places.shape:
-            return
-        # What arrives after the release is the point that was told then.
-        moved = np.abs(now - np.clip(self.places, 0.0, SIDE)).max(axis=1)
-        index = int(moved.argmax())
-        if moved[index] > 0.5:
-            self.places = now
-            self._on_drag(self._lanes[index], self._view.from_map(now[index]), False)
+    def _elsewhere(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> set[int]:
+        """Which circles are to stand where the page was not told; all, where there are others."""
+        before = np.stack([self.mark.x, self.mark.y]) if len(self.mark.x) == len(self.mark.y) else x
+        wanted = np.stack([x, y])
+        if before.shape != wanted.shape:
+            return set(range(len(x)))
+        return set(np.flatnonzero((before != wanted).any(axis=0)).tolist())
 
-    def _released(self, event: dict[str, Any]) -> None:
+    def _dragged(self, event: dict[str, Any], *, released: bool = False) -> None:
+        """A circle was dragged, or let go: tell which is where now."""
         index = int(event["index"])
-        if self._on_drag is not None and index < len(self._lanes):
-            place = np.array([event["point"]["x"], event["point"]["y"]])
-            point = self._view.from_map(place)
-            self.places = self.places.copy()
-            self.places[index] = place
-            self._on_drag(self._lanes[index], point, True)
+        if self._on_drag is None or index >= len(self._lanes):
+            return
+        self._held = None if released else (index, clock() + HELD)
+        self._moved = True
+        place = np.clip([event["point"]["x"], event["point"]["y"]], 0.0, SIDE)
+        self.places = self.places.copy()
+        self.places[index] = place
+        self._on_drag(self._lanes[index], self._view.from_map(place), released)

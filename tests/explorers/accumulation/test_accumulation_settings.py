@@ -11,20 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gdwidgets import AccumulationComparer
-from gestures import run_code
+from gestures import click, drag, run_code
 from living import living
 from messages import recorded_messages
-
-
-def place(explorer, a, b):
-    """Where a point stands on the map, in the browser's units."""
-    return (float(value) for value in explorer.map.to_map(np.array([a, b], np.float64)))
-
-
-def click(explorer, a, b):
-    x, y = place(explorer, a, b)
-    data = {"click_x": x, "click_y": y}
-    explorer.map.clicks._handle_custom_msg({"event": "element_click", "data": data}, [])
 
 
 def control(explorer, name, index=0):
@@ -90,8 +79,7 @@ def test_clicks_drags_and_fields_set_the_start_and_keep_the_step(explorer):
     click(explorer, 1.25, -0.5)
     assert explorer.start == pytest.approx((1.25, -0.5), abs=0.01)
     assert explorer.step == 4
-    x, y = place(explorer, 2.0, 1.5)
-    explorer.map.start.x, explorer.map.start.y = np.array([x]), np.array([y])
+    drag(explorer, 0, 2.0, 1.5)
     assert explorer.start == pytest.approx((2.0, 1.5), abs=0.01)
     control(explorer, "start").value = 0.25
     control(explorer, "start", 1).value = -1.0
