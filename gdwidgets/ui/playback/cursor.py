@@ -25,7 +25,7 @@ AUTO = "auto"
 _PATIENCE = 0.3
 """Seconds of computing after which the progress is shown."""
 
-AT_ONCE = 0.04
+AT_ONCE = 0.03
 """The longest that what a hand asks for is computed before the kernel answers others, in seconds:
 most runs are whole by then, which makes one picture instead of two."""
 
