@@ -144,6 +144,7 @@ def test_back_reset_end_and_the_scrubber(lab, opened):
     opened.at(0)
     list(opened.drag(opened.root.locator(".gdw-scrubber .noUi-handle"), 150))
     lab.wait_value("ex.step > 1")
+    opened.page.wait_for_timeout(400)
     opened.at(lab.value("ex.step"))
 
 

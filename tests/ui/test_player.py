@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from ipywidgets import IntSlider
+from ipywidgets import Button, IntSlider, VBox
 
+from browserless import send
 from gdwidgets.ui.playback import frame_gate
 from gdwidgets.ui.playback.frame_gate import MOST_IN_FLIGHT, SILENCE, WIDEST, FrameGate
 from gdwidgets.ui.playback.main_loop import MainLoop
@@ -466,6 +468,62 @@ def test_handlers_from_other_threads_run_on_the_owner_thread_in_order():
         assert order == []
         await asyncio.sleep(0.01)
         assert order == [(i, True) for i in range(50)]
+
+    asyncio.run(main())
+
+
+@given(
+    sent=st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 99)),
+            st.tuples(st.just("click"), st.just(0)),
+            st.tuples(st.just("pause"), st.just(0)),
+        ),
+        max_size=25,
+    )
+)
+def test_of_waiting_values_the_newest_counts_and_a_click_sees_all_that_came_before(sent):
+    async def main():
+        loop = MainLoop(lambda error: None)
+        sliders = {"a": IntSlider(), "b": IntSlider()}
+        button = Button()
+        seen, handled = [], []
+        for slider in sliders.values():
+            slider.observe(lambda change: handled.append(change["new"]), "value")
+        button.on_click(lambda _: seen.append([slider.value for slider in sliders.values()]))
+        loop.adopt(VBox([*sliders.values(), button]))
+        host = SimpleNamespace(_loop=loop)
+        present, wanted, values = {"a": 0, "b": 0}, [], 0
+        for what, value in sent:
+            if what == "click":
+                wanted.append(list(present.values()))
+                send(host, (button, None, {"event": "click"}))
+            elif what == "pause":
+                await asyncio.sleep(0)
+            else:
+                values += value != present[what]
+                present[what] = value
+                send(host, (sliders[what], {"value": value}, None))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert seen == wanted
+        assert [slider.value for slider in sliders.values()] == list(present.values())
+        assert len(handled) <= values
+
+    asyncio.run(main())
+
+
+def test_while_a_value_is_handled_only_the_newest_of_those_that_come_waits():
+    async def main():
+        loop = MainLoop(lambda error: None)
+        slider, handled = IntSlider(), []
+        slider.observe(lambda change: handled.append(change["new"]), "value")
+        loop.adopt(slider)
+        host = SimpleNamespace(_loop=loop)
+        for value in (1, 2, 3, 4):
+            send(host, (slider, {"value": value}, None))
+        await asyncio.sleep(0.01)
+        assert handled == [4]
 
     asyncio.run(main())
 

@@ -22,6 +22,15 @@ HELD = 1.0
 class Circles(bq.Scatter):
     """Circles that stay on the map: one that is dragged out of it is sent back to its edge."""
 
+    in_hand = False
+    """Whether the page is not told where they are, as a hand has moved one further by now."""
+
+    def _should_send_property(self, key: str, value: Any) -> bool:
+        if self.in_hand and key in {"x", "y"}:
+            return False
+        sends: bool = super()._should_send_property(key, value)
+        return sends
+
     @validate("x", "y")
     def _on_the_map(self, proposal: Any) -> NDArray[Any]:
         return np.clip(proposal["value"], 0.0, SIDE)
@@ -76,14 +85,13 @@ class Starts:
         elsewhere = self._elsewhere(x, y)
         if self._held is not None and clock() > self._held[1]:
             self._held = None  # its page is gone
-        if self._held is not None and elsewhere <= {self._held[0]}:
-            return  # the hand has it, and further along than this
+        self.mark.in_hand = self._held is not None and elsewhere <= {self._held[0]}
         with self.mark.hold_trait_notifications():
             write(self.mark, x=x, y=y)
-        if self._moved and not elsewhere:
+        if self._moved and not elsewhere and not self.mark.in_hand:
             # The browser may have moved a circle to where the kernel knows it already.
             self.mark.send_state(["x", "y"])
-        self._moved = False
+        self._moved = self.mark.in_hand
 
     def _elsewhere(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> set[int]:
         """Which circles are to stand where the page was not told; all, where there are others."""
