@@ -33,6 +33,6 @@ def test_no_explorer_loads_a_large_library_before_it_is_needed():
     lines = [line.split() for line in done.stdout.splitlines()]
     assert [name for name, *_ in lines] == list(EXPLORERS)
     # bqplot itself imports pandas.
-    large = {"pandas", "matplotlib", "scipy", "networkx"}
+    large = {"pandas", "matplotlib", "scipy", "networkx", "sympy"}
     assert {name: large & set(loaded) for name, *loaded in lines} == {n: set() for n in EXPLORERS}
     assert all("gdwidgets" in loaded for _, *loaded in lines)

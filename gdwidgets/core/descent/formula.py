@@ -109,7 +109,8 @@ def _agree(found: Formula, losses: Callable[..., Tensor], params: Tensor) -> boo
     leaf = params[:, :1] + torch.randn(len(params), _TRIED, generator=own, **kind) * far
     leaf.requires_grad_()
     made = losses(*leaf.unbind())
-    (gradient,) = torch.autograd.grad(made, leaf, torch.ones_like(made))
+    # Of the sum: with gradients given, torch imports a computer algebra system, of 35 MB.
+    (gradient,) = torch.autograd.grad(made.sum(), leaf)
     wanted = made.detach().numpy(), gradient.numpy()
     points = leaf.detach().numpy()
     together = found(points)
