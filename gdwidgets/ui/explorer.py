@@ -186,6 +186,7 @@ class Explorer(Cursor, VBox):
         self._situation: str | None = None
         self._situating: str | None = None  # while the settings of one are taken
         self._let_go: bool | None = None  # whether what is done lets go; None where the page knows
+        self._in_hand = False  # whether a hand holds something in a figure
         self._chosen: str | None = None  # by hand, and not merely by its settings
         self._wanted: tuple[Situations, dict[str, dict[str, Any]]] | None = None
         self._situation = self._in_force()
@@ -194,7 +195,7 @@ class Explorer(Cursor, VBox):
         self._build()
         self._player = Player(self, self._gate)
         self._ahead = Ahead(self, self._loop)
-        self._rest = Rest(lambda: bool(self._ahead.busy or self._gate.in_flight), self._rested)
+        self._rest = Rest(self._unrested, self._rested)
         self.begin()
         self._ready = True
         self.redraw(full=True)
@@ -648,13 +649,18 @@ class Explorer(Cursor, VBox):
     @contextlib.contextmanager
     def letting_go(self, *, on: bool = True) -> Iterator[None]:
         """A hand that moved something lets go of it with what is done in the block, or does not."""
-        self._let_go = on
+        self._let_go, self._in_hand = on, not on
         try:
             yield
         finally:
             self._let_go = None
             if on:
                 self._rest.at_once()
+
+    def _unrested(self) -> bool:
+        """Whether a hand holds something, or its picture is still being computed or drawn."""
+        held = self._in_hand or self.page.held
+        return bool(held or self._ahead.busy or self._gate.in_flight)
 
     def _rested(self) -> None:
         """The hand rests: draw as finely as it can be done."""

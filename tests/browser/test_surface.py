@@ -91,6 +91,20 @@ def test_the_path_follows_the_start_while_the_mouse_holds_it(lab, opened):
     opened.wait_step(300)
 
 
+def test_a_start_that_is_dragged_out_of_the_map_stands_at_its_edge(lab, opened):
+    x, y = opened.middle(opened.start_circle())
+    large = opened.start_circle().bounding_box()["width"]
+    area = opened.plot_area()
+    press_and_hold(opened.page, x, y)
+    opened.page.mouse.move(area["x"] - 30, y + 20, steps=8)
+    opened.page.wait_for_timeout(500)
+    assert opened.start_circle().bounding_box()["width"] < 1.3 * large
+    opened.page.mouse.up()
+    lab.wait_value("ex.start[0] == -6")
+    opened.page.wait_for_timeout(400)
+    assert opened.middle(opened.start_circle()) == pytest.approx((area["x"], y + 20), abs=1)
+
+
 def test_the_path_follows_the_slider_of_the_learning_rate(lab, opened):
     lab.execute("ex.run()")
     x, y = opened.middle(opened.root.locator(".gdw-track .noUi-handle"))

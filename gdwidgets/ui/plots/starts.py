@@ -22,11 +22,11 @@ HELD = 1.0
 class Circles(bq.Scatter):
     """Circles that stay on the map: one that is dragged out of it is sent back to its edge."""
 
-    in_hand = False
-    """Whether the page is not told where they are, as a hand has moved one further by now."""
+    untold = False
+    """Whether the page is not told where they are."""
 
     def _should_send_property(self, key: str, value: Any) -> bool:
-        if self.in_hand and key in {"x", "y"}:
+        if self.untold and key in {"x", "y"}:
             return False
         sends: bool = super()._should_send_property(key, value)
         return sends
@@ -85,13 +85,16 @@ class Starts:
         elsewhere = self._elsewhere(x, y)
         if self._held is not None and clock() > self._held[1]:
             self._held = None  # its page is gone
-        self.mark.in_hand = self._held is not None and elsewhere <= {self._held[0]}
+        # What a hand holds is further along by now than what the page could be told.
+        in_hand = self._held is not None and elsewhere <= {self._held[0]}
+        self.mark.untold = self._moved
         with self.mark.hold_trait_notifications():
             write(self.mark, x=x, y=y)
-        if self._moved and not elsewhere and not self.mark.in_hand:
-            # The browser may have moved a circle to where the kernel knows it already.
+        self.mark.untold = False
+        if self._moved and not in_hand:
+            # All of it: the page has moved a circle to where the kernel may know it already.
             self.mark.send_state(["x", "y"])
-        self._moved = self.mark.in_hand
+        self._moved = in_hand
 
     def _elsewhere(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> set[int]:
         """Which circles are to stand where the page was not told; all, where there are others."""

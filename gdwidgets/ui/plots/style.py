@@ -95,6 +95,9 @@ STYLE = "\n".join(
 {PLANE} {_stroked(palette.OUTLINE)} {{ stroke-width: 1.5px !important; }}
 .gdw-large .gdw-plane .axis[text-anchor="middle"] .tick text {{ transform: translateY(5px); }}
 {PLANE} text.label {{ stroke: none; }}
+/* bqplot draws what is dragged five times as large, over what it is to start. */
+{PLANE} path.drag_scatter {{ transform: scale(.5); vector-effect: non-scaling-stroke; }}
+{PLANE} path.dot {{ transition: transform 250ms; }}
 {PLANE} text.label{_filled(palette.GHOST)} {{ fill: #374151 !important; stroke: #fff; }}
 {PLANE} text.label{_filled(palette.GRADIENT)}, {PLANE} text.label{_filled(palette.VELOCITY)} {{
   stroke: #fff; }}
