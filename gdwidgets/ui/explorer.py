@@ -823,7 +823,7 @@ class Explorer(Cursor, VBox):
 
     def _let_go_of(self) -> None:
         """A slider was let go: draw as at rest, and what is still to be computed when it is."""
-        if self._ahead.busy:
+        if self._ahead.busy and self.goal > self.computed:
             self._rest.stop()
             self.show_at_rest()
         else:

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from browserless import from_threads, message, quiet, screen, send
+from browserless import from_threads, live, message, quiet, screen, send
 from gdwidgets import (
     AccumulationComparer,
     AutogradExplorer,
@@ -180,3 +180,46 @@ def test_any_control_in_any_order_from_any_thread(kind):
             phases=[Phase.generate],  # shrinking what takes seconds takes minutes
         ),
     )
+
+
+def rate_of_a_surface():
+    explorer = HimmelblauExplorer(max_steps=300)
+    explorer.run()
+    return explorer, explorer.form.field("learning_rate").slider
+
+
+def rate_of_a_lane():
+    explorer = LearningRateExplorer(learning_rates=(0.1, 0.01), max_steps=1500)
+    explorer.run()
+    return explorer, explorer.track.handles[1]
+
+
+@pytest.mark.parametrize("first", ["released", "moved"])
+@pytest.mark.parametrize("made", [rate_of_a_surface, rate_of_a_lane])
+def test_what_is_let_go_is_drawn_as_if_it_had_always_been_so(made, first):
+    async def scene():
+        explorer, slider = made()
+        send(explorer, (explorer.page, {"loaded": True}, None))
+        send(explorer, (explorer.page, {"held": True}, None))
+        held = []
+        for stop in range(60, 40, -1):
+            send(explorer, (slider, {"value": slider.value * 10 ** (-0.01 * (1 + stop % 3))}, None))
+            await asyncio.sleep(0.01)
+            held.append(explorer._rest.waiting)
+        assert all(held[5:])
+        coarse = screen(explorer)
+        last = (slider, {"value": slider.value * 10**-0.05}, None)
+        released = (explorer.page, {"held": False}, None)
+        for sent in (released, last) if first == "released" else (last, released):
+            send(explorer, sent)
+            await asyncio.sleep(0.05)
+        await quiet(explorer)
+        assert not explorer._rest.waiting
+        now = screen(explorer)
+        assert now != coarse
+        explorer.show_recording()
+        explorer.redraw(full=True)
+        assert screen(explorer) == now
+        explorer.close()
+
+    live(scene)
