@@ -36,7 +36,7 @@ from gdwidgets.ui.pictures.cell_output import PAGES, framed, live
 from gdwidgets.ui.pictures.panels import Panel
 from gdwidgets.ui.pictures.still import still_png
 from gdwidgets.ui.playback.ahead import Ahead
-from gdwidgets.ui.playback.cursor import Cursor
+from gdwidgets.ui.playback.cursor import PATIENCE, Cursor
 from gdwidgets.ui.playback.frame_gate import FrameGate
 from gdwidgets.ui.playback.main_loop import MainLoop, reachable
 from gdwidgets.ui.playback.player import Player
@@ -787,7 +787,10 @@ class Explorer(Cursor, VBox):
 
     def write_text(self, k: int) -> None:
         """Write the counter, the sentence, tables and the open fold."""
-        self.transport.count(self.step, self.max_steps, self.counter_note())
+        if self.step > self.computed and self._ahead.busy > PATIENCE and not self.moving:
+            self.transport.show_progress(self.computed, self.step)
+        else:
+            self.transport.count(self.step, self.max_steps, self.counter_note())
         self.draw_text(k)
         self.fold.refresh()
         self._write_sentence()

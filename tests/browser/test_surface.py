@@ -187,6 +187,24 @@ def test_step_back_reset_and_end(lab, opened):
     expect(opened.counter).to_have_text(opened.at_step(0))
 
 
+def test_a_run_of_a_million_steps_shows_how_far_it_is_and_can_be_stopped(lab, opened):
+    lab.execute("ex.assign(max_steps=1_000_000, learning_rate=1e-7)")
+    opened.button(FINISH).click()
+    progress = opened.counter.locator("progress")
+    expect(progress).to_be_visible()
+    expect(opened.button(PLAY)).to_have_text("Stop")
+    first = lab.value("ex.computed")
+    lab.wait_value(f"ex.computed > {first} + 10_000")
+    expect(progress).to_be_visible()
+    lab.shot("himmelblau-million")
+    opened.button(PLAY).click()
+    lab.wait_value("ex.step == ex.drawn and ex.step < ex.end")
+    expect(progress).to_have_count(0)
+    expect(opened.counter).to_have_text(opened.at_step(lab.value("ex.step")))
+    expect(opened.button(PLAY)).to_have_text("Play")
+    assert not lab.value("ex.playing")
+
+
 def test_fast_clicking_loses_no_step(lab, opened):
     for _ in range(25):
         opened.button(FORWARD).click(delay=0)

@@ -22,7 +22,7 @@ MOST_STEPS = 1_000_000
 AUTO = "auto"
 """The speed that begins slowly and grows with the step, so that the first updates can be seen."""
 
-_PATIENCE = 0.3
+PATIENCE = 0.3
 """Seconds of computing after which the progress is shown."""
 
 AT_ONCE = 0.03
@@ -169,9 +169,8 @@ class Cursor(Settings):
             self.place(self.end)
         if not done and (self.playing or not self.can_show):
             return
-        self.transport.show_progress(
-            self.computed if not done and self.step > self.computed else None, self.step
-        )
+        if done:
+            self.transport.show_progress(None, self.step)
         self.redraw()
 
     # -- the clock ---------------------------------------------------------------------------
@@ -279,7 +278,7 @@ class Cursor(Settings):
                 if self.computed == before:
                     break
                 taken += _RUN_SLICE
-                if taken > _PATIENCE:
+                if taken > PATIENCE:
                     self.transport.show_progress(self.computed, self.max_steps)
         finally:
             self.transport.show_progress(None, self.max_steps)
