@@ -13,9 +13,9 @@ callable with ``parameter_names`` will do; nothing has to be inherited::
     Descent(Bowl(), (1.0, -2.0), 0.1, max_steps=20)
 
 Two more methods are asked for with `isinstance`, and used where an objective has them:
-``of_columns`` (`ColumnObjective`) and ``begin_step`` (`SteppedObjective`). A `ColumnObjective` whose
-``is_formula`` is true promises to be the same elementwise formula whenever it is called; a descent
-may then work it off without calling it in every step, with the same numbers.
+``of_columns`` (`ColumnObjective`) and ``begin_step`` (`SteppedObjective`). A `ColumnObjective`
+whose ``is_formula`` is true promises to be the same elementwise formula whenever it is called; a
+descent may then work it off without calling it in every step, with the same numbers.
 """
 
 from __future__ import annotations
