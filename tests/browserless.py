@@ -102,7 +102,7 @@ def send(explorer: Any, sent: Message) -> None:
     whole = {"content": {"data": data}, "buffers": []}
     comm = widget.comm
     if comm is None or not hasattr(comm, "handle_msg"):  # ipywidgets 7 without a kernel
-        explorer._loop.call(widget._handle_msg, whole)
+        explorer._loop._came(str(id(widget)), widget._handle_msg, whole)
     else:
         comm._msg_callback(whole)  # in ipykernel 6 `handle_msg` needs a kernel
 
