@@ -3,8 +3,8 @@
 A page moves the value that it is given to the slider's nearest stop, in its own last digits, and
 sends that back. By then the kernel may have given the slider another value: taken for a hand's, the
 echo would bring the old one back, on a screen that nobody touched. And what a hand does must not be
-answered by a value at all: of two moves in quick succession, the answers and their echoes would go
-round between kernel and page for ever, each replacing the other.
+answered by a value at all: the answers to two quick moves, and the echoes of both, would go to and
+fro between kernel and page without end.
 """
 
 from __future__ import annotations

@@ -377,6 +377,11 @@ def log_stop(value: float, low: float) -> float:
     return float(10 ** (first + round((math.log10(value) - first) / LOG_STOP) * LOG_STOP))
 
 
+def same_log_stop(one: float, other: float) -> bool:
+    """Whether two values lie at most half a stop of a logarithmic slider from each other."""
+    return math.isclose(one, other, rel_tol=NEAR)
+
+
 class SliderField(Field):
     """A slider and a field for one number; the field takes values beyond the slider's ends.
 
@@ -425,7 +430,7 @@ class SliderField(Field):
     def _near(self, one: float, other: float) -> bool:
         """Whether two values have the same stop, or one lies at most half a stop from the other."""
         if self._log:
-            return math.isclose(one, other, rel_tol=NEAR)
+            return same_log_stop(one, other)
         return math.isclose(one, other, rel_tol=1e-9, abs_tol=0.51 * float(self.slider.step))
 
     def bind(self, choose: Choose) -> None:

@@ -1,5 +1,7 @@
 """The inner step of a descent: one forward pass, one ``backward()``, and what is cleared after.
 
+An objective that is known to be a `formula` is worked off instead, with the same numbers.
+
 Everything a step makes is a new tensor, so keeping a record costs a reference: the leaf is given a
 new tensor to hold, and the buffer that ``backward()`` filled is handed over, never written again.
 """

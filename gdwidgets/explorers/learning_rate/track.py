@@ -16,7 +16,7 @@ from ipywidgets import HTML, Box, FloatLogSlider, Layout, VBox
 from gdwidgets.explorers.learning_rate.given import MOST_LANES
 from gdwidgets.ui import text
 from gdwidgets.ui.echoes import Echoes
-from gdwidgets.ui.form import LOG_STOP, NEAR, log_stop
+from gdwidgets.ui.form import LOG_STOP, log_stop, same_log_stop
 from gdwidgets.ui.plots import palette
 
 STYLE = """
@@ -106,11 +106,6 @@ def heights(places: Sequence[float]) -> list[str | None]:
     return made
 
 
-def _same_stop(one: float, other: float) -> bool:
-    """Whether two values lie at most half a stop from each other."""
-    return math.isclose(one, other, rel_tol=NEAR)
-
-
 @dataclass(frozen=True)
 class Mark:
     """A learning rate that is written on the track."""
@@ -164,7 +159,7 @@ class RateTrack(VBox):
                 tooltip=f"Learning rate of lane {lane + 1}: drag it, or use the arrow keys",
                 layout=Layout(width="100%", margin="0", display="none"),
             )
-            self._echoes.append(Echoes(handle, _same_stop))
+            self._echoes.append(Echoes(handle, same_log_stop))
             handle.add_class("gdw-handle")
             handle.add_class("gdw-log")
             handle.add_class(f"gdw-handle-{lane}")
