@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.pages import BACK, FINISH, FORWARD, PLAY, RESET, ExplorerPage
+from browser.server import wait_until
 from gdwidgets.ui.playback.frame_gate import MOST_IN_FLIGHT
 
 CELL = "from gdwidgets import HimmelblauExplorer\nex = HimmelblauExplorer()\nex"
@@ -92,17 +93,21 @@ def test_the_path_follows_the_start_while_the_mouse_holds_it(lab, opened):
 
 
 def test_a_start_that_is_dragged_out_of_the_map_stands_at_its_edge(lab, opened):
-    x, y = opened.middle(opened.start_circle())
-    large = opened.start_circle().bounding_box()["width"]
     area = opened.plot_area()
+    x, y = area["x"] + area["width"] * 7 / 12, area["y"] + area["height"] * 5 / 12
+    circle = opened.start_circle()
+    wait_until(
+        lambda: opened.middle(circle) == pytest.approx((x, y), abs=1), "the circle at (1, 1)"
+    )
+    large = circle.bounding_box()["width"]
     press_and_hold(opened.page, x, y)
     opened.page.mouse.move(area["x"] - 30, y + 20, steps=8)
     opened.page.wait_for_timeout(500)
-    assert opened.start_circle().bounding_box()["width"] < 1.3 * large
+    assert circle.bounding_box()["width"] < 1.3 * large
     opened.page.mouse.up()
     lab.wait_value("ex.start[0] == -6")
     opened.page.wait_for_timeout(400)
-    assert opened.middle(opened.start_circle()) == pytest.approx((area["x"], y + 20), abs=1)
+    assert opened.middle(circle) == pytest.approx((area["x"], y + 20), abs=1)
 
 
 def test_the_path_follows_the_slider_of_the_learning_rate(lab, opened):
