@@ -365,7 +365,19 @@ def test_two_explorers_play_side_by_side(notebook):
     notebook.wait_value("two.playing", wanted=False)
     page.wait_for_timeout(400)
     assert (one.step, two.step) == tuple(notebook.value("[ex.step, two.step]"))
-    notebook.execute("ex.close(); two.close()")
+
+
+@pytest.mark.parametrize("playing", [False, True])
+def test_an_explorer_closed_from_the_kernel_leaves_the_page_without_an_error(notebook, playing):
+    page = notebook.open([CELL])
+    opened = ExplorerPage(page).ready()
+    if playing:
+        opened.button(PLAY).click()
+        notebook.wait_value("ex.step > 10")
+    notebook.execute("ex.close()")
+    expect(page.locator(".gdwidgets")).to_have_count(0)
+    page.wait_for_timeout(500)
+    assert not notebook.take_errors()
 
 
 def test_a_cell_of_600_pixels(notebook):

@@ -124,14 +124,17 @@ async function copy(text, root) {
 // again before there was anything to see, those of an unsaved notebook that was reloaded.
 function counter() {
   let views = 0;
+  let closed = false;
   const tell = (model) => {
-    if (model.get("shown") === views > 0) return;
+    if (closed || model.get("shown") === views > 0) return;
     model.set("shown", views > 0);
     model.save_changes();
   };
   return {
     initialize({ model }) {
       tell(model);
+      // A closed widget's views go after it, when there is nobody left to tell.
+      for (const end of ["comm:close", "destroy"]) model.on(end, () => { closed = true; });
       // Of several pages with the same kernel, one that shows the explorer is right.
       const correct = () => { if (views > 0) tell(model); };
       model.on("change:shown", correct);
