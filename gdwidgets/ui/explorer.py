@@ -7,20 +7,16 @@ browser.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import inspect
 import math
-import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import bqplot as bq
 import ipywidgets
 from ipywidgets import HTML, Button, HBox, Layout, VBox, Widget
-from traitlets import observe, validate
+from traitlets import observe
 
 from gdwidgets.core import checks
 from gdwidgets.ui import text
@@ -29,23 +25,19 @@ from gdwidgets.ui.colab import allow_widgets
 from gdwidgets.ui.fold import Fold, Part
 from gdwidgets.ui.form import Choice, Form, Switch
 from gdwidgets.ui.head import Head
-from gdwidgets.ui.kept import Call, rebuilding
 from gdwidgets.ui.page.page import Page
-from gdwidgets.ui.pictures import exported, printed
-from gdwidgets.ui.pictures.cell_output import PAGES, framed, live
-from gdwidgets.ui.pictures.panels import Panel
-from gdwidgets.ui.pictures.still import still_png
+from gdwidgets.ui.pictures.pictured import Pictured
 from gdwidgets.ui.playback.ahead import Ahead
-from gdwidgets.ui.playback.cursor import PATIENCE, Cursor
+from gdwidgets.ui.playback.cursor import PATIENCE
 from gdwidgets.ui.playback.frame_gate import FrameGate
+from gdwidgets.ui.playback.hand import Hand
 from gdwidgets.ui.playback.main_loop import MainLoop, reachable
 from gdwidgets.ui.playback.player import Player
-from gdwidgets.ui.playback.rest import Rest
 from gdwidgets.ui.playback.transport import Transport
 from gdwidgets.ui.plots.figures import replaced_images
 from gdwidgets.ui.plots.style import STYLE as FIGURES
-from gdwidgets.ui.settings import Checked, Setting, SettingError, same
-from gdwidgets.ui.situations import PREDICT, SENTENCE, STEP, Situations, as_situations
+from gdwidgets.ui.settings import Checked, Setting, same
+from gdwidgets.ui.situated import Situated
 from gdwidgets.ui.style import LARGE, STYLE
 
 allow_widgets()
@@ -53,12 +45,6 @@ allow_widgets()
 SIZES = ("normal", "large")
 CONTROLS = ("all", "transport", "none")
 ON_CHANGE = ("keep", "restart")
-
-KINDS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
-"""Endings of pictures and their MIME types."""
-
-STILL = 0.03
-"""Seconds for which a run's future is computed before a picture is drawn that cannot wait."""
 
 READING = 0.25
 """Seconds between two texts while a run plays: nobody reads faster."""
@@ -78,7 +64,7 @@ def a_layout(value: Any) -> Layout:
     )
 
 
-class Explorer(Cursor, VBox):
+class Explorer(Situated, Pictured, VBox):
     """A live picture of a recording, with the controls to walk through it and to change it.
 
     A subclass declares its settings as `Setting` traits. It makes the recording they describe in
@@ -87,20 +73,11 @@ class Explorer(Cursor, VBox):
     the picture, `parts` gives what is folded away, `SITUATIONS` what the chips offer.
     """
 
-    TITLE: ClassVar[str] = ""
-    """What it is, where the head offers no choice."""
-
     DIALS: ClassVar[tuple[str, ...]] = ()
     """The settings that matter most; their controls stand under the transport."""
 
     MORE: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """The other settings with a control, in rows, for the fold *Settings*."""
-
-    SITUATIONS: ClassVar[Situations] = {}
-    """Named situations: settings that differ from the defaults, and a sentence on what to watch."""
-
-    NO_SETTINGS: ClassVar[tuple[str, ...]] = (SENTENCE, STEP)
-    """What a situation may hold besides settings."""
 
     future = Setting(
         True,
@@ -139,30 +116,8 @@ class Explorer(Cursor, VBox):
     )
     """What a changed setting does to the cursor: ``"keep"`` (default) or ``"restart"``."""
 
-    still = Setting(
-        True,
-        checks.boolean,
-        help="Whether a still picture goes into the notebook's file beside the explorer",
-        view=True,
-    )
-    """Whether a cell that shows the explorer keeps a still picture of it too, for exports and
-    other places where no widget can live. Default true.
-
-    The picture is that of the moment when the cell ran: what is played later changes it when the
-    cell is run again. Inside another layout, such as ``VBox([explorer, …])``, there is none, as
-    ipywidgets writes what such a cell keeps; show the explorer itself as well, or keep
-    ``IPython.display.Image(explorer.picture("png"))``."""
-
-    situations = Setting(None, as_situations, help="What the chips in the head offer", view=True)
-    """Named situations instead of the explorer's own: ``{name: {setting: value, …, "sentence":
-    what to watch, "step": where it begins, "predict": what is asked}}``; ``None`` for its own,
-    ``SITUATIONS``; ``{**Explorer.SITUATIONS, name: …}`` adds to them."""
-
     problem = Checked("", checks.text)
     """The last problem, shown in the place of the sentence; empty when all is well."""
-
-    WIDTHS: ClassVar[tuple[float, ...]] = (1.0, 1.0)
-    """How wide the panels of a printed picture are, relative to each other."""
 
     recording: Any
     """What is walked through."""
@@ -183,19 +138,13 @@ class Explorer(Cursor, VBox):
             self._holding -= 1
         self._said_at = -math.inf
         self._written: tuple[Any, str] | None = None
-        self._situation: str | None = None
-        self._situating: str | None = None  # while the settings of one are taken
-        self._let_go: bool | None = None  # whether what is done lets go; None where the page knows
-        self._in_hand = False  # whether a hand holds something in a figure
-        self._chosen: str | None = None  # by hand, and not merely by its settings
-        self._wanted: tuple[Situations, dict[str, dict[str, Any]]] | None = None
         self._situation = self._in_force()
         self._loop = MainLoop(self.show_problem)
         self.form = Form(self.declared(), self._choose, self._fields_made)
         self._build()
         self._player = Player(self, self._gate)
         self._ahead = Ahead(self, self._loop)
-        self._rest = Rest(self._unrested, self._rested)
+        self._hand = Hand(self.page, self._loop, self._unfinished, self._rested)
         self.begin()
         self._ready = True
         self.redraw(full=True)
@@ -283,24 +232,9 @@ class Explorer(Cursor, VBox):
         """Say in words what is seen with the cursor at ``k``; ``**bold**`` is read first."""
         raise AssertionError("every explorer says what it shows")
 
-    def situation_settings(self, own: Mapping[str, Any]) -> dict[str, Any]:
-        """All settings of a situation that names only its ``own``."""
-        defaults = {n: s.default_value for n, s in self.declared().items() if not s.view}
-        return {**defaults, **own}
-
     def code(self) -> str:
         """Return a runnable plain-PyTorch script of the present settings."""
         raise AssertionError("every explorer gives its code")
-
-    def panels(self, *, fine: bool) -> Sequence[Panel]:
-        """Describe the pictures as data, as far as the run is computed.
-
-        Parameters
-        ----------
-        fine
-            Whether for print; else for a small picture, which must be quick.
-        """
-        raise AssertionError("every explorer describes its pictures")
 
     # -- putting it together -----------------------------------------------------------------
 
@@ -417,13 +351,9 @@ class Explorer(Cursor, VBox):
 
         def handle(*values: Any) -> None:
             self._clear_problem()
-            self._loop.guarded(self._do_by_hand, method, *values)
+            self._loop.guarded(self.do_by_hand, method, *values)
 
         return handle
-
-    def _do_by_hand(self, method: Callable[..., Any], *values: Any) -> None:
-        with self.doing_by_hand(on=self._loop.running):
-            method(*values)
 
     def bind_button(self, pressed: Button, method: Callable[[], Any]) -> None:
         """Have a button call a public method."""
@@ -458,154 +388,6 @@ class Explorer(Cursor, VBox):
         checks.one_of(title, "title", self.fold.toggles)
         self.fold.turn(title, on)
 
-    # -- situations --------------------------------------------------------------------------
-
-    @validate("situations")
-    def _valid_situations(self, proposal: Any) -> Any:
-        for name, own in (proposal["value"] or {}).items():
-            try:
-                self.reject_unknown({key: 0 for key in own if key not in self.NO_SETTINGS})
-            except TypeError as problem:
-                raise SettingError(f"situations: {checks.shown(name)}: {problem}") from None
-        return proposal["value"]
-
-    @property
-    def situations_offered(self) -> Situations:
-        """The situations on the chips: those that were given, or the explorer's own."""
-        return self.SITUATIONS if self.situations is None else self.situations
-
-    @property
-    def situation(self) -> str | None:
-        """The name of the situation whose settings are in force; its chip is pressed.
-
-        Of several the one chosen last, or else the one that names the most settings.
-        """
-        return self._situation
-
-    def _in_force(self) -> str | None:
-        """The situation whose settings are in force; one that asks must have been chosen."""
-        offered, last = self.situations_offered, self._situation
-
-        def named(name: str) -> int:
-            return len(offered[name].keys() - set(self.NO_SETTINGS))
-
-        found = [
-            name
-            for name, wanted in self._all_wanted().items()
-            if (name == last or PREDICT not in offered[name])
-            and all(same(getattr(self, key), value) for key, value in wanted.items())
-        ]
-        return last if last in found else max(found, key=named, default=None)
-
-    def _situation_after(self, changed: Collection[str]) -> str | None:
-        """The situation in force once some settings have changed."""
-        if self._situating is not None:
-            return self._situating
-        kept = self._all_wanted().get(self._situation or "")
-        return self._in_force() if kept is None or kept.keys() & set(changed) else self._situation
-
-    def _all_wanted(self) -> dict[str, dict[str, Any]]:
-        """What each situation wants; made once for those on offer, as every change asks."""
-        offered = self.situations_offered
-        if self._wanted is None or self._wanted[0] is not offered:
-            found = {}
-            for name, situation in offered.items():
-                # Wrong values of a lesson are told when its chip is pressed.
-                with contextlib.suppress(ValueError):
-                    found[name] = self.settings_wanted(situation)
-            self._wanted = offered, found
-        return self._wanted[1]
-
-    def settings_wanted(self, situation: Mapping[str, Any]) -> dict[str, Any]:
-        """What must be in force for a situation: the run's settings, and of the view its own."""
-        declared = self.declared()
-        own = {key: value for key, value in situation.items() if key not in self.NO_SETTINGS}
-        return {
-            name: declared[name].taken(value)
-            for name, value in self.situation_settings(own).items()
-            if name in own or not declared[name].view
-        }
-
-    def situate(self, name: str, _: Any = None) -> None:
-        """Take the settings of a named situation, and go to its step, 0 where it names none.
-
-        Raises
-        ------
-        ValueError
-            For an unknown name; names the nearest.
-        """
-        offered = self.situations_offered
-        name = checks.one_of(name, "situation", offered)
-        chosen = offered[name]
-        own = {key: value for key, value in chosen.items() if key not in self.NO_SETTINGS}
-        self.playing = False
-        before, step = self._situation, self.step
-        # Never without a situation in between: a chip pressed in the page would be let go and
-        # pressed once more there, and has been seen to miss the second.
-        chosen_before, self._chosen = self._chosen, name
-        self._situating = self._situation = name
-        try:
-            self.place(0)
-            # A chip is pressed once: no next movement of the hand will replace this picture.
-            with self.letting_go():
-                self.assign(**self.situation_settings(own))
-            self.step = min(chosen.get(STEP, 0), self.max_steps)
-        except BaseException:
-            self._situation, self._chosen = before, chosen_before
-            self.place(step)
-            raise
-        finally:
-            self._situating = None
-            self.chips.show(self._situation)
-        self.redraw(full=True)
-
-    def next_situation(self, by: int = 1) -> None:
-        """Take the next situation on the chips, or with ``by=-1`` the one before."""
-        by = checks.integer(by, "by", -100, 100)
-        names = list(self.situations_offered)
-        if names:
-            at = names.index(self._situation) + by if self._situation in names else 0
-            self.situate(names[at % len(names)])
-
-    def new_settings(self, held: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings of a new explorer that is told what cannot be left out of those ``held``."""
-        given = inspect.signature(type(self).__init__).parameters.values()
-        named = {p.name: p.default for p in given if p.default is not p.empty}
-        declared = {name: one.default_value for name, one in self.declared().items()}
-        return declared | {name: value for name, value in named.items() if name in declared}
-
-    def keep_situation(self) -> str:
-        """Return Python that rebuilds what is on the screen.
-
-        The settings, the step, pinned runs with their settings, and the part of the map that is
-        seen; the last lines give settings and step as an entry for ``situations``. What no such
-        lines can bring back is left out: a loop of your own, also in a pinned run (run its cell
-        again), an open prediction and its guess, and the named situations, which the cell holds
-        that made the explorer.
-        """
-        held = {n: v for n, v in self.settings().items() if n != "situations"}
-        own = self.own_settings(held)
-        entry = {n: v for n, v in own.items() if not self.declared()[n].view}
-        # A situation may bring along what a new explorer does not have.
-        reached = self.situation_settings(entry)
-        entry |= {n: held[n] for n, v in reached.items() if n in held and not same(v, held[n])}
-        if self.step:
-            entry[STEP] = self.step
-        return rebuilding(type(self), own, entry, calls=self.kept_calls(), notes=self.kept_notes())
-
-    def own_settings(self, held: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of some settings that a new explorer does not have anyway."""
-        new = self.new_settings(held)
-        return {name: value for name, value in held.items() if not same(value, new[name])}
-
-    def kept_calls(self) -> list[Call]:
-        """Calls that bring back what is on the screen besides settings."""
-        return [Call("seek", (self.step,))] if self.step else []
-
-    def kept_notes(self) -> list[str]:
-        """What is on the screen and no line brings back."""
-        return []
-
     # -- settings ----------------------------------------------------------------------------
 
     def settings_changed(self, changed: frozenset[str]) -> None:
@@ -628,39 +410,25 @@ class Explorer(Cursor, VBox):
         self.redraw()
         self._ahead.want()
         if self.brief:
-            self._rest.begin(self._loop)
+            self._hand.moved()
         elif anew:
-            self._rest.stop()  # it was shown as at rest
+            self._hand.stop()  # it was shown as at rest
         else:
-            self._rest.at_once()
+            self._hand.rest()
 
     @property
     def brief(self) -> bool:
         """Whether a hand moves what is drawn, so that the next picture will soon replace it."""
-        if self._let_go is None:
-            return self._by_hand and (self.page.held or not self.page.loaded)
-        return self._by_hand and not self._let_go
+        return self._by_hand and self._hand.holds
 
     @property
     def moving(self) -> bool:
         """Whether a hand moves what is drawn: to compute more of it can wait for the hand."""
-        return self._rest.moving
+        return self._hand.moving
 
-    @contextlib.contextmanager
-    def letting_go(self, *, on: bool = True) -> Iterator[None]:
-        """A hand that moved something lets go of it with what is done in the block, or does not."""
-        self._let_go, self._in_hand = on, not on
-        try:
-            yield
-        finally:
-            self._let_go = None
-            if on:
-                self._rest.at_once()
-
-    def _unrested(self) -> bool:
-        """Whether a hand holds something, or its picture is still being computed or drawn."""
-        held = self._in_hand or self.page.held
-        return bool(held or self._ahead.busy or self._gate.in_flight)
+    def _unfinished(self) -> bool:
+        """Whether the present picture is still being computed or drawn."""
+        return bool(self._ahead.busy or self._gate.in_flight)
 
     def _rested(self) -> None:
         """The hand rests: draw as finely as it can be done."""
@@ -746,14 +514,7 @@ class Explorer(Cursor, VBox):
         return self.problem or text.plain(self._sentence())
 
     def _sentence(self) -> str:
-        return self._situation_sentence() or self.sentence(self.drawn)
-
-    def _situation_sentence(self) -> str:
-        """What the situation that was chosen says at the step where it begins; empty elsewhere."""
-        if self._situation is None or self._situation != self._chosen or self.playing:
-            return ""
-        chosen = self.situations_offered[self._situation]
-        return str(chosen.get(SENTENCE, "")) if self.step == chosen.get(STEP, 0) else ""
+        return self.situation_sentence() or self.sentence(self.drawn)
 
     def _write_sentence(self) -> None:
         if self.problem:
@@ -821,122 +582,20 @@ class Explorer(Cursor, VBox):
         return self._gate.open
 
     def _held_told(self, change: Any) -> None:
-        if self._ready and not change["new"] and self._rest.waiting:
+        if self._ready and not change["new"] and self._hand.waiting:
             self._loop.guarded(self._let_go_of)
 
     def _let_go_of(self) -> None:
         """A slider was let go: draw as at rest, and what is still to be computed when it is."""
         if self._ahead.busy and self.goal > self.computed:
-            self._rest.stop()
+            self._hand.stop()
             self.show_at_rest()
         else:
-            self._rest.at_once()
+            self._hand.rest()
 
     def _page_told(self, change: Any) -> None:
         if self._ready and change["new"]:
             self._ahead.want()
-
-    # -- pictures ----------------------------------------------------------------------------
-
-    def _repr_mimebundle_(self, **_: Any) -> Any:
-        """What a cell shows: the explorer, and where it cannot live, its sentence and a picture."""
-        if not self._ready:
-            return {"text/plain": f"<{type(self).__name__}, closed>"}, {}
-        pages = os.environ.get(PAGES)
-        if pages:
-            return framed(Path(pages), self.save_html, self.heading, self.sentence_text), {}
-        png = self._still() if self.still else b""
-        return live(self.model_id, f"{self.heading}. {self.sentence_text}", png)
-
-    # ipywidgets 7 shows a widget through this method instead.
-    _ipython_display_ = None
-
-    @property
-    def heading(self) -> str:
-        """What it is called where there is nothing else to tell."""
-        return self.TITLE or type(self).__name__
-
-    def _still(self) -> bytes:
-        """The present state as a small PNG; empty where it cannot be drawn."""
-        try:
-            if self.shows_future:
-                self.compute(self.goal, STILL)
-            k = self.drawn
-            return still_png(self.panels(fine=False), k, self.sentence(k), self.WIDTHS)
-        except Exception:  # noqa: BLE001 - a function of the user's may raise; the explorer is shown
-            return b""
-
-    def picture(self, kind: str) -> bytes:
-        """Draw what is on the screen for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
-        if self.shows_future:
-            # A button must not take the kernel for a whole run: it gets what is there by now.
-            self.compute(self.max_steps, STILL if self._by_hand else math.inf)
-        panels, k = self.panels(fine=True), self.drawn
-        return printed.sheet(kind, panels, k, self.sentence(k), widths=self.WIDTHS)
-
-    def save(self, path: str | Path) -> None:
-        """Save the present picture; the ending says how: ``.png``, ``.svg`` or ``.pdf``.
-
-        Raises
-        ------
-        ValueError
-            For another ending.
-        """
-        target = self._target(path, KINDS)
-        target.write_bytes(self.picture(target.suffix.lower().lstrip(".")))
-
-    def save_html(self, path: str | Path) -> None:
-        """Save the whole run as one page that plays with no kernel and no network.
-
-        The run is computed to its end; the cursor stays where it is. Of a run of more than 400
-        steps, 400 can be shown. Needs Bokeh: ``pip install 'gdwidgets[html]'``.
-
-        Raises
-        ------
-        ValueError
-            For an ending other than ``.html`` or ``.htm``.
-        ImportError
-            Where Bokeh is not installed.
-        """
-        target = self._target(path, ("html", "htm"))
-        target.write_text(self.html(), encoding="utf-8")
-
-    def html(self) -> str:
-        """Return the page that `save_html` saves."""
-        self.compute(self.max_steps)
-        return exported.page(
-            self.panels(fine=True),
-            self.sentence,
-            end=self.end,
-            title=self.heading,
-            widths=self.WIDTHS,
-        )
-
-    def _target(self, path: Any, endings: Collection[str]) -> Path:
-        """A path to write to, with one of some endings."""
-        try:
-            target = Path(path)
-        except Exception:  # noqa: BLE001 - whatever an object of the user's says to it
-            raise ValueError(f"path must be text or a Path, got {checks.shown(path)}") from None
-        checks.one_of(target.suffix.lower().lstrip("."), "path's ending", endings)
-        return target
-
-    def download(self) -> None:
-        """Have the browser save the present picture as PNG."""
-        if self._by_hand and not printed.ready():
-            self._loop.start(self._download_later())
-        else:
-            self._send_picture()
-
-    async def _download_later(self) -> None:
-        """Import what draws, which takes a while, on a thread of its own; then download."""
-        await asyncio.to_thread(printed.prepare)
-        if self._ready:
-            self._do_by_hand(self._send_picture)
-
-    def _send_picture(self) -> None:
-        name = f"{self.heading.replace(' ', '-').lower()}-{self.step}.png"
-        self.page.save(name, self.picture("png"), KINDS["png"])
 
     # -- the end -----------------------------------------------------------------------------
 
@@ -952,7 +611,7 @@ class Explorer(Cursor, VBox):
         self.playing = False
         self._player.stop()
         self._ahead.stop()
-        self._rest.stop()
+        self._hand.stop()
         self._loop.close()
         roots = (
             self,

@@ -205,7 +205,7 @@ def test_what_is_let_go_is_drawn_as_if_it_had_always_been_so(made, first):
         for stop in range(60, 40, -1):
             send(explorer, (slider, {"value": slider.value * 10 ** (-0.01 * (1 + stop % 3))}, None))
             await asyncio.sleep(0.01)
-            held.append(explorer._rest.waiting)
+            held.append(explorer._hand.waiting)
         assert all(held[5:])
         coarse = screen(explorer)
         last = (slider, {"value": slider.value * 10**-0.05}, None)
@@ -214,7 +214,7 @@ def test_what_is_let_go_is_drawn_as_if_it_had_always_been_so(made, first):
             send(explorer, sent)
             await asyncio.sleep(0.05)
         await quiet(explorer)
-        assert not explorer._rest.waiting
+        assert not explorer._hand.waiting
         now = screen(explorer)
         assert now != coarse
         explorer.show_recording()

@@ -401,7 +401,7 @@ class AccumulationComparer(MapExplorer):
     def drag(self, lane: int, point: Point, released: bool = True) -> None:
         """Move the start while it is dragged; one that does not fit stays where it was."""
         try:
-            with self.letting_go(on=released):
+            with self._hand.letting_go(on=released):
                 self.start = point
         finally:
             if released:

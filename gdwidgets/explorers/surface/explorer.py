@@ -478,7 +478,7 @@ class SurfaceExplorer(MapExplorer):
         try:
             if lane == self.own_lane:
                 return  # the learner's own loop starts where it started
-            with self.letting_go(on=released):
+            with self._hand.letting_go(on=released):
                 self.move_start(lane, clamped(self.surface, point))
         finally:
             if released:

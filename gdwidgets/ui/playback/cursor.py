@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from traitlets import observe, validate
@@ -124,6 +124,11 @@ class Cursor(Settings):
             yield
         finally:
             self._by_hand, self._hand_until = before
+
+    def do_by_hand(self, method: Callable[..., Any], *values: Any) -> None:
+        """Do what a control asks for; without a running loop there is no later, and all is done."""
+        with self.doing_by_hand(on=self._loop.running):
+            method(*values)
 
     @property
     def goal(self) -> int:

@@ -220,16 +220,16 @@ def test_a_start_that_is_let_go_is_at_once_drawn_as_at_rest():
         drag = explorer.handler(explorer.drag)
         for point in ((1.5, 2.0), (-2.0, 4.0), (-2.5, 4.5)):
             drag(0, point, False)
-        assert explorer._rest.waiting
+        assert explorer._hand.waiting
         drag(0, (3.0, -5.0), True)
-        assert not explorer._rest.waiting
+        assert not explorer._hand.waiting
         await settled(explorer)
         other = HimmelblauExplorer(start=(3.0, -5.0))
         await settled(other)
         same_screen(screen(other), screen(explorer))
         drag(0, (1.5, 2.0), False)
         drag(0, (1.5, 2.0), True)  # where it is already
-        assert not explorer._rest.waiting
+        assert not explorer._hand.waiting
         other.start = (1.5, 2.0)
         await settled(explorer)
         await settled(other)
