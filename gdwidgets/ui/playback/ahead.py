@@ -92,7 +92,7 @@ class Ahead:
     async def _run(self) -> None:
         due = self._clock() + PERIOD
         host = self._host
-        told = more = False  # whether it drew; whether there is more than was drawn
+        more = False  # whether anything was computed since the host drew by itself
         try:
             # The picture of what is there comes first, also in the page.
             await asyncio.sleep(0)
@@ -110,12 +110,11 @@ class Ahead:
                     break  # every lane has ended
                 if (now := self._clock()) >= due:
                     host.progressed(done=False)
-                    told = True
                     drawn = self._clock()
                     due = drawn + max(PERIOD, REST * (drawn - now))
                 await asyncio.sleep(taken if taken >= SLOW else 0)
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
-        if more or told:
+        if more:
             host.progressed(done=True)
