@@ -223,3 +223,25 @@ def test_what_is_let_go_is_drawn_as_if_it_had_always_been_so(made, first):
         explorer.close()
 
     live(scene)
+
+
+def test_a_short_run_in_the_place_of_a_long_one_ends_its_progress():
+    async def scene():
+        explorer = HimmelblauExplorer(max_steps=1_000_000, future=False)
+        transport = explorer.transport
+        send(explorer, (transport.finish, None, {"event": "click"}))
+        async with asyncio.timeout(20):
+            while transport.play.description != "Stop":  # noqa: ASYNC110 - it shows in time
+                await asyncio.sleep(0.02)
+        assert "progress" in transport.counter.value
+        send(explorer, (explorer.page, {"loaded": True}, None))
+        send(explorer, (explorer.page, {"held": True}, None))
+        for steps in (500_000, 20):
+            explorer.handler(lambda steps=steps: explorer.assign(max_steps=steps))()
+            await asyncio.sleep(0.02)
+        await quiet(explorer)
+        assert transport.play.description == "Play"
+        assert "20</b> of 20" in transport.counter.value
+        explorer.close()
+
+    live(scene)

@@ -103,7 +103,8 @@ class Transport(HBox):
         self.scrubber.value = step
 
     def count(self, step: int, max_steps: int, note: str = "") -> None:
-        """Write *step of max_steps*, and a note before it."""
+        """Write *step of max_steps*, and a note before it, in place of any progress."""
+        self.show_playing(self._playing)
         width = len(f"{max_steps:,}")
         before = f"<small>{note}</small> " if note else ""
         html = (
