@@ -196,7 +196,7 @@ class DescentExplorer(Predicting):
 
         The run is computed as far as it is not yet; the cursor stays where it is.
         """
-        self.compute(self.max_steps)
+        self.record_to(self.max_steps)
         return to_dataframe(self.all_lanes)
 
     # -- the face ----------------------------------------------------------------------------

@@ -534,6 +534,8 @@ class Explorer(Situated, Pictured, VBox):
         full = not self.playing if full is None else full
         k = self.drawn
         self.draw(k, full=full)
+        if full:
+            self._drawn_to = self.computed
         asked = full or self._gate.due
         if asked:
             self.transport.show(self.step, self.max_steps)

@@ -367,6 +367,15 @@ def test_two_explorers_play_side_by_side(notebook):
     assert (one.step, two.step) == tuple(notebook.value("[ex.step, two.step]"))
 
 
+def test_the_whole_run_is_there_from_the_first_moment(notebook):
+    page = notebook.open([CELL])
+    opened = ExplorerPage(page).ready()
+    before = opened.step
+    notebook.wait_value("ex.map.coming.x.shape[-1] > 100")
+    notebook.shot("himmelblau-first-moment")
+    assert opened.step == before == 0
+
+
 @pytest.mark.parametrize("playing", [False, True])
 def test_an_explorer_closed_from_the_kernel_leaves_the_page_without_an_error(notebook, playing):
     page = notebook.open([CELL])

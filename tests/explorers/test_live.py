@@ -20,6 +20,7 @@ from gdwidgets import (
     AutogradExplorer,
     HimmelblauExplorer,
     LearningRateExplorer,
+    SurfaceExplorer,
     TrainingExplorer,
 )
 from living import living
@@ -217,6 +218,47 @@ def test_what_is_let_go_is_drawn_as_if_it_had_always_been_so(made, first):
         assert not explorer._hand.waiting
         now = screen(explorer)
         assert now != coarse
+        explorer.show_recording()
+        explorer.redraw(full=True)
+        assert screen(explorer) == now
+        explorer.close()
+
+    live(scene)
+
+
+def shown(explorer):
+    explorer._repr_mimebundle_()
+
+
+def tabled(explorer):
+    explorer.table()
+
+
+def framed(explorer):
+    explorer.to_dataframe()
+
+
+def saved(explorer):
+    explorer.html()
+
+
+@pytest.mark.parametrize("done", [shown, tabled, framed, saved])
+@pytest.mark.parametrize(
+    "made",
+    [
+        HimmelblauExplorer,
+        lambda: SurfaceExplorer("booth", race=True),
+        AccumulationComparer,
+        lambda: LearningRateExplorer(max_steps=300),
+    ],
+)
+def test_what_something_else_computes_is_drawn_as_well(made, done):
+    async def scene():
+        explorer = made()
+        done(explorer)
+        await quiet(explorer)
+        now = screen(explorer)
+        assert explorer.computed == explorer.end
         explorer.show_recording()
         explorer.redraw(full=True)
         assert screen(explorer) == now

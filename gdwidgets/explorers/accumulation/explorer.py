@@ -656,7 +656,7 @@ class AccumulationComparer(MapExplorer):
 
         The runs are computed as far as they are not yet; the cursor stays where it is.
         """
-        self.compute(self.max_steps)
+        self.record_to(self.max_steps)
         return words.course_tables(self.problem_descended, self.descent)
 
     def code(self) -> str:

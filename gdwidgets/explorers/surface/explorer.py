@@ -746,7 +746,7 @@ class SurfaceExplorer(MapExplorer):
 
         The run is computed as far as it is not yet; the cursor stays where it is.
         """
-        self.compute(self.max_steps)
+        self.record_to(self.max_steps)
         return "\n".join(
             tables.exercise_3(self.descent, lane) for lane in range(self.descent.lanes)
         )

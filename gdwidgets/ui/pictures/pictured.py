@@ -101,7 +101,7 @@ class Pictured(Cursor):
         """The present state as a small PNG; empty where it cannot be drawn."""
         try:
             if self.shows_future:
-                self.compute(self.goal, STILL)
+                self.record_to(self.goal, STILL)
             k = self.drawn
             return still_png(self.panels(fine=False), k, self.sentence(k), self.WIDTHS)
         except Exception:  # noqa: BLE001 - a function of the user's may raise; the explorer is shown
@@ -111,7 +111,7 @@ class Pictured(Cursor):
         """Draw what is on the screen for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
         if self.shows_future:
             # A button must not take the kernel for a whole run: it gets what is there by now.
-            self.compute(self.max_steps, STILL if self._by_hand else math.inf)
+            self.record_to(self.max_steps, STILL if self._by_hand else math.inf)
         panels, k = self.panels(fine=True), self.drawn
         return printed.sheet(kind, panels, k, self.sentence(k), widths=self.WIDTHS)
 
@@ -144,7 +144,7 @@ class Pictured(Cursor):
 
     def html(self) -> str:
         """Return the page that `save_html` saves."""
-        self.compute(self.max_steps)
+        self.record_to(self.max_steps)
         return exported.page(
             self.panels(fine=True),
             self.sentence,

@@ -35,6 +35,10 @@ class Host(Protocol):
         """The last step recorded."""
 
     @property
+    def undrawn(self) -> bool:
+        """Whether more is recorded than is drawn, whoever computed it."""
+
+    @property
     def moving(self) -> bool:
         """Whether a hand is about to change what is computed: then nothing is, for the moment."""
 
@@ -75,11 +79,14 @@ class Ahead:
         return self._clock() - self._began if self._task is not None else 0.0
 
     def want(self) -> None:
-        """See to it that the goal is computed; to be called again when the host is shown again."""
+        """See to it that the goal is computed and drawn.
+
+        To be called again when the host is shown again, and after something else has computed.
+        """
         host = self._host
         if host.hidden or not self._loop.running:
             return
-        if self._task is None and host.goal > host.computed:
+        if self._task is None and (host.goal > host.computed or host.undrawn):
             self._began = self._clock()
             self._task = self._loop.start(self._run())
 
@@ -92,7 +99,6 @@ class Ahead:
     async def _run(self) -> None:
         due = self._clock() + PERIOD
         host = self._host
-        more = False  # whether anything was computed since the host drew by itself
         try:
             # The picture of what is there comes first, also in the page.
             await asyncio.sleep(0)
@@ -100,11 +106,9 @@ class Ahead:
                 if host.moving:
                     await asyncio.sleep(SLICE)
                     due = self._clock() + PERIOD
-                    more = False
                     continue
                 before, began = host.computed, self._clock()
                 host.compute(goal, SLICE)
-                more = True
                 taken = self._clock() - began
                 if host.computed == before:
                     break  # every lane has ended
@@ -116,5 +120,5 @@ class Ahead:
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
-        if more:
+        if host.undrawn:
             host.progressed(done=True)

@@ -70,6 +70,8 @@ class Cursor(Settings):
     _by_hand = False
     """Whether a control asked for what is being done: then nothing may take long."""
     _hand_until = -math.inf
+    _drawn_to = -1
+    """The last step recorded when all of the picture was drawn."""
     _moving = False
 
     # -- what a subclass does ----------------------------------------------------------------
@@ -101,6 +103,11 @@ class Cursor(Settings):
     def can_show(self) -> bool:
         """Whether the page has room for one more picture."""
         raise AssertionError("whoever has a cursor knows how far the page has come")
+
+    @property
+    def undrawn(self) -> bool:
+        """Whether more, or another run, is recorded than the last whole picture shows."""
+        return self.computed != self._drawn_to
 
     # -- where it is -------------------------------------------------------------------------
 
@@ -156,6 +163,12 @@ class Cursor(Settings):
             self.redraw()
             self._ahead.want()
 
+    def record_to(self, k: int, budget: float = math.inf) -> int:
+        """As `compute`, for something else than the picture, which follows."""
+        reached = self.compute(k, budget)
+        self._ahead.want()
+        return reached
+
     def place(self, k: int) -> None:
         """Put the cursor to step ``k``, or the end of the run, without drawing."""
         self._moving = True
@@ -177,6 +190,8 @@ class Cursor(Settings):
         if done:
             self.transport.show_progress(None, self.step)
         self.redraw()
+        if done:
+            self._drawn_to = self.computed
 
     # -- the clock ---------------------------------------------------------------------------
 
