@@ -1004,3 +1004,148 @@ def test_a_direction_without_gradient_is_not_called_uphill():
             u.grad = v.grad = None
 
     assert "uphill" not in names(watched(loop))
+
+
+# -- how a loop ends -----------------------------------------------------------------------------
+
+
+def small_change(loss, last, tol):
+    return last is not None and abs(loss - last) < tol
+
+
+def test_before_backward(u, v, update, steps, tol):
+    last = None
+    for _ in range(steps):
+        loss = himmelblau(u, v)
+        if small_change(loss.item(), last, tol):
+            break
+        last = loss.item()
+        loss.backward()
+        update()
+
+
+def test_in_the_head(u, v, update, steps, tol):
+    loss, last, k = himmelblau(u, v), float("inf"), 0
+    while k < steps and abs(last - loss.item()) >= tol:
+        last = loss.item()
+        loss.backward()
+        update()
+        loss, k = himmelblau(u, v), k + 1
+
+
+def test_after_backward(u, v, update, steps, tol):
+    last = None
+    for _ in range(steps):
+        loss = himmelblau(u, v)
+        loss.backward()
+        if small_change(loss.item(), last, tol):
+            break
+        last = loss.item()
+        update()
+
+
+def one_pass_more(u, v, update, steps, tol):
+    test_after_backward(u, v, update, steps, tol)
+    himmelblau(u, v).backward()
+
+
+STYLES = (test_before_backward, test_in_the_head, test_after_backward)
+for _style in STYLES:
+    _style.__test__ = False  # of a loop, not of ours
+
+
+def ending(style, start, rate, steps, tol):
+    u, v = (torch.tensor(float(value), requires_grad=True) for value in start)
+
+    def update():
+        with torch.no_grad():
+            u.sub_(rate * u.grad)
+            v.sub_(rate * v.grad)
+        u.grad = v.grad = None
+
+    style(u, v, update, steps, tol)
+
+
+@examples(40)
+@given(
+    st.sampled_from(STYLES),
+    st.tuples(st.floats(-4, 4), st.floats(-4, 4)),
+    st.floats(1e-4, 5e-3),
+    st.integers(2, 120),
+    st.sampled_from([0.0, 1e-6, 1e-4, 1e-2, 1.0, 30.0]),
+)
+def test_a_right_test_is_right_wherever_it_stands(style, start, rate, steps, tol):
+    loss_tol = tol or None
+    reference = himmelblau_reference(start, rate, max_steps=steps, loss_tol=loss_tol)
+    mine = watched(lambda: ending(style, start, rate, steps, tol), reference)
+    assert not [one.name for one in mine.findings if one.is_mistake], mine.report()
+    agrees = [one for one in mine.findings if one.name == "agrees"]
+    assert agrees, mine.report()
+    last = int(reference.descent().advance_to(steps))
+    assert agrees[0].evidence["steps"] == last
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_wrong_test_is_told_wherever_it_stands(style):
+    reference = himmelblau_reference((-1, 1), loss_tol=1e-4)
+    mine = watched(lambda: ending(style, (-1, 1), RATE, 300, 1e-2), reference)
+    assert names(mine)[0] == "other_stop", mine.report()
+
+
+def test_a_backward_pass_after_the_last_update_is_no_update():
+    reference = himmelblau_reference()
+    mine = watched(lambda: ending(one_pass_more, (1, 1), RATE, 300, 0.0), reference)
+    assert names(mine) == ["agrees", "plain_descent"], mine.report()
+    assert mine.findings[0].evidence["steps"] == 300
+
+
+def stopped_by_hand(step):
+    u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
+    for k in range(300):
+        himmelblau(u, v).backward()
+        if k == step:
+            raise RuntimeError("stopped")
+        with torch.no_grad():
+            u -= RATE * u.grad
+            v -= RATE * v.grad
+        u.grad = v.grad = None
+
+
+@pytest.mark.parametrize("step", [1, 2, 42])
+def test_an_update_that_did_not_come_is_no_rounding_error(step):
+    mine = watched(lambda: stopped_by_hand(step), himmelblau_reference())
+    agrees = next(one for one in mine.findings if one.name == "agrees")
+    assert agrees.evidence["bits"]
+    assert agrees.evidence["steps"] == step
+
+
+def with_idle(trial, skipped):
+    u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
+    if trial:
+        himmelblau(u, v).backward()
+        u.grad = v.grad = None
+    for k in range(300):
+        himmelblau(u, v).backward()
+        if k in skipped:
+            u.grad = v.grad = None
+            continue
+        with torch.no_grad():
+            u -= RATE * u.grad
+            v -= RATE * v.grad
+        u.grad = v.grad = None
+
+
+def test_a_trial_pass_before_the_loop_is_no_update():
+    mine = watched(lambda: with_idle(True, ()), himmelblau_reference())
+    assert names(mine) == ["pass_without_update", "agrees", "plain_descent"], mine.report()
+    assert mine.findings[0].evidence["passes"] == (0,)
+    assert mine.findings[1].evidence["steps"] == 300
+
+
+@examples(10)
+@given(st.sets(st.integers(0, 298), min_size=1, max_size=60))
+def test_passes_that_no_update_follows_are_told_apart(skipped):
+    mine = watched(lambda: with_idle(False, skipped), himmelblau_reference())
+    assert names(mine) == ["pass_without_update", "other_length", "plain_descent"], mine.report()
+    assert mine.findings[0].evidence["passes"] == tuple(sorted(skipped))
+    assert mine.findings[1].evidence["updates"] == 300 - len(skipped)

@@ -40,10 +40,10 @@ def other_length(stop: Stop) -> Finding:
     )
 
 
-def other_stop(stop: Stop, record: LoopRecord, reference: Reference) -> Finding:
+def other_stop(stop: Stop, reference: Reference) -> Finding:
     """An early stop by another test."""
     tol = number(reference.loss_tol or 0.0)
-    last = record.total
+    last = stop.at
     right = (
         f"the reference's test, |change of the loss| < {tol}, holds at step {stop.expected + 1:,}"
         if stop.expected < reference.max_steps
@@ -96,6 +96,8 @@ def agrees(how: Agreement, record: LoopRecord, outcome: str, title: str = "") ->
             )
     if how.compared < how.updates:
         text += f" The numbers were compared in the first {how.compared:,} steps."
+    if record.final is None and record.ended:
+        text += " Where its last update led to is not known."
     if record.thinned:
         text += " Of a loop this long, records from its middle were dropped."
     return Finding(

@@ -185,6 +185,16 @@ class Case:
         return holds(self.update.low, self.update.high, self.rate)
 
     @property
+    def loss_at_the_end(self) -> float | None:
+        """The loop's loss where its last update led to; ``None`` where that cannot be known."""
+        reference, final = self.reference, self.record.final
+        kind = self.relation.kind
+        if reference is None or final is None or kind not in {"same", "factor", "gradient factor"}:
+            return None
+        there = evaluated(reference.objective, final[None], np.array([self.record.total]))
+        return float(there.loss[0]) * (self.factor if kind == "factor" else 1.0)
+
+    @property
     def first_move(self) -> int:
         """The record after which something moves for the first time."""
         moving = (self.moves.delta != 0).any(axis=1)

@@ -18,6 +18,8 @@ from gdwidgets.core.session import own_torch_state
 
 _SEEDS = 50
 
+_NEVER = 1 << 62
+
 _MOST_COMPARED = 20_000
 """Updates of the reference that are computed for the sake of a comparison."""
 
@@ -111,12 +113,27 @@ class Stop:
     """Updates that the loop made."""
     expected: int = 0
     """Updates that it should have made."""
+    at: int = 0
+    """The step, counted from 1, in which it stopped."""
 
 
-def stop_of(record: LoopRecord, reference: Reference, moves: Moves, *, known: bool) -> Stop:
+def stop_of(
+    record: LoopRecord,
+    reference: Reference,
+    moves: Moves,
+    *,
+    known: bool,
+    next_loss: float | None = None,
+) -> Stop:
     """Compare the loop's length with the reference's settings, applied to the loop's own losses.
 
-    ``known`` says whether the rule is: only then does a point that stays mean that no update came.
+    Parameters
+    ----------
+    known
+        Whether the rule is: only then does a point that stays mean that no update came.
+    next_loss
+        The loss where the last update led to, which a loop that tests before its backward pass has
+        computed; ``None`` where it is not known.
     """
     passes, most, tol = record.total, reference.max_steps, reference.loss_tol
     if not record.ended or not passes or (tol is not None and record.thinned):
@@ -125,17 +142,27 @@ def stop_of(record: LoopRecord, reference: Reference, moves: Moves, *, known: bo
     if followed is False and not known:
         followed = None
     updates = passes - 1 if followed is False else passes
-    whole = passes == most and followed is not False
+    whole = updates == most or (followed is None and passes - 1 == most)
     if tol is None:
-        return Stop("same" if whole else "length", updates, most)
-    early = _first_small(_changes(record), tol, record.loss)
-    if early is not None and early[0] <= passes - 1 <= early[1] and early[0] < most:
-        return Stop("after update" if followed else "same", updates, passes - 1)
-    if early is None or early[0] >= most:
-        kind = "same" if whole else _other_test(record, moves, tol, most)
-        return Stop(kind, updates, most)
-    kind = "never" if passes >= most else _other_test(record, moves, tol, most)
-    return Stop(kind, updates, early[0])
+        return Stop("same" if whole else "length", updates, most, passes)
+    losses = record.loss
+    if followed and next_loss is not None and passes < most:
+        losses = np.append(losses, next_loss)
+    first, latest = _first_small(_changes(losses), tol, losses)
+    # A test before the backward pass ends the loop at a record that is not there any more.
+    decided = passes if followed else passes - 1
+    if first <= decided <= latest and decided < min(len(losses), most):
+        return Stop("same", updates, decided, passes)
+    if whole and latest >= most:
+        return Stop("same", updates, most, passes)
+    if followed and first <= passes - 1 <= latest and first < most:
+        return Stop("after update", updates, passes - 1, passes)
+    kind, at = _other_test(record, moves, tol, losses)
+    if passes >= most:
+        kind, at = "never" if first < most else "length", passes
+    elif kind == "other" and followed and next_loss is None:
+        kind = "unknown"  # a test of a loss that is not known may have ended it
+    return Stop(kind, updates, min(first, most), at)
 
 
 def _last_update_seen(record: LoopRecord, moves: Moves, reference: Reference) -> bool | None:
@@ -156,46 +183,46 @@ def _last_update_seen(record: LoopRecord, moves: Moves, reference: Reference) ->
     return None if still or (moves.count and not moves.delta.any()) else False
 
 
-def _changes(record: LoopRecord) -> Array:
+def _changes(losses: Array) -> Array:
     """|loss − loss before| at each record, NaN at the first."""
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.concatenate([[np.nan], np.abs(np.diff(record.loss))])
+        return np.concatenate([[np.nan], np.abs(np.diff(losses))])
 
 
-def _first_small(values: Array, tol: float, scale: Array) -> tuple[int, int] | None:
-    """The first record below ``tol``: the earliest and the latest that rounding allows."""
+def _first_small(values: Array, tol: float, scale: Array) -> tuple[int, int]:
+    """The first record below ``tol``: the earliest and the latest that rounding allows.
+
+    Where there is none it is far beyond all records.
+    """
     with np.errstate(invalid="ignore"):
         slack = 4 * FLOAT32_EPS * np.abs(scale)
-        earliest, latest = (
-            np.flatnonzero(values < tol + slack),
-            np.flatnonzero(values < tol - slack),
-        )
-    if not len(earliest):
-        return None
-    return int(earliest[0]), int(latest[0]) if len(latest) else len(values)
+        below = values < tol + slack, values < tol - slack
+    earliest, latest = (int(one.argmax()) if one.any() else _NEVER for one in below)
+    return earliest, latest
 
 
-def _other_test(record: LoopRecord, moves: Moves, tol: float, most: int) -> str:
-    """Which other test would have stopped the loop where it stopped."""
+def _other_test(record: LoopRecord, moves: Moves, tol: float, losses: Array) -> tuple[str, int]:
+    """Which other test would have stopped the loop where it stopped, and at which of its steps.
+
+    ``losses`` may hold one more than there are records.
+    """
     passes = record.total
-    if passes > most:
-        return "length"
-    changes = _changes(record)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        signed = np.concatenate([[np.nan], np.diff(record.loss)])
+        signed = np.concatenate([[np.nan], np.diff(losses)])
         tests: list[tuple[str, Any]] = [
-            ("loss", np.abs(record.loss)),
+            ("loss", np.abs(losses)),
             ("no abs", signed),
             ("gradient", np.linalg.norm(record.grad, axis=1)),
             ("parameters", np.abs(moves.delta).max(axis=1)),
-            ("relative", changes / np.abs(record.loss)),
+            ("relative", _changes(losses) / np.abs(losses)),
         ]
         for name, values in tests:
             below = np.flatnonzero(values < tol)
-            # After the test the loop may still make an update and another pass, or none.
-            if len(below) and int(below[0]) == passes - 1:
-                return name
-    return "other"
+            # After the test the loop may still make an update and another pass, or none; or the
+            # test is made before the backward pass.
+            if len(below) and int(below[0]) >= passes - 1:
+                return name, int(below[0]) + 1
+    return "other", passes
 
 
 @dataclass(frozen=True)
@@ -216,12 +243,13 @@ class Agreement:
     """Whether the first update is the same but for rounding."""
 
 
-def agreement(record: LoopRecord, reference: Reference) -> tuple[Agreement, Descent]:
+def agreement(record: LoopRecord, reference: Reference, moves: Moves) -> tuple[Agreement, Descent]:
     """Run the reference as far as the loop, and compare."""
     run = reference.descent()
     run.advance_to(min(reference.max_steps, record.total, _MOST_COMPARED))
     mine, number = record.params, record.number
-    if record.final is not None and not record.thinned:
+    updated = _last_update_seen(record, moves, reference) is not False
+    if record.final is not None and updated and not record.thinned:
         mine = np.concatenate([mine, record.final[None]])
         number = np.append(number, record.total)
     rows = (number <= run.last_step[0]) & np.isfinite(mine).all(axis=1)

@@ -14,6 +14,7 @@ from gdwidgets.core.diagnosis.comparison import agreement, same_start, seed_of, 
 from gdwidgets.core.diagnosis.divergence import divergence
 from gdwidgets.core.diagnosis.findings import Finding, sorted_findings
 from gdwidgets.core.diagnosis.folding import Folded, folded
+from gdwidgets.core.diagnosis.idle import idle_passes
 from gdwidgets.core.diagnosis.matching import aligned
 from gdwidgets.core.diagnosis.moves import holds
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference
@@ -26,6 +27,7 @@ _OF_SUMS = {
 _WITH_RATE = {
     "plain", "swapped", "every_n", "stale", "schedule", "decayed", "sign", *MEMORY_RULES,
 }  # fmt: skip
+_UNEXPLAINED = {"unknown", "few", "schedule"}
 _SAID_OTHERWISE = {"none", "still", "swapped", "stale", "every_n", "unknown", "few", "reference"}
 
 
@@ -66,8 +68,21 @@ def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Fi
 def _of_values(
     record: LoopRecord, reference: Reference | None, found: list[Finding]
 ) -> list[Finding]:
-    """What the values of a loop show, by passes or by updates; ``found`` is what is known."""
+    """What the values of a loop show; ``found`` is what is known."""
     case = Case(record, reference)
+    # What a rule makes of all passes is its updates, though some may be 0.
+    idle = idle_passes(record) if case.update.kind in _UNEXPLAINED else None
+    if idle is not None:
+        rest = Case(idle.record, reference)
+        if rest.update.kind not in _UNEXPLAINED:
+            more = _of_passes(rest, found)
+            return [*(idle.placed(one) for one in more), idle.told()]
+    return _of_passes(case, found)
+
+
+def _of_passes(case: Case, found: list[Finding]) -> list[Finding]:
+    """What the values of a loop show, by passes or by updates; ``found`` is what is known."""
+    record, reference = case.record, case.reference
     if any(calls.most > 1 for calls in record.step_calls):
         return _of_trials(case, found)
     together = folded(record)
@@ -337,19 +352,21 @@ def _of_length(case: Case) -> list[Finding]:
     known = case.update.kind not in {"unknown", "few"}
     if case.update.kind in {"unknown", "every_n"}:
         return []  # an update may be made of several backward passes
-    stop = stop_of(case.record, case.reference, case.moves, known=known)
+    stop = stop_of(
+        case.record, case.reference, case.moves, known=known, next_loss=case.loss_at_the_end
+    )
     if stop.kind in {"same", "unknown"}:
         return []
     if stop.kind == "length" and case.reference.loss_tol is None:
         return [beside.other_length(stop)]
-    return [beside.other_stop(stop, case.record, case.reference)]
+    return [beside.other_stop(stop, case.reference)]
 
 
 def _of_agreement(case: Case) -> list[Finding]:
     """All as in the reference."""
     if case.reference is None or not case.agrees_locally:
         return []
-    how, run = agreement(case.record, case.reference)
+    how, run = agreement(case.record, case.reference, case.moves)
     if not how.updates or not how.begins:
         return []
     return [beside.agrees(how, case.record, str(run.outcomes[0]), case.reference.title)]

@@ -33,6 +33,7 @@ ORDER = (
     "other_gradient",
     "unknown_rule",
     "several_passes",
+    "pass_without_update",
     "other_rate",
     "other_start",
     "other_stop",
@@ -73,6 +74,7 @@ NO_MISTAKES = frozenset(
         "weight_decay",
         "updated_every_n",
         "several_passes",
+        "pass_without_update",
         "values_not_kept",
     }
 )
