@@ -73,6 +73,34 @@ def test_on_quadratics_the_limit_decides(name, part, seed):
         assert said is (End.CONVERGED if away <= 0.005 * diagonal else End.NOT_CONVERGED)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(["booth", "narrow valley", "matyas"]),
+    rule=st.sampled_from(["momentum", "nesterov", "rmsprop", "adam"]),
+    rate=st.floats(-4, 0).map(lambda power: 10**power),
+    steps=st.integers(3, 60),
+    seed=st.integers(0, 99),
+)
+def test_what_is_called_unbounded_gets_far_away(name, rule, rate, steps, seed):
+    surface = SURFACES[name]
+    low, high = np.array(surface.bounds).T
+    start = np.random.default_rng(seed).uniform(low, high)
+    if end_behaviour(ended(surface, start, rate, steps, rule=rule)) not in {
+        End.UNBOUNDED,
+        End.DIVERGED,
+    }:
+        return
+    further = ended(surface, start, rate, 20_000, rule=rule)
+    assert (
+        further.outcomes[0] == "diverged" or np.abs(further.params[-1, 0]).max() > 10 * high.max()
+    )
+
+
+def test_a_map_of_starts_whose_steps_still_grow_is_not_unbounded():
+    counts = basins(SURFACES["booth"], 1e-3, rule="momentum", max_steps=10, resolution=20).counts
+    assert counts.get(End.UNBOUNDED, 0) == 0
+
+
 def test_a_tolerance_that_stops_early_is_not_convergence():
     descent = ended(SURFACES["rosenbrock"], (-1.5, 2.0), 5e-4, loss_tol=1e-2)
     assert descent.outcomes[0] == "converged"

@@ -292,7 +292,7 @@ def classify(
     rule, learning_rates
         The rule, and the rates (L,).
     is_quadratic
-        Whether the loss is a quadratic, on which what grows does so without bound.
+        Whether the loss is a quadratic, on which theory decides whether a run is bounded.
 
     Returns
     -------
@@ -337,10 +337,11 @@ def classify(
     undecided = (growing | drifting | wild | (grows & ~moved.still)) & ~came_to_rest
     undecided &= outcomes == "max_steps"
     if is_quadratic:
-        names[(growing | (radius > 1.0001)) & ~moved.still & (outcomes != "diverged")] = (
-            End.UNBOUNDED
-        )
-        undecided = undecided & (names != End.UNBOUNDED)
+        # That steps grow is not enough: those of a rule with a memory do at first.
+        unbounded = (radius > 1.0001) | (growing & (around.leaving > rounding))
+        unbounded &= ~moved.still & (outcomes != "diverged")
+        names[unbounded] = End.UNBOUNDED
+        undecided &= ~unbounded
     return names, undecided, drifting
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdwidgets.core import Descent, Rule, Surface
-from gdwidgets.core.analysis.endings import End
+from gdwidgets.core.analysis.endings import TAIL, End
 from gdwidgets.core.rules.momentum import GradientDescent, Momentum, Nesterov
 from gdwidgets.core.rules.schedules import ConstantRate
 from gdwidgets.core.rules.wrappers import PerLane
@@ -27,6 +27,9 @@ BOTTOMLESS = -1e12
 LINEAR = (GradientDescent, Momentum, Nesterov)
 """Rules whose updates shrink with the gradient, so that they come to rest at a minimum that holds
 them; those of Adam and RMSprop may grow again there."""
+
+ROUNDING = 4 * float(np.finfo(np.float32).eps)
+"""How far numbers may go to and fro at rest, relative to their size."""
 
 HERE = 0.02
 """How near a known minimum must be for a run to be at it, as a part of the map's diagonal."""
@@ -226,13 +229,28 @@ def _converged(surface: Surface, descent: Descent, lane: int, at: int) -> str:
     known = _at_minimum(surface, point)
     # Where it is none of the numbered ones, that is the news.
     other = "" if known or not surface.minima else ", none of those numbered"
-    place = known or "a minimum"
-    if (descent.params[at - 1, lane] == point).all():
-        return f"It rests at {place}{other}: further updates are below what float32 resolves."
-    closer = (
-        ", and more updates come closer" if isinstance(rule_of(descent.rule, lane), LINEAR) else ""
-    )
-    return f"It converges to {place}{other}: its updates shrink{closer}."
+    place = f"{known or 'a minimum'}{other}"
+    rule = rule_of(descent.rule, lane)
+    last = descent.params[max(0, at - TAIL) : at + 1, lane].astype(np.float64)
+    rests = bool((np.ptp(last, axis=0) <= ROUNDING * np.abs(last).max(axis=0)).all())
+    if not isinstance(rule, LINEAR):
+        does = "its last updates changed nothing" if rests else "its updates shrink"
+        # Divided by the size of recent gradients, steps grow again where these fade.
+        return f"It is at {place}, and {does}; further ones by {rule.label} may lead away again."
+    if rests:
+        return f"It rests at {place}: further updates are below what float32 resolves."
+    closer = "" if _kinked(surface, known, point) else ", and more updates come closer"
+    return f"It converges to {place}: its updates shrink{closer}."
+
+
+def _kinked(surface: Surface, known: str | None, point: NDArray[np.float32]) -> bool:
+    """Whether the gradient jumps where a run ends, or at the known minimum there."""
+    found = nearest_minimum(surface.minima, point) if known else None
+    there = point if found is None else np.array(surface.minima[found[0]], np.float32)
+    try:
+        return any(limits_at(surface, one).kink for one in (point, there))
+    except Exception:  # noqa: BLE001 - a user's function may raise anything
+        return True
 
 
 def _oscillates(surface: Surface, descent: Descent, lane: int, at: int) -> str:

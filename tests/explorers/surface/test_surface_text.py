@@ -496,3 +496,44 @@ def test_that_more_updates_come_closer_is_said_of_rules_that_come_to_rest(rule):
     bowl.close()
     if "more updates come closer" in said:
         assert rule not in {"adam", "rmsprop"}
+
+
+def ended_at(said):
+    """Whether a sentence tells that a run has come to a minimum to stay."""
+    return "rests at" in said or "converges to" in said or "come closer" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "rule", "rate", "steps"),
+    [
+        ("six-hump camel", (0.862, -0.006), "rmsprop", 0.002, 1000),
+        ("beale", (1.012, 1.87), "adam", 0.308894, 1000),
+        ("rosenbrock", (-1.069, 1.318), "adam", 0.71911, 1000),
+        ("himmelblau", (5.288, -1.734), "rmsprop", 0.0424, 100),
+    ],
+)
+def test_of_rules_whose_steps_may_grow_again_no_rest_is_promised(name, start, rule, rate, steps):
+    explorer = SurfaceExplorer(name, start=start, rule=rule, learning_rate=rate, max_steps=steps)
+    explorer.run()
+    said = explorer.sentence_text
+    assert not ended_at(said), said
+    assert len(said) < 230
+    explorer.close()
+
+
+def test_at_a_kink_no_update_is_promised_to_come_closer():
+    explorer = SurfaceExplorer(
+        "ackley", start=(0.488, -4.171), rule="momentum", learning_rate=0.0107, max_steps=100
+    )
+    explorer.run()
+    assert "come closer" not in explorer.sentence_text
+    explorer.close()
+
+
+def test_what_goes_to_and_fro_by_rounding_rests():
+    explorer = SurfaceExplorer("booth", max_steps=300)
+    explorer.run()
+    last = explorer.descent.params[-32:, 0]
+    assert np.ptp(last, axis=0).max() <= 4 * np.spacing(np.abs(last).max())
+    assert "rests at minimum ①" in explorer.sentence_text
+    explorer.close()
