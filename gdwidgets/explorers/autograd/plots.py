@@ -108,6 +108,7 @@ DARK .gdwidgets .gdw-graph path.line[style*="rgb(91, 101, 115)"] { stroke: #aab3
 .gdw-graph-key { display: flex; flex-wrap: wrap; gap: 0 16px; justify-content: flex-end;
   font-size: calc(13px * var(--gdw-size)); line-height: calc(20px * var(--gdw-size));
   color: var(--gdw-quiet); }
+.gdw-graph-key .gdw-part { margin-right: auto; color: var(--gdw-ink); }
 .gdw-graph-key i { display: inline-block; width: 12px; height: 12px; border: 2px solid;
   margin-right: 6px; vertical-align: -2px; box-sizing: border-box; }
 .gdw-graph-key .gdw-op { border-radius: 50%; }
@@ -116,13 +117,14 @@ DARK .gdw-graph-key b { color: #ff9a4d; }
 """.replace("DARK", '[data-jp-theme-light="false"]')
 
 KEY = (
-    "<div class=gdw-graph-key>"
     "<span><i style='background:{0.fill};border-color:{0.outline}'></i>requires_grad</span>"
     "<span><i style='background:{1.fill};border-color:{1.outline}'></i>does not</span>"
-    "<span><i class=gdw-op style='background:{2.fill};border-color:{2.outline}'></i>"
-    "operation</span><span>dashed: not tracked</span>"
-    "<span><b>∇</b> gradient</span></div>"
-).format(LOOKS["tracked"], LOOKS["untracked"], LOOKS["operation"])
+    "{operation}<span>dashed: not tracked</span><span><b>∇</b> gradient</span>"
+).format
+OPERATION = (
+    "<span><i class=gdw-op style='background:{0.fill};border-color:{0.outline}'></i>"
+    "operation</span>"
+).format(LOOKS["operation"])
 
 MOST_NUMBERS = 6
 """Numbers of a tensor that are written out."""
@@ -244,7 +246,7 @@ class GraphPicture:
             max_aspect_ratio=100.0,
         )
         self.figure.add_class("gdw-graph")
-        self.key = HTML(KEY, layout=Layout(width="100%", margin="0"))
+        self.key = HTML(layout=Layout(width="100%", margin="0"))
         self.view = VBox(
             [self.figure, self.key], layout=Layout(flex="1 1 480px", min_width="320px")
         )
@@ -358,6 +360,19 @@ class GraphPicture:
         self._view = low, high = view
         self._sizes = replace(self._sizes, down=HEIGHT * self._scale / (high - low))
         write(self.y, min=float(low), max=float(high))
+        self.key.value = f"<div class=gdw-graph-key>{self._key()}</div>"
+
+    def _key(self) -> str:
+        """What the looks mean; of a graph that is higher than the frame also how much is seen."""
+        known = LOOKS["tracked"], LOOKS["untracked"]
+        if not self.partly:
+            return KEY(*known, operation=OPERATION)
+        low, high = self._view
+        shown = sum(low < y < high for _, y in self._placed.points.values())
+        return (
+            "<span class=gdw-part title='The picture follows the walk'>"
+            f"{shown} of {len(self._placed.points)} nodes shown</span>{KEY(*known, operation='')}"
+        )
 
     def _write_nodes(self) -> None:
         size = self._sizes

@@ -375,6 +375,7 @@ def test_only_whole_rows_are_shown(layers, size):
         assert explorer.drawing.y.min < y < explorer.drawing.y.max
         seen.add((explorer.drawing.y.min, explorer.drawing.y.max))
     assert (len(seen) > 1) == explorer.drawing.partly
+    assert ("nodes shown" in explorer.drawing.key.value) == explorer.drawing.partly
     explorer.close()
 
 
@@ -407,6 +408,9 @@ def test_a_high_picture_follows_the_walk():
             y = drawing._placed.points[explorer.picture_graph.steps[k - 1].node][1]
             assert drawing.y.min <= y - 0.45
             assert y + 0.45 <= drawing.y.max
+        seen = [drawing.y.min < y < drawing.y.max for _, y in drawing._placed.points.values()]
+        assert f"{sum(seen)} of {len(seen)} nodes shown" in drawing.key.value
+        assert sum(seen) < len(seen)
     explorer.select("t0")
     assert drawing.y.min <= drawing._placed.points["t0"][1] <= drawing.y.max
     explorer.close()
