@@ -26,6 +26,7 @@ from gdwidgets.explorers.autograd.spots import (
     Form,
     Ground,
     Spot,
+    across,
     best_spot,
     dotted,
     overlap,
@@ -125,6 +126,9 @@ OPERATION = (
     "<span><i class=gdw-op style='background:{0.fill};border-color:{0.outline}'></i>"
     "operation</span>"
 ).format(LOOKS["operation"])
+
+ACROSS = 60.0
+"""What it costs a product to lie across another line than its own, in pixels from its line."""
 
 MOST_NUMBERS = 6
 """Numbers of a tensor that are written out."""
@@ -433,8 +437,8 @@ class GraphPicture:
         placed = self._placed
         self._curves = {edge: curve(edge, self._port(edge)) for edge in placed.edges}
         size = np.array([self._sizes.across, self._sizes.down])
-        lines = [dotted(line * size) for line in self._curves.values()]
-        self._dots = np.concatenate([*lines, np.zeros((0, 2))])
+        self._dotted = {edge: dotted(line * size) for edge, line in self._curves.items()}
+        self._dots = np.concatenate([*self._dotted.values(), np.zeros((0, 2))])
         for mark, wanted in ((self.tracked, True), (self.untracked, False)):
             x, y = joined([line for e, line in self._curves.items() if tracked(e) is wanted])
             _write(mark, x=x, y=y)
@@ -753,7 +757,14 @@ class GraphPicture:
             if not free.any():
                 continue
             near = overlap(boxes + APART, close).sum(axis=1)
-            cost = 10 * near + np.hypot(ways[:, 0] * 0.6, ways[:, 1]) + np.where(free, 0, np.inf)
+            lines = [dots for other, dots in self._dotted.items() if other is not edge]
+            crossed = across(boxes, np.concatenate([*lines, np.zeros((0, 2))]))
+            cost = (
+                10 * near
+                + ACROSS * crossed
+                + np.hypot(ways[:, 0] * 0.6, ways[:, 1])
+                + np.where(free, 0, np.inf)
+            )
             best = int(np.argmin(cost))
             x, y = places[best] / (size.across, size.down)
             found.append((float(x), float(y), text))

@@ -82,7 +82,7 @@ def best_spot(
             if overlap(box, covered).any():
                 continue
             cost += TOO_NEAR * bool(overlap(box + NEAR, ground.taken).any())
-            cost += ACROSS_A_LINE * bool(_inside(ground.dots, box[0]).any())
+            cost += ACROSS_A_LINE * bool(across(box, ground.dots)[0])
             if found is None or cost < found[0]:
                 found = cost, index, (x, y)
     return None if found is None else found[1:]
@@ -105,14 +105,18 @@ def overlap(some: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
     return np.clip(right - left, 0, None) * np.clip(bottom - top, 0, None)
 
 
+def across(boxes: NDArray[np.float64], dots: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of rectangles (n, 4) lie across lines, given as points (m, 2) close to each other."""
+    left, top, right, bottom = boxes.T[:, :, None]
+    x, y = dots.T
+    inside = (x > left) & (x < right) & (y > top) & (y < bottom)
+    found: NDArray[np.bool_] = inside.any(axis=1)
+    return found
+
+
 def dotted(line: NDArray[np.float64], apart: float = 3.0) -> NDArray[np.float64]:
     """Points (m, 2) along a line, no further apart than this."""
     lengths = np.hypot(*np.diff(line, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(lengths)])
     at = np.linspace(0.0, along[-1], int(along[-1] / apart) + 2)
     return np.stack([np.interp(at, along, line[:, 0]), np.interp(at, along, line[:, 1])], axis=1)
-
-
-def _inside(dots: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.bool_]:
-    x, y = dots[:, 0], dots[:, 1]
-    return (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])

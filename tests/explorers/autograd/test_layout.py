@@ -25,7 +25,7 @@ from gdwidgets.core.autograd.presets import PRESET_NAMES
 from gdwidgets.explorers.autograd.layout import MOST_COLUMNS, curve, place
 from gdwidgets.explorers.autograd.names import name_width, shortened
 from gdwidgets.explorers.autograd.plots import HEIGHT, LEAST_ROW, WIDTH, sizes
-from gdwidgets.explorers.autograd.spots import dotted
+from gdwidgets.explorers.autograd.spots import across, dotted, rectangles
 from graphs import recorded
 
 
@@ -456,3 +456,22 @@ def test_products_stay_inside_the_frame(explorer):
             left = (x + 0.5) * size.across - len(text) * 3.8
             assert left >= -20
             assert left + len(text) * 7.6 <= WIDTH + 12
+
+
+@pytest.mark.parametrize("size", ["normal", "large"])
+def test_no_product_lies_across_a_line_into_the_next_row(size):
+    explorer = AutogradExplorer(preset="exploding", size=size)
+    drawing = explorer.drawing
+    shown = 0
+    for k in range(explorer.max_steps + 1):
+        explorer.step = k
+        own = [edge for edge, _ in drawing._active_edges]
+        turning = [d for edge, d in drawing._dotted.items() if edge.turns and edge not in own]
+        lines = np.concatenate([*turning, np.zeros((0, 2))])
+        for x, y, text in drawing.products:
+            px, py = x * drawing._sizes.across, y * drawing._sizes.down
+            box = rectangles(px, py, drawing._width(f"◀ {text}"), drawing._sizes.font)
+            assert not across(box, lines).any(), (k, text)
+            shown += 1
+    assert shown > 10
+    explorer.close()
