@@ -16,13 +16,10 @@ function takesText(target) {
 
 // What Tab has moved the focus to. Space presses a button that was reached so, as everywhere in
 // the page; on one that was clicked before, Space plays and pauses, as the presenter expects.
+let tabbing = false;
 let tabbed = null;
 
 function press(model, root, event) {
-  if (event.key === "Tab") {
-    setTimeout(() => { tabbed = document.activeElement; }, 0);
-    return;
-  }
   if (event.ctrlKey || event.metaKey || event.altKey || takesText(event.target)) return;
   const action = KEYS[event.key];
   if (!action) return;
@@ -192,6 +189,12 @@ function render({ model, el }) {
     window.addEventListener("keydown", (event) => {
       const withModifier = event.ctrlKey || event.metaKey || event.altKey;
       root.toggleAttribute("data-lm-suppress-shortcuts", !withModifier);
+      tabbing = event.key === "Tab";
+    }, { capture: true, signal: stop.signal });
+    // At once, not a moment later: a busy page takes the next key before that moment comes.
+    window.addEventListener("focusin", (event) => {
+      if (tabbing) tabbed = event.target;
+      tabbing = false;
     }, { capture: true, signal: stop.signal });
     name(root, model.get("name"));
     root.addEventListener("keydown", (event) => press(model, root, event),
