@@ -134,6 +134,29 @@ def check_sentence(explorer, k):
         assert parsed(near.group(2)) == pytest.approx(distances.min(), rel=0.06)
 
 
+@pytest.mark.parametrize(
+    ("surface", "situation"), [("rastrigin", "trapped"), ("six-hump camel", "")]
+)
+def test_rises_within_the_rounding_of_the_loss_are_not_told(surface, situation):
+    """Float32's last digits of a loss go up and down along a path that only goes down."""
+    explorer = SurfaceExplorer(surface)
+    if situation:
+        explorer.situate(situation)
+    explorer.run()
+    recorded = explorer.descent.loss[:, explorer.lane]
+    path = explorer.descent.params[:, explorer.lane].astype(np.float64)
+    exact, _ = losses_and_slopes(explorer.surface.function, path)
+    assert (np.diff(recorded) > 0).any()
+    assert (np.diff(exact) <= 1e-9).all()
+    for k in np.flatnonzero(np.diff(recorded) > 0)[:12] + 1:
+        explorer.seek(int(k))
+        assert "raised" not in explorer.sentence_text
+    explorer.predict("minimum")
+    explorer.run()
+    assert "of its" not in explorer.sentence_text
+    explorer.close()
+
+
 def onward(explorer, updates=1500):
     """Where plain descent goes from the end of the run, in torch: (updates + 1, 2)."""
     p = torch.tensor(explorer.descent.params[explorer.end, explorer.lane], requires_grad=True)
