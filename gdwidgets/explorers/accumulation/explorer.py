@@ -41,6 +41,7 @@ from gdwidgets.ui.playback.cursor import MOST_STEPS
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
 from gdwidgets.ui.plots.shade import Shade
+from gdwidgets.ui.prediction.text import ORDER
 from gdwidgets.ui.runs import Run, lane_outcome, lane_steps
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import Situations
@@ -610,9 +611,8 @@ class AccumulationComparer(MapExplorer):
 
     def prediction_reason(self, kind: str, lane: int, k: int) -> str:
         """Why the loops, whose runs were over at step ``k``, went as they did."""
-        return words.explanation(
-            self.problem_descended, self.descent, self.learning_rate, self.clear_every
-        )
+        said = self.problem_descended, self.descent, self.learning_rate, self.clear_every
+        return words.explanation(*said) if kind == ORDER else words.lane_explanation(*said, lane)
 
     # -- runs, tables, code ------------------------------------------------------------------
 

@@ -84,10 +84,13 @@ def _opening(descent: Descent, k: int, left: Moment, shown: int) -> str:
     grad, own = float(left.grad[shown]), float(left.step_grad[shown])
     if left.accumulated is None:
         return f"{where} **{name}.grad holds {text.fixed(grad)}**, this step's gradient alone."
-    return (
-        f"{where} **{name}.grad holds {text.fixed(grad)}**, though this step's gradient is "
-        f"{text.fixed(own)}."
-    )
+    held, added = text.fixed(grad), text.fixed(own)
+    if held == added:
+        before = text.number(float(left.accumulated[shown]), 3)
+        return (
+            f"{where} **{name}.grad holds {held}**, this step's gradient and {before} from before."
+        )
+    return f"{where} **{name}.grad holds {held}**, though this step's gradient is {added}."
 
 
 def explanation(problem: Problem, descent: Descent, rate: float, clear_every: int | None) -> str:
@@ -111,6 +114,24 @@ def explanation(problem: Problem, descent: Descent, rate: float, clear_every: in
         f"{text.counted(clear_every, 'update')} and one clearing multiply the distance from the "
         f"minimum by {text.number(factor, 3)}: it {VERBS[left]}; with clearing it {VERBS[right]}."
     )
+
+
+def lane_explanation(
+    problem: Problem, descent: Descent, rate: float, clear_every: int | None, lane: int
+) -> str:
+    """What one of the lanes does in the long run at this learning rate, and why."""
+    does = behaviours(problem, descent, rate, clear_every)[lane]
+    every = 1 if lane == 1 else clear_every
+    if does is Asymptotic.AT_REST:
+        return "No update changes a parameter here."
+    said = f"In the long run it {VERBS[does]}"
+    if every is not None and every > 1:
+        factor = accumulation.period_factor(rate * problem.curvature, every)
+        return f"{said}: {every:,} updates multiply its distance by {text.number(factor, 3)}."
+    limit, which = ("4/λ", "without clearing") if every is None else ("2/λ", "with clearing")
+    side = "at" if does is Asymptotic.OSCILLATES and every == 1 else "below"
+    side = "beyond" if does is Asymptotic.DIVERGES else side
+    return f"{said}: γ is {side} {limit}, the limit {which}."
 
 
 def _batch_sentence(descent: Descent, batch: MicroBatches, k: int) -> str:

@@ -662,6 +662,11 @@ class SurfaceExplorer(MapExplorer):
         """The lowest value at a minimum that the surface knows."""
         return lowest_value(self.surface)
 
+    @property
+    def loss_zero(self) -> float:
+        """What the loss axis calls 0."""
+        return loss_floor(self.surface)
+
     def run_names(self) -> Sequence[str]:
         """What the lanes are called in a sentence."""
         return self.lane_names if self.race else [f"the run from {n}" for n in self.lane_names]

@@ -337,6 +337,10 @@ def why_there(
         went = f"{rises:,} of its {updates} raised the loss: it did not only go downhill"
     else:
         went = "No update raised the loss: it went downhill all the way"
+    if nearest is not None and nearest == (reached, 0.0):
+        return "It starts there."
+    if len(surface.minima) == 1:
+        return f"{went}."
     if near == reached:
         return f"{went}. That minimum is also the one nearest to the start."
     return f"{went}. Minimum {numbered(near)} is nearer to the start, but lies another way."

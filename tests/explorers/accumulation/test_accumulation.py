@@ -346,3 +346,25 @@ def test_the_student_s_torch_session_is_neither_relied_on_nor_changed():
     assert torch.get_default_dtype() == torch.float64
     assert torch.equal(torch.get_rng_state(), state)
     explorer.close()
+
+
+def test_no_two_numbers_that_look_equal_are_set_against_each_other():
+    """At step 12 only 2·10⁻⁶ is left in .grad from before: too little for the printed digits."""
+    explorer = AccumulationComparer(
+        parameter="b", x=3.0, y=-2.0, start=(4.0, -6.0), learning_rate=0.05, max_steps=30
+    )
+    seen = 0
+    for k in range(1, 31):
+        explorer.seek(k)
+        said = explorer.sentence_text
+        grad, own = (float(x[k, 0, 1]) for x in (explorer.descent.grad, explorer.descent.step_grad))
+        if against := re.search("holds (.+?), though this step's gradient is (.+?)\\. ", said):
+            assert against[1] != against[2]
+        if before := re.search("holds (.+?), this step's gradient and (.+?) from before", said):
+            seen += 1
+            assert f"{grad:.4f}".replace("-", "−") == before[1] == f"{own:.4f}".replace("-", "−")
+            number = before[2].translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-"))
+            left = float(explorer.descent.grad[k - 1, 0, 1])
+            assert float(number.replace("·10", "e")) == pytest.approx(left, rel=0.01)
+    assert seen
+    explorer.close()
