@@ -316,7 +316,7 @@ class TrainingExplorer(LoopExplorer):
             return own_text.told("Your loop is running.")
         report = loop.report(self.hints_told)
         notes = own_text.notes(
-            first=loop.findings[0].step if self._hint else None,
+            counted=self._counts_alike(loop),
             report=report,
             drawn=True,
             compared="",
