@@ -633,7 +633,7 @@ def test_one_step_has_one_number_in_the_picture_and_a_note_where_the_report_has_
 
     def too_fast():
         u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
-        for _ in range(20):
+        for _ in range(300):
             himmelblau(u, v).backward()
             with torch.no_grad():
                 u -= 0.1 * u.grad
