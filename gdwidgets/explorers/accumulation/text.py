@@ -140,7 +140,7 @@ def _batch_sentence(descent: Descent, batch: MicroBatches, k: int) -> str:
     loss = text.number(float(batch.batch_loss(descent.params[at, 0])), 4)
     done = (
         f"**{text.counted(k, 'backward pass', 'backward passes')}, "
-        f"{text.counted(k // n, 'update')}, loss {loss}**."
+        f"{text.counted(k // n, 'update')}, the batch's loss {loss}**."
     )
     if "diverged" in descent.outcomes and k >= int(descent.last_step.max()):
         limit = text.number(2 / batch.curvature, 3)
@@ -152,7 +152,7 @@ def _batch_sentence(descent: Descent, batch: MicroBatches, k: int) -> str:
         else "So far the two ways agree to the last bit."
     )
     return (
-        f"{done} Accumulation on purpose: {n} small passes fill .grad with the whole batch's "
+        f"{done} Accumulation on purpose: {n} small passes fill .grad with the batch's "
         f"gradient, then one update. {differ}"
     )
 

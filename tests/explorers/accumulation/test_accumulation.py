@@ -193,6 +193,23 @@ def test_after_the_loop_micro_batches_show_the_loss_of_the_whole_batch():
     explorer.close()
 
 
+@pytest.mark.parametrize("k", [0, 1, 10, 23])
+def test_a_loss_of_a_part_is_told_from_the_batch_s(k):
+    explorer = AccumulationComparer(micro_batches=4, max_steps=40)
+    explorer.seek(k)
+    batch = explorer.problem_descended.objective
+    a, b = torch.tensor(explorer.descent.params[k, 0])
+    squares = (a * batch.x + b - batch.y).square() / len(batch.x)
+    size = len(batch.x) // 4
+    parts = [float(squares[i : i + size].sum()) for i in range(0, len(squares), size)]
+    card = float(re.search(r"the part&#x27;s loss = ([\d.]+)", sides(explorer)[0])[1])
+    assert card == pytest.approx(parts[k % 4], abs=1e-6)
+    said = float(re.search(r"the batch's loss ([\d.]+\d)", explorer.sentence_text)[1])
+    assert said == pytest.approx(sum(parts), rel=1e-3)
+    assert len(explorer.sentence_text) <= 205
+    explorer.close()
+
+
 def test_a_line_that_has_not_run_is_refused(explorer):
     with pytest.raises(ValueError, match="at step 0"):
         explorer.line = "update"
