@@ -13,6 +13,8 @@ JOINER = "\u2060"
 """Seen by nobody: a sign of no width at which no line is broken."""
 CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 _CODE = re.compile("`([^`\n]+)`")
+_SUM = re.compile(r"\([^()<>]{1,32} [+−] [^()<>]{1,32}\)")
+_QUOTIENT = re.compile(r"\)/\w+")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -121,7 +123,12 @@ def plain(sentence: str) -> str:
 
 
 def _marked(escaped: str) -> str:
-    """Bold what stands between ``**``, and code what stands between backticks."""
+    """Bold what stands between ``**``, and code what stands between backticks.
+
+    A formula is not broken within its brackets, nor behind the line of a fraction after them.
+    """
+    escaped = _SUM.sub(lambda found: found[0].replace(" ", "\u00a0"), escaped)
+    escaped = _QUOTIENT.sub(r"<span class=gdw-whole>\g<0></span>", escaped)
     return _CODE.sub(r"<code>\1</code>", re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escaped))
 
 

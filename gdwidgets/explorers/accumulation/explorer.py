@@ -89,8 +89,8 @@ class AccumulationComparer(MapExplorer):
 
     SITUATIONS: ClassVar[Situations] = {
         "the exercise": {
-            "sentence": "Both loops start at the white circle. Watch .grad: on the right it gets "
-            "smaller with the slope, on the left it keeps what earlier steps left there.",
+            "sentence": "Both loops start at the white circle. Watch .grad: with clearing it "
+            "gets smaller with the slope, without it keeps what earlier steps left there.",
         },
         "roles reversed": {
             "learning_rate": 0.4,
@@ -102,7 +102,7 @@ class AccumulationComparer(MapExplorer):
             "learning_rate": 0.7,
             "max_steps": 20,
             "sentence": "Beyond 4/λ nothing helps: both loops diverge. Lower the rate and watch "
-            "first the left, then the right one stay bounded.",
+            "first the loop without clearing, then the one with it stay bounded.",
         },
         "every third": {
             "clear_every": 3,
@@ -152,7 +152,7 @@ class AccumulationComparer(MapExplorer):
         None,
         checks.optional(checks.integer, 1, MOST_STEPS),
         label="clear every",
-        help="The left loop clears its gradients after every n-th update; empty for never",
+        help="The first loop clears its gradients after every n-th update; empty for never",
         control=Optional(example="3", whole=True, width="104px"),
     )
     """The left loop clears its gradients every n steps; ``None``, the default, for never."""

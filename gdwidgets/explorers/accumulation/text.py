@@ -180,8 +180,10 @@ def course_tables(problem: Problem, descent: Descent) -> str:
     return "\n\n".join(parts)
 
 
-HEAD = "step       loss        a        b   grad_a   grad_b"
-MORE = " before_a before_b   step_a   step_b"
+HEAD = ("step", "loss", "a", "b", "grad_a", "grad_b")
+MORE = ("before_a", "before_b", "step_a", "step_b")
+LEAST = (4, 10, *[8] * 8)
+"""Characters in each column at least, so that it keeps its place from step to step."""
 
 
 def step_tables(descent: Descent, k: int, parts: int | None) -> str:
@@ -193,22 +195,25 @@ def step_tables(descent: Descent, k: int, parts: int | None) -> str:
         at = int(lane_steps(descent, k)[lane])
         end = int(lane_steps(descent, descent.recorded)[lane])
         long = lane == 0
-        lines = [HEAD + (MORE if long else "")]
-        for i in window(at, end, 10):
-            line = escape(_record(descent, lane, i, long=long))
-            lines.append(f"<mark>{line}</mark>" if i == at else line)
+        shown = window(at, end, 10)
+        rows = [HEAD + (MORE if long else ())]
+        rows += [_record(descent, lane, i, long=long) for i in shown]
+        # Powers of ten are longer than other numbers.
+        wide = [max(least, *map(len, cells)) for least, *cells in zip(LEAST, *rows, strict=False)]
+        lines = [escape(" ".join(map(str.rjust, row, wide))) for row in rows]
+        now = 1 + at - shown.start
+        lines[now] = f"<mark>{lines[now]}</mark>"
         title = "grad = before + this step" if long else "grad = this step's gradient"
         made.append(f"<pre><b>{escape(names[lane])}</b>, {title}\n" + "\n".join(lines) + "</pre>")
     return f"<div class=gda-t>{''.join(made)}</div>"
 
 
-def _record(descent: Descent, lane: int, k: int, *, long: bool) -> str:
+def _record(descent: Descent, lane: int, k: int, *, long: bool) -> tuple[str, ...]:
     numbers = [*descent.params[k, lane], *descent.grad[k, lane]]
     if long:
         before = np.zeros(2) if cleared(descent, lane, k) else descent.grad[k - 1, lane]
         numbers += [*before, *descent.step_grad[k, lane]]
-    cells = [f"{k:4d}", f"{text.fixed(descent.loss[k, lane], 6):>10}"]
-    return " ".join([*cells, *(f"{text.fixed(value):>8}" for value in numbers)])
+    return str(k), text.fixed(descent.loss[k, lane], 6), *map(text.fixed, numbers)
 
 
 # -- why -------------------------------------------------------------------------------------------
@@ -260,8 +265,9 @@ def why(
             f"multiplies the distance by **{factor}**. It converges for γ in {ranges}{more}; "
             f"at γ = {lands} it lands exactly on the minimum after {clear_every} updates."
         )
+    one, other = lane_titles(clear_every, None)
     said.append(
-        f"So at γ = {text.number(learning_rate)} the left loop {VERBS[left]} and the right one "
+        f"So at γ = {text.number(learning_rate)} the loop {one} {VERBS[left]} and the loop {other} "
         f"{VERBS[right]}."
     )
     return said

@@ -137,13 +137,13 @@ class Words:
         self._total = len(graph.nodes) if total is None else total
 
     def name(self, node: str) -> str:
-        """What a node's tensor is called."""
-        return self._variables.get(node, node)
+        """What a node's tensor is called, as it can be written in code: ``pow_2`` for a second."""
+        return self._variables.get(node, node.replace(" ", "_"))
 
     def called(self, node: str) -> str:
         """What a node is called in a list: its name, and the variable that holds its result."""
-        variable = self.name(node)
-        return node if variable == node else f"{node} ({variable})"
+        variable, own = self.name(node), node.replace(" ", "_")
+        return own if variable == own else f"{own} ({variable})"
 
     def summary(self, k: int) -> str:
         """The picture in words, for who cannot see it: nodes, values, and gradients so far."""
@@ -294,7 +294,8 @@ class Words:
                 f"{where} {name} gets {said(step.grad_output)}{summed}, added to what the first "
                 f"pass left: {total}. Training loops clear .grad for this reason."
             )
-        made = f": {self.name(name)} is used {counted(len(ways), 'time')}"
+        often = "twice" if len(ways) == 2 else counted(len(ways), "time")
+        made = f": {name} is used {often}"
         if len(ways) == 1:
             made = self._sent(step)
         return (

@@ -210,8 +210,8 @@ def ending(surface: Surface, descent: Descent, lane: int, at: int, end: End) -> 
         grows = bool(_raised(descent, lane, max(0, at - 4), at).all())
         how = " while the loss falls" if falls else " and the loss grows" if grows else ""
         return (
-            f"It goes away{how}: more steps lead farther than ten widths of the map, and get no "
-            "shorter."
+            f"It goes away{how}: further updates lead more than ten map widths away, and do not "
+            "get shorter."
         )
     said = {
         End.NOT_CONVERGED: "It has not converged: it still moves. Raise max_steps (Settings) to "

@@ -254,8 +254,7 @@ def test_the_sentence_says_what_the_loops_do(x, scaled, every):
     if near < 0.01 or "multiplies the distance by <b>1<" in said:
         return  # too near to a limit to be seen in so many steps
     words = {"converges": "converges", "oscillates": "oscillates", "diverges": "diverges"}
-    ending = said.rsplit("the left loop", 1)[1]
-    first, second = ending.split("and the right one")
+    first, second = said.rsplit("So at γ", 1)[1].split(" and the loop ")
     slow = every is not None and every > 1 and left == "oscillates"
     assert slow or words[left] in first
     assert words[right] in second

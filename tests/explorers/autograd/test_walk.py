@@ -147,7 +147,7 @@ def test_a_value_used_twice_names_both_ways():
     explorer = AutogradExplorer(preset="used twice")
     explorer.run()
     assert "the sum of −1.66459 and 3.63719" in explorer.sentence_text
-    assert "x is used 2 times" in explorer.sentence_text
+    assert "x is used twice" in explorer.sentence_text
     explorer.close()
 
 
@@ -499,4 +499,16 @@ def test_a_check_mark_stands_beside_equal_numbers(name, calls):
         assert int(check[1] or 1) == calls
         assert np.allclose(calls * read(check[2]), held, rtol=1e-3)
         assert f"for {calls} backward calls" in html or calls == 1
+    explorer.close()
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_names_in_code_are_names(name):
+    """A second power is ``pow_2``: what is written as a line of Python is one."""
+    explorer = AutogradExplorer(preset=name)
+    for node in explorer.graph.nodes.values():
+        if node.kind == "operation":
+            line = explorer.words.equation(node).replace("\u2060", "")
+            compile(line.replace("(…)", "()"), "line", "exec")
+            assert explorer.words.name(node.name).isidentifier()
     explorer.close()

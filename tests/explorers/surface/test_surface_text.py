@@ -208,7 +208,7 @@ def test_a_minimum_far_off_is_not_denied():
     for function in (lambda u, v: (u - 1000).abs() + 0 * v, lambda u, v: -u + 0 * v):
         explorer = SurfaceExplorer(function, bounds=(-2, 2), learning_rate=0.05, max_steps=300)
         explorer.run()
-        assert "while the loss falls: more steps lead farther" in explorer.sentence_text
+        assert "while the loss falls: further updates lead" in explorer.sentence_text
         check_ending(explorer)
         explorer.close()
 
@@ -372,7 +372,8 @@ def test_the_best_rates_do_what_is_said_of_them():
     distances = np.hypot(*explorer.descent.params[:, 0].T)
     assert abs(int(np.flatnonzero(distances <= 1e-3)[0]) - count) <= 1
     beta, heavy, steps = re.search(
-        rf"heavy ball\*\* has β\* = .*? = {NUMBER} and γ\* = {NUMBER}: .*?after (\d+)\.", said
+        rf"heavy ball\*\* has β\* = .*? = {NUMBER} and γ\* = {NUMBER}: .*?after (\d+) updates\.",
+        said,
     ).groups()
     descent = Descent(
         explorer.surface,
@@ -519,3 +520,15 @@ def test_that_more_updates_come_closer_is_said_of_rules_that_come_to_rest(rule):
     bowl.close()
     if "more updates come closer" in said:
         assert rule not in {"adam", "rmsprop"}
+
+
+def test_the_length_without_the_velocity_is_that_of_the_gradient_s_part():
+    explorer = SurfaceExplorer("narrow valley", rule="momentum")
+    explorer.seek(10)
+    said = " ".join(reasons(explorer))
+    whole = re.search(rf"It is {NUMBER} long; without the velocity it would be {NUMBER} long", said)
+    own = explorer.learning_rate * np.hypot(*explorer.descent.step_grad[10, 0].astype(float))
+    moved = np.hypot(*(explorer.descent.params[11, 0] - explorer.descent.params[10, 0]))
+    assert parsed(whole[1]) == pytest.approx(moved, rel=0.01)
+    assert parsed(whole[2]) == pytest.approx(own, rel=0.01)
+    explorer.close()
