@@ -510,7 +510,7 @@ class AccumulationComparer(MapExplorer):
             last=lambda: descent.last_step,
             diverged=lambda: descent.outcomes == "diverged",
             theory=theory,
-            title=self.parameter,
+            title=self.parameter + ("" if theory is None else "; thin: β = 1"),
             brief=self.brief,
         )
         self._curve_shows = (self.parameter, self.momentum)
