@@ -731,9 +731,12 @@ class LearningRateExplorer(DescentExplorer):
     def prediction_reason(self, kind: str, lane: int, k: int) -> str:
         """Why the run, which was over at step ``k``, went as it did."""
         now = self.standing(k)
-        if kind == STEP:
-            now = now.only(lane)
-        return words.reasons(now, self._speeds(now), self.batch_size)
+        if kind != STEP:
+            return words.reasons(now, self._speeds(now), self.batch_size)
+        one = now.only(lane)
+        why_so = words.reasons(one, self._speeds(one), self.batch_size)
+        named = f"{one.symbol} = {words.rate(one.rates[0])} "
+        return f"It {why_so.removeprefix(named)}" if why_so.startswith(named) else why_so
 
     # -- runs, tables, code ------------------------------------------------------------------
 

@@ -174,7 +174,7 @@ def at_step(asked: Asked, guess: Guess, step: int | None, outcome: str) -> str:
         if asked.loss_tol is not None:
             also = " and does not stop"
         elif asked.target is not None:
-            also = f", its loss not {asked.down}"
+            also = f", but not {asked.down} for good"
         found = f"{asked.who} stays finite for {text.counted(asked.max_steps, 'update')}{also}"
     if guess == NO_GUESS:
         return f"**{_capital(found)}.**"

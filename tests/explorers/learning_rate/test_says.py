@@ -132,6 +132,15 @@ def test_at_any_setting_the_sentence_is_short_and_its_numbers_are_the_recording_
     explorer.close()
 
 
+def test_the_answer_about_a_rate_just_beyond_the_limit_fits(explorer):
+    explorer.situate("cliff")
+    for lane in range(len(explorer.learning_rates)):
+        explorer.predict("step", lane)
+        explorer.guess(123)
+        explorer.run()
+        assert len(explorer.sentence_text) <= 215
+
+
 def test_a_slow_lane_is_compared_with_the_one_that_leads(explorer):
     """With theory's halving times 1/−log₂(ρ): at any step, whichever leads there."""
     explorer.situate("best rate")
