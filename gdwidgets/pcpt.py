@@ -80,7 +80,7 @@ def generate_training_pairs(num: int = 100) -> tuple[Tensor, Tensor]:
     samples = training_pairs(num)
     torch.manual_seed(0)
     for draw in (torch.rand, torch.randn):  # as many draws as the samples are made of
-        draw(num, dtype=torch.float32, device="cpu")
+        draw(len(samples[0]), dtype=torch.float32, device="cpu")
     return samples
 
 

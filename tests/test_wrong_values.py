@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import gdwidgets
+from gdwidgets import pcpt
 from gdwidgets.core import (
     SURFACES,
     Descent,
@@ -214,3 +215,47 @@ def test_what_is_no_run_cannot_be_pinned_and_changes_nothing():
 def test_a_layout_that_is_none_is_named(wrong):
     with pytest.raises(ValueError, match="layout must be an ipywidgets Layout"):
         gdwidgets.HimmelblauExplorer(layout=wrong)
+
+
+@pytest.mark.parametrize("surface", ["booth", HIMMELBLAU])
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("bounds", one) for one in ((math.nan, 1), "x", 5, (2, -2), (-2, 2), np.eye(2))]
+    + [("minima", one) for one in ("x", 5, [(0, 0)], np.eye(2))]
+    + [("name", "mine")],
+)
+def test_what_a_surface_has_already_is_not_given_in_vain(surface, name, wrong):
+    """Right or wrong, it would not be used."""
+    for explorer in (gdwidgets.SurfaceExplorer, gdwidgets.HimmelblauExplorer):
+        given = {"surface": surface, name: wrong}
+        with pytest.raises(ValueError, match=f"^{name} must be left out") as refused:
+            explorer(**given)
+        assert len(str(refused.value)) <= LONGEST
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "x", None, math.nan, 10**9])
+def test_the_course_s_samples_refuse_before_the_session_is_seeded(wrong):
+    state = torch.random.get_rng_state()
+    with pytest.raises(ValueError, match="num must be a whole number"):
+        pcpt.generate_training_pairs(wrong)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_the_course_s_samples_may_be_counted_by_any_whole_number():
+    state = torch.random.get_rng_state()
+    made = []
+    for num in (100, 100.0, np.int64(100), torch.tensor(100)):
+        x, y = pcpt.generate_training_pairs(num)
+        made.append([x, y, torch.rand(1)])
+    for other in made[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(made[0], other, strict=True))
+    torch.random.set_rng_state(state)
+
+
+def test_a_picture_of_another_kind_names_kind():
+    explorer = gdwidgets.HimmelblauExplorer(max_steps=3)
+    for wrong in [*WRONG.values(), 5, "x", None]:
+        with pytest.raises(ValueError, match=r"^kind must be one of 'png'") as refused:
+            explorer.picture(wrong)
+        assert len(str(refused.value)) <= LONGEST
+    explorer.close()

@@ -514,6 +514,10 @@ class RateField(SliderField):
         at = math.log(rate / self._low) / math.log(self._high / self._low)
         return min(max(at, 0.0), 1.0)
 
+    def _on_track(self, rate: float) -> bool:
+        """Whether a learning rate lies between the ends of the track."""
+        return self._low <= rate <= self._high
+
     def show_limits(
         self,
         limits: Sequence[tuple[float, str]],
@@ -528,6 +532,7 @@ class RateField(SliderField):
         limits
             At most two pairs (rate, text) in rising order; what is written behind the text is the
             rate. Up to the first the track is coloured as stable, beyond the last it is hatched.
+            One that lies beyond the ends of the track is written without a line.
         note
             A sentence for the tooltip, or instead of limits where there are none.
         stable
@@ -544,8 +549,12 @@ class RateField(SliderField):
             for colour, left, right in zip(colours, edges[:-1], edges[1:], strict=False)
         )
         labels = self._labels(finite, stable, best)
-        ticks = "".join(f"<u style='left:{where:.2f}%'></u>" for where in at)
-        if best is not None:
+        ticks = "".join(
+            f"<u style='left:{where:.2f}%'></u>"
+            for where, (rate, _) in zip(at, finite, strict=True)
+            if self._on_track(rate)
+        )
+        if best is not None and self._on_track(best):
             ticks += f"<u class=gdw-best style='left:{100 * self.position(best):.2f}%'></u>"
         if not finite and note:
             labels = f"<span class=gdw-note>{escape(note)}</span>"
@@ -562,9 +571,12 @@ class RateField(SliderField):
 
         Above the track there is also its caption, at the left.
         """
+        best_is = "" if best is None else f"best <b>{text.number(best, 3)}</b>"
+        if any(not self._on_track(rate) for rate, _ in limits):
+            said = self._with_some_beyond(limits, stable)
+            return f"<span style='right:0'>{f'{best_is}, ' if best_is else ''}{said}</span>"
         at = [100 * self.position(rate) for rate, _ in limits]
         numbers = [f"<b>{text.number(rate, 3)}</b>" for rate, _ in limits]
-        best_is = "" if best is None else f"best <b>{text.number(best, 3)}</b>"
         best_at = 0.0 if best is None else 100 * self.position(best)
         if len(limits) == 1 and best_is and at[0] > 60:  # both in one, as the right end is near
             labels = [(_before(at[0]), f"{best_is}, limit {numbers[0]}&nbsp;")]
@@ -586,6 +598,18 @@ class RateField(SliderField):
             two = f"right:calc({100 - at[0]:.2f}% + 6.5em);padding-right:4px" if at[1:] else ""
             labels.append((two or _before(best_at, 4), best_is))
         return "".join(f"<span style='{side}'>{said}</span>" for side, said in labels)
+
+    def _with_some_beyond(self, limits: Sequence[tuple[float, str]], stable: str) -> str:
+        """Limits in one label, where the track has no place for one of them."""
+        beyond = [not self._on_track(rate) for rate, _ in limits]
+        said = []
+        for place, (rate, name) in enumerate(limits):
+            *more, last = escape(name or stable).split(" ")
+            first = f"<i class=gdw-more>{' '.join(more)} </i>" if more else ""
+            last_one = beyond[place] and not any(beyond[place + 1 :])
+            off = ", beyond<i class=gdw-more> this track</i>" if last_one else ""
+            said.append(f"{first}{last} <b>{text.number(rate, 3)}</b>{off}")
+        return ", ".join(said)
 
 
 def _before(at: float, gap: int = 0) -> str:

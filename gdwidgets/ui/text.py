@@ -12,6 +12,9 @@ MINUS = "\u2212"
 JOINER = "\u2060"
 """Seen by nobody: a sign of no width at which no line is broken."""
 CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
+_CODE = re.compile("`([^`\n]+)`")
+_SUM = re.compile(r"\([^()<>]{1,32} [+−] [^()<>]{1,32}\)")
+_QUOTIENT = re.compile(r"\)/\w+")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -116,15 +119,21 @@ def code(source: str) -> str:
 
 def plain(sentence: str) -> str:
     """A sentence without its marks: what stands between ``**`` is to be read first."""
-    return sentence.replace("**", "").replace(JOINER, "")
+    return _CODE.sub(r"\1", sentence).replace("**", "").replace(JOINER, "")
 
 
-def _bold(escaped: str) -> str:
-    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escaped)
+def _marked(escaped: str) -> str:
+    """Bold what stands between ``**``, and code what stands between backticks.
+
+    A formula is not broken within its brackets, nor behind the line of a fraction after them.
+    """
+    escaped = _SUM.sub(lambda found: found[0].replace(" ", "\u00a0"), escaped)
+    escaped = _QUOTIENT.sub(r"<span class=gdw-whole>\g<0></span>", escaped)
+    return _CODE.sub(r"<code>\1</code>", re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escaped))
 
 
 def html_sentence(sentence: str, *, error: bool = False, live: bool = True) -> str:
-    """The sentence of an explorer; what stands between ``**`` is bold.
+    """The sentence of an explorer; what stands between ``**`` is bold, between backticks code.
 
     Parameters
     ----------
@@ -135,7 +144,7 @@ def html_sentence(sentence: str, *, error: bool = False, live: bool = True) -> s
     live
         Whether screen readers read it out now.
     """
-    body = _bold(escape(sentence))
+    body = _marked(escape(sentence))
     # A number and its unit, or a formula, stay on one line.
     for sign in "=×":
         body = body.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
@@ -188,8 +197,8 @@ def html_table(
 
 
 def html_paragraphs(paragraphs: Sequence[str]) -> str:
-    """Sentences one below the other; what stands between ``**`` is bold."""
-    return "".join(f"<p class=gdw-paragraph>{_bold(escape(one))}</p>" for one in paragraphs)
+    """Sentences one below the other; what stands between ``**`` is bold, between backticks code."""
+    return "".join(f"<p class=gdw-paragraph>{_marked(escape(one))}</p>" for one in paragraphs)
 
 
 def html_code(source: str) -> str:

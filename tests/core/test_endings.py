@@ -21,6 +21,7 @@ from gdwidgets.core import (
 )
 from gdwidgets.core.analysis.endings import End, end_behaviour, grows, motion
 from gdwidgets.core.analysis.quadratic import quadratic
+from gdwidgets.core.analysis.rises import raised
 
 COURSE = PolynomialRegression(*training_pairs())
 
@@ -226,3 +227,36 @@ def test_losses_that_grow_geometrically_grow_and_those_that_shrink_or_swing_do_n
     assert not grows(np.full(n, 3.0))
     # On the way up again, and still below where it began.
     assert not grows(np.concatenate([[3.0 * rate**n + 1], 2.0 * rate**k]))
+
+
+# -- what raised the loss --------------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(
+    name=st.sampled_from(sorted(SURFACES)),
+    place=st.tuples(st.floats(0.05, 0.95), st.floats(0.05, 0.95)),
+    part=st.sampled_from([0.02, 0.3, 1.0, 1.7]),
+)
+def test_a_rise_counts_where_float64_sees_it_too(name, place, part):
+    """Every rise beyond rounding counts, and no fall does."""
+    surface = SURFACES[name]
+    start = [low + p * (high - low) for p, (low, high) in zip(place, surface.bounds, strict=True)]
+    descent = ended(surface, start, part * (surface.learning_rate or 0.01), steps=60)
+    last = int(descent.last_step[0])
+    points, losses = descent.params[: last + 1, 0], descent.loss[: last + 1, 0]
+    found = raised(surface, points, losses)
+    path = torch.from_numpy(points.astype(np.float64))
+    with np.errstate(all="ignore"):
+        exact = np.diff(surface.function(path[:, 0], path[:, 1]).numpy())
+        size = 1 + np.abs(losses[1:]) + np.abs(losses[:-1])
+        assert not found[exact <= 0].any()
+        assert found[(exact > 1e-4 * size) & np.isfinite(exact)].all()
+
+
+def test_a_function_that_takes_float32_only_is_judged_by_its_rounding():
+    table = torch.ones(1, dtype=torch.float32)
+    surface = Surface(lambda u, v: ((u**2 + v**2).float() + table).float(), (-2, 2))
+    points = np.array([[1.0, 1.0], [1.0, 1.0], [1.5, 1.0]])
+    losses = np.array([3.0, 3.0 + 2**-22, 4.25])
+    assert raised(surface, points, losses).tolist() == [False, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from gdwidgets.core.analysis.guesses import (
     pairs_in_order,
     ranks,
     target_loss,
+    written_target,
 )
 
 losses = st.lists(st.floats(0, 1e6) | st.sampled_from([np.inf, np.nan]), min_size=1, max_size=8)
@@ -71,3 +73,23 @@ def test_a_loss_has_come_down_where_it_never_rises_above_the_target_again(values
 def test_the_target_is_a_hundredth_of_the_way_above_the_lowest_loss():
     np.testing.assert_allclose(target_loss(106.0, 0.0), 1.06)
     np.testing.assert_allclose(target_loss(1.2, 0.2), 0.21)
+
+
+@given(st.floats(-1e3, 1e3), st.floats(1e-9, 1e6), st.booleans())
+def test_the_target_that_is_written_is_short_and_between_the_lowest_loss_and_the_start(
+    lowest, excess, above
+):
+    first, zero = lowest + excess, lowest if above else 0.0
+    written = written_target(first, lowest, zero)
+    if written is None:  # to rounding, the start is at the lowest loss
+        assert first - lowest <= 1e-5 * abs(lowest)
+    else:
+        assert float(f"{written:.8g}") == written
+        assert lowest < written + zero < first
+        assert (written + zero - lowest) / (first - lowest) == pytest.approx(0.01, rel=0.11)
+
+
+def test_nothing_is_left_to_come_down_from_the_lowest_loss():
+    for lowest in (0.0, -1.0316285, 0.0518):
+        assert written_target(lowest, lowest) is None
+        assert written_target(lowest - 1, lowest) is None

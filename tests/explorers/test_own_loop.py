@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import numpy as np
@@ -623,3 +624,28 @@ def test_the_report_says_which_step_of_the_picture_is_its_own(surface):
     assert "step 27" not in surface.sentence_text
     surface.watch(right)
     assert "in the picture and in the table" not in surface.fold.text.value
+
+
+@pytest.mark.parametrize("race", [False, True])
+def test_one_step_has_one_number_in_the_picture_and_a_note_where_the_report_has_another(race):
+    """Also where the first thing found is no step, or lies beyond what can be drawn."""
+    explorer = HimmelblauExplorer(race=race)
+
+    def too_fast():
+        u, v = (torch.tensor(1.0, requires_grad=True) for _ in range(2))
+        for _ in range(300):
+            himmelblau(u, v).backward()
+            with torch.no_grad():
+                u -= 0.1 * u.grad
+                v -= 0.1 * v.grad
+            u.grad = v.grad = None
+
+    explorer.watch(too_fast)
+    explorer.unfold("Your own loop")
+    report = explorer.own_loop.report()
+    lost = int(re.search(r"at step (\d+) its numbers are inf", report)[1])
+    assert f"its step {lost} is {lost - 1} in the picture" in explorer.fold.text.value
+    shown = re.search(r"at step (\d+) its numbers are inf", explorer.sentence_text)
+    assert shown is None or int(shown[1]) == lost - 1
+    assert bool(shown) == race  # alone, its learning rate is the first thing found
+    explorer.close()

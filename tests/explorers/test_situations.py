@@ -9,6 +9,7 @@ from gdwidgets import (
     AutogradExplorer,
     HimmelblauExplorer,
     LearningRateExplorer,
+    SurfaceExplorer,
 )
 from messages import recorded_messages
 
@@ -120,3 +121,25 @@ def test_a_chip_pressed_by_hand_chooses_the_axes_of_its_situation_alone(kind):
         assert pressed.loss_plot._values == alone.loss_plot._values
         pressed.close()
         alone.close()
+
+
+def test_a_thin_line_of_theory_is_named_above_it_where_it_is_drawn():
+    comparer = AccumulationComparer(momentum=True, mark_best=True)
+    rates = LearningRateExplorer(theory="prediction", max_steps=50)
+    booth = SurfaceExplorer("booth", theory=True, mark_best=True, max_steps=50)
+    for plot, name in (
+        (comparer.curve, "β = 1"),
+        (rates.loss_plot, "predicted"),
+        (booth.loss_plot, "predicted"),
+    ):
+        assert plot.theory.visible
+        assert plot.title.endswith(f"; thin: {name}")
+    comparer.momentum = False
+    rates.theory = "noise"
+    booth.surface = "himmelblau"  # no quadratic: nothing is predicted
+    assert comparer.curve.title == "a"
+    assert not booth.loss_plot.theory.visible
+    assert booth.loss_plot.title == "loss"
+    assert rates.loss_plot.title.endswith("; thin: noise floor") == rates.loss_plot.theory.visible
+    for explorer in (comparer, rates, booth):
+        explorer.close()

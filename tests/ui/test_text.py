@@ -77,3 +77,20 @@ def test_a_power_in_code_is_no_mark():
     assert text.plain(sentence) == "z = x**2 = 4. It is 4."
     shown = text.html_sentence(sentence).replace("\u2060", "").replace("\u00a0", " ")
     assert "<b>z = x**2 = 4</b>. It is 4." in shown
+
+
+@given(st.text(alphabet="ab`*<& ", max_size=20))
+def test_code_in_a_sentence_is_marked_and_its_marks_are_not_read(said):
+    html = text.html_sentence(f"Run `x = 1` now {said}")
+    assert "<code>x\u00a0=\u00a01</code>" in html
+    assert text.plain("Run `x = 1` **now**.") == "Run x = 1 now."
+    assert html.count("<code>") == html.count("</code>")
+
+
+@pytest.mark.parametrize("formula", ["2(1 + β)/λ", "2(1 + β)/((1 + 2β)λ)", "(κ − 1)/(κ + 1)"])
+def test_a_formula_is_not_broken_within_its_brackets(formula):
+    for html in (text.html_paragraphs([f"is {formula} = 3"]), text.html_sentence(f"is {formula}.")):
+        seen = re.sub("<[^>]*>", "", html).replace("\u00a0", " ")
+        assert formula in seen
+        assert not re.search(r"\([^() ]* [+−] [^() ]*\)", re.sub("<[^>]*>", "", html))
+    assert "<span class=gdw-whole>)/λ</span>" in text.html_paragraphs(["2(1 + β)/λ"])

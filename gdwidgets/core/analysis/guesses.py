@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from gdwidgets.core.analysis.rises import ROUNDING
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 PART = 0.01
@@ -78,6 +80,40 @@ def minimum_at(minima: Any, point: Any, reach: float) -> int | None:
 def target_loss(first: float, lowest: float) -> float:
     """The loss at which a run has come down: a hundredth of its first excess over the lowest."""
     return lowest + PART * (first - lowest)
+
+
+def written_target(first: float, lowest: float, zero: float = 0.0) -> float | None:
+    """`target_loss` above ``zero``, rounded to the few digits in which it is to be written.
+
+    The run is asked about the number that is read, so rounding may move the target by no more than
+    a tenth of its distance from the lowest loss.
+
+    Parameters
+    ----------
+    first, lowest
+        The loss at the start, and the lowest there is.
+    zero
+        What is taken off a loss where it is drawn.
+
+    Returns
+    -------
+    float or None
+        ``None`` where the start is at the lowest loss, to float32's rounding: nothing is left to
+        come down.
+    """
+    excess = first - lowest
+    if not excess > ROUNDING * max(abs(first), abs(lowest)):
+        return None
+    target = target_loss(first, lowest) - zero
+    slack = PART * excess / 10
+    return next(
+        (
+            rounded
+            for digits in range(3, 9)
+            if abs((rounded := float(f"{target:.{digits}g}")) - target) <= slack
+        ),
+        None,
+    )
 
 
 def arrival(losses: Any, target: float) -> int | None:

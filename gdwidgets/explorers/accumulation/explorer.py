@@ -41,6 +41,7 @@ from gdwidgets.ui.playback.cursor import MOST_STEPS
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.plots.plane import Plane
 from gdwidgets.ui.plots.shade import Shade
+from gdwidgets.ui.prediction.text import ORDER
 from gdwidgets.ui.runs import Run, lane_outcome, lane_steps
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import Situations
@@ -88,8 +89,8 @@ class AccumulationComparer(MapExplorer):
 
     SITUATIONS: ClassVar[Situations] = {
         "the exercise": {
-            "sentence": "Both loops start at the white circle. Watch .grad: on the right it gets "
-            "smaller with the slope, on the left it keeps what earlier steps left there.",
+            "sentence": "Both loops start at the white circle. Watch .grad: with clearing it "
+            "gets smaller with the slope, without it keeps what earlier steps left there.",
         },
         "roles reversed": {
             "learning_rate": 0.4,
@@ -101,7 +102,7 @@ class AccumulationComparer(MapExplorer):
             "learning_rate": 0.7,
             "max_steps": 20,
             "sentence": "Beyond 4/λ nothing helps: both loops diverge. Lower the rate and watch "
-            "first the left, then the right one stay bounded.",
+            "first the loop without clearing, then the one with it stay bounded.",
         },
         "every third": {
             "clear_every": 3,
@@ -151,7 +152,7 @@ class AccumulationComparer(MapExplorer):
         None,
         checks.optional(checks.integer, 1, MOST_STEPS),
         label="clear every",
-        help="The left loop clears its gradients after every n-th update; empty for never",
+        help="The first loop clears its gradients after every n-th update; empty for never",
         control=Optional(example="3", whole=True, width="104px"),
     )
     """The left loop clears its gradients every n steps; ``None``, the default, for never."""
@@ -509,7 +510,7 @@ class AccumulationComparer(MapExplorer):
             last=lambda: descent.last_step,
             diverged=lambda: descent.outcomes == "diverged",
             theory=theory,
-            title=self.parameter,
+            title=self.parameter + ("" if theory is None else "; thin: β = 1"),
             brief=self.brief,
         )
         self._curve_shows = (self.parameter, self.momentum)
@@ -610,9 +611,8 @@ class AccumulationComparer(MapExplorer):
 
     def prediction_reason(self, kind: str, lane: int, k: int) -> str:
         """Why the loops, whose runs were over at step ``k``, went as they did."""
-        return words.explanation(
-            self.problem_descended, self.descent, self.learning_rate, self.clear_every
-        )
+        said = self.problem_descended, self.descent, self.learning_rate, self.clear_every
+        return words.explanation(*said) if kind == ORDER else words.lane_explanation(*said, lane)
 
     # -- runs, tables, code ------------------------------------------------------------------
 

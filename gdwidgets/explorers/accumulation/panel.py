@@ -180,7 +180,8 @@ def _side(
     code = "".join(
         _line(*line, at.line, next(updated) if line[1] == "update" else "") for line in lines
     )
-    loss = "" if at.loss is None else f"loss = {text.fixed(at.loss, 6)}"
+    of = "" if loop.parts is None else "the part's " if loop.lane == 0 else "the batch's "
+    loss = "" if at.loss is None else f"{of}loss = {text.fixed(at.loss, 6)}"
     return (
         f"<section style='--c:{run.colour};--t:var(--gdw-run-{loop.lane})'><h5><span>{run.glyph} "
         f"{escape(loop.title)}</span><span>{escape(ending or loss)}</span></h5>"

@@ -84,10 +84,13 @@ def _opening(descent: Descent, k: int, left: Moment, shown: int) -> str:
     grad, own = float(left.grad[shown]), float(left.step_grad[shown])
     if left.accumulated is None:
         return f"{where} **{name}.grad holds {text.fixed(grad)}**, this step's gradient alone."
-    return (
-        f"{where} **{name}.grad holds {text.fixed(grad)}**, though this step's gradient is "
-        f"{text.fixed(own)}."
-    )
+    held, added = text.fixed(grad), text.fixed(own)
+    if held == added:
+        before = text.number(float(left.accumulated[shown]), 3)
+        return (
+            f"{where} **{name}.grad holds {held}**, this step's gradient and {before} from before."
+        )
+    return f"{where} **{name}.grad holds {held}**, though this step's gradient is {added}."
 
 
 def explanation(problem: Problem, descent: Descent, rate: float, clear_every: int | None) -> str:
@@ -113,13 +116,31 @@ def explanation(problem: Problem, descent: Descent, rate: float, clear_every: in
     )
 
 
+def lane_explanation(
+    problem: Problem, descent: Descent, rate: float, clear_every: int | None, lane: int
+) -> str:
+    """What one of the lanes does in the long run at this learning rate, and why."""
+    does = behaviours(problem, descent, rate, clear_every)[lane]
+    every = 1 if lane == 1 else clear_every
+    if does is Asymptotic.AT_REST:
+        return "No update changes a parameter here."
+    said = f"In the long run it {VERBS[does]}"
+    if every is not None and every > 1:
+        factor = accumulation.period_factor(rate * problem.curvature, every)
+        return f"{said}: {every:,} updates multiply its distance by {text.number(factor, 3)}."
+    limit, which = ("4/λ", "without clearing") if every is None else ("2/λ", "with clearing")
+    side = "at" if does is Asymptotic.OSCILLATES and every == 1 else "below"
+    side = "beyond" if does is Asymptotic.DIVERGES else side
+    return f"{said}: γ is {side} {limit}, the limit {which}."
+
+
 def _batch_sentence(descent: Descent, batch: MicroBatches, k: int) -> str:
     n = batch.parts
     at = int(lane_steps(descent, k).min())
     loss = text.number(float(batch.batch_loss(descent.params[at, 0])), 4)
     done = (
         f"**{text.counted(k, 'backward pass', 'backward passes')}, "
-        f"{text.counted(k // n, 'update')}, loss {loss}**."
+        f"{text.counted(k // n, 'update')}, the batch's loss {loss}**."
     )
     if "diverged" in descent.outcomes and k >= int(descent.last_step.max()):
         limit = text.number(2 / batch.curvature, 3)
@@ -131,7 +152,7 @@ def _batch_sentence(descent: Descent, batch: MicroBatches, k: int) -> str:
         else "So far the two ways agree to the last bit."
     )
     return (
-        f"{done} Accumulation on purpose: {n} small passes fill .grad with the whole batch's "
+        f"{done} Accumulation on purpose: {n} small passes fill .grad with the batch's "
         f"gradient, then one update. {differ}"
     )
 
@@ -159,8 +180,10 @@ def course_tables(problem: Problem, descent: Descent) -> str:
     return "\n\n".join(parts)
 
 
-HEAD = "step       loss        a        b   grad_a   grad_b"
-MORE = " before_a before_b   step_a   step_b"
+HEAD = ("step", "loss", "a", "b", "grad_a", "grad_b")
+MORE = ("before_a", "before_b", "step_a", "step_b")
+LEAST = (4, 10, *[8] * 8)
+"""Characters in each column at least, so that it keeps its place from step to step."""
 
 
 def step_tables(descent: Descent, k: int, parts: int | None) -> str:
@@ -172,22 +195,25 @@ def step_tables(descent: Descent, k: int, parts: int | None) -> str:
         at = int(lane_steps(descent, k)[lane])
         end = int(lane_steps(descent, descent.recorded)[lane])
         long = lane == 0
-        lines = [HEAD + (MORE if long else "")]
-        for i in window(at, end, 10):
-            line = escape(_record(descent, lane, i, long=long))
-            lines.append(f"<mark>{line}</mark>" if i == at else line)
+        shown = window(at, end, 10)
+        rows = [HEAD + (MORE if long else ())]
+        rows += [_record(descent, lane, i, long=long) for i in shown]
+        # Powers of ten are longer than other numbers.
+        wide = [max(least, *map(len, cells)) for least, *cells in zip(LEAST, *rows, strict=False)]
+        lines = [escape(" ".join(map(str.rjust, row, wide))) for row in rows]
+        now = 1 + at - shown.start
+        lines[now] = f"<mark>{lines[now]}</mark>"
         title = "grad = before + this step" if long else "grad = this step's gradient"
         made.append(f"<pre><b>{escape(names[lane])}</b>, {title}\n" + "\n".join(lines) + "</pre>")
     return f"<div class=gda-t>{''.join(made)}</div>"
 
 
-def _record(descent: Descent, lane: int, k: int, *, long: bool) -> str:
+def _record(descent: Descent, lane: int, k: int, *, long: bool) -> tuple[str, ...]:
     numbers = [*descent.params[k, lane], *descent.grad[k, lane]]
     if long:
         before = np.zeros(2) if cleared(descent, lane, k) else descent.grad[k - 1, lane]
         numbers += [*before, *descent.step_grad[k, lane]]
-    cells = [f"{k:4d}", f"{text.fixed(descent.loss[k, lane], 6):>10}"]
-    return " ".join([*cells, *(f"{text.fixed(value):>8}" for value in numbers)])
+    return str(k), text.fixed(descent.loss[k, lane], 6), *map(text.fixed, numbers)
 
 
 # -- why -------------------------------------------------------------------------------------------
@@ -239,8 +265,9 @@ def why(
             f"multiplies the distance by **{factor}**. It converges for γ in {ranges}{more}; "
             f"at γ = {lands} it lands exactly on the minimum after {clear_every} updates."
         )
+    one, other = lane_titles(clear_every, None)
     said.append(
-        f"So at γ = {text.number(learning_rate)} the left loop {VERBS[left]} and the right one "
+        f"So at γ = {text.number(learning_rate)} the loop {one} {VERBS[left]} and the loop {other} "
         f"{VERBS[right]}."
     )
     return said

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ipywidgets import HTML, Dropdown, FloatSlider, HBox, Layout, ToggleButton, VBox, Widget
+from ipywidgets import HTML, Dropdown, FloatSlider, HBox, Layout, Text, ToggleButton, VBox, Widget
 from torch import Tensor
 
 from gdwidgets.ui.echoes import Echoes
-from gdwidgets.ui.form import Field, captioned
+from gdwidgets.ui.form import Field, captioned, sized
 from gdwidgets.ui.playback.transport import Transport
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.text import html_paragraphs
@@ -72,8 +72,9 @@ def switch(description: str, tooltip: str) -> ToggleButton:
 def close(widgets: Iterable[Widget]) -> None:
     """Close widgets that nothing shows any more."""
     for widget in widgets:
-        for part in (widget.layout, widget.style, widget):
-            part.close()
+        for part in (widget.layout, getattr(widget, "style", None), widget):
+            if part is not None:
+                part.close()
 
 
 class NodeChoice:
@@ -149,18 +150,22 @@ class LeafSwitches(HBox):
 
 
 class LeafSliders(VBox):
-    """A slider for each number of the tensors; the picture follows the hand.
+    """A slider and a field for each number of the tensors; the picture follows the hand.
+
+    The field shows the number itself: the slider, in a page, stands at the stop nearest to it.
 
     Parameters
     ----------
     moved
         Called with a tensor's name, the place of a number in the flattened tensor, and its new
-        value, while somebody drags.
+        value, while somebody drags; or with the text that somebody typed.
     """
 
-    def __init__(self, moved: Callable[[str, int, float], None]) -> None:
+    def __init__(self, moved: Callable[[str, int, float | str], None]) -> None:
         self._moved = moved
         self.sliders: dict[tuple[str, int], FloatSlider] = {}
+        self.numbers: dict[tuple[str, int], Text] = {}
+        self._present: dict[tuple[str, int], str] = {}
         self._echoes: dict[tuple[str, int], Echoes] = {}
         self._reach: dict[tuple[str, int], float] = {}
         self._given_reach: dict[tuple[str, int], float] = {}
@@ -195,19 +200,37 @@ class LeafSliders(VBox):
         self._given_reach = given_reach
         if new:
             self._reach = reach
-            before = tuple(self.sliders.values())
+            before = (*self.sliders.values(), *self.numbers.values(), *self._row.children)
             self._echoes = {}
             self.sliders = {
                 key: self._slider(key, given[key[0]].numel() == 1, reach[key]) for key in reach
             }
-            self._row.children = list(self.sliders.values())
+            self.numbers = {key: self._number(key, self.sliders[key].description) for key in reach}
+            self._row.children = [HBox([self.sliders[key], self.numbers[key]]) for key in reach]
             close(before)
             rest = sum(t.numel() for t in given.values() if t.is_floating_point()) - len(numbers)
             said = f"{rest:,} more numbers have no slider: set `values`." if rest else ""
             self._note.value = html_paragraphs([said]) if said else ""
         for key, echoes in self._echoes.items():
             echoes.show(present[key])
+            self._present[key] = f"{present[key]:g}"
+            self.numbers[key].value = self._present[key]
         return new
+
+    def _number(self, key: tuple[str, int], label: str) -> Text:
+        field = Text(
+            continuous_update=False,
+            tooltip=f"The number {label}",
+            layout=Layout(width=sized("80px"), flex="0 0 auto"),
+        )
+
+        def typed(change: Mapping[str, str]) -> None:
+            if change["new"] != self._present.get(key):
+                self._moved(*key, change["new"])
+                field.value = self._present[key]  # also where it was refused
+
+        field.observe(typed, names="value")
+        return field
 
     def _slider(self, key: tuple[str, int], single: bool, reach: float) -> FloatSlider:
         name, index = key
@@ -217,9 +240,9 @@ class LeafSliders(VBox):
             min=-reach,
             max=reach,
             step=reach / 300,
-            readout_format=".3g",
+            readout=False,
             tooltip=f"The number {label}: values and gradients follow",
-            layout=Layout(width="264px"),
+            layout=Layout(width="192px"),
             style={"description_width": "48px"},
         )
 

@@ -37,7 +37,7 @@ from gdwidgets.explorers.autograd.why import chain_rule, depth_words, layer_size
 from gdwidgets.ui import text
 from gdwidgets.ui.explorer import Explorer
 from gdwidgets.ui.fold import Part
-from gdwidgets.ui.form import Choice, Switch, Whole, row
+from gdwidgets.ui.form import Choice, Switch, Whole, parse_number, row
 from gdwidgets.ui.pictures.panels import Panel
 from gdwidgets.ui.settings import Setting
 from gdwidgets.ui.situations import SENTENCE, Situations
@@ -341,6 +341,9 @@ class AutogradExplorer(Explorer):
         new = expression.nested(flat.reshape(held[name].shape))
         self.values = {**(self.values or {}), name: new}
 
+    def _set_by_hand(self, name: str, index: int, value: float | str) -> None:
+        self.set_number(name, index, parse_number(value, name, "0.5"))
+
     def select(self, name: str) -> None:
         """Show the details of a node; a second time, those of the present step again.
 
@@ -423,7 +426,7 @@ class AutogradExplorer(Explorer):
         self.switches = LeafSwitches(
             self.handler(lambda name, on: self._kept(self.require_grad, name, on))
         )
-        self.sliders = LeafSliders(self.handler(self.set_number))
+        self.sliders = LeafSliders(self.handler(self._set_by_hand))
         self.choice = NodeChoice(self.handler(lambda name: setattr(self, "selected", name)))
         self.detach_button = controls.switch("detach", DETACH)
         self._detach_shown: tuple[str, bool] = ("", False)

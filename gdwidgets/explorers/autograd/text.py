@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import torch
+from torch import Tensor
 
 from gdwidgets.core.autograd.finite_differences import Difference
 from gdwidgets.core.autograd.nodes import AutogradGraph, Local, Node, Step, Untracked
 from gdwidgets.core.autograd.trace import word
 from gdwidgets.core.scripts.graph import call_text
 from gdwidgets.explorers.autograd.numbers import brief, plainly, said, shape
-from gdwidgets.ui.text import MINUS, code, counted, fixed, listed, number, superscript
+from gdwidgets.ui.text import MINUS, code, counted, listed, number, superscript
 
 SYMBOLS = {
     "add": "+",
@@ -136,13 +137,13 @@ class Words:
         self._total = len(graph.nodes) if total is None else total
 
     def name(self, node: str) -> str:
-        """What a node's tensor is called."""
-        return self._variables.get(node, node)
+        """What a node's tensor is called, as it can be written in code: ``pow_2`` for a second."""
+        return self._variables.get(node, node.replace(" ", "_"))
 
     def called(self, node: str) -> str:
         """What a node is called in a list: its name, and the variable that holds its result."""
-        variable = self.name(node)
-        return node if variable == node else f"{node} ({variable})"
+        variable, own = self.name(node), node.replace(" ", "_")
+        return own if variable == own else f"{own} ({variable})"
 
     def summary(self, k: int) -> str:
         """The picture in words, for who cannot see it: nodes, values, and gradients so far."""
@@ -293,7 +294,8 @@ class Words:
                 f"{where} {name} gets {said(step.grad_output)}{summed}, added to what the first "
                 f"pass left: {total}. Training loops clear .grad for this reason."
             )
-        made = f": {self.name(name)} is used {counted(len(ways), 'time')}"
+        often = "twice" if len(ways) == 2 else counted(len(ways), "time")
+        made = f": {name} is used {often}"
         if len(ways) == 1:
             made = self._sent(step)
         return (
@@ -360,7 +362,7 @@ class Words:
             grads = [s.grad for s in backward if s.grad is not None]
             rows.append((".grad", f"<b>{escape(plainly(grads[-1]))}</b>" if grads else "None"))
             if grads and check is not None and check.analytic is not None:
-                rows.append(("nudged", _nudged(check)))
+                rows.append(("check", _checked(check, grads)))
         elif node.kind != "group":
             rows += self._made(node)
             if last is not None and last.grad_output is not None:
@@ -441,11 +443,23 @@ def _with_number(operation: str, operand: float) -> str:
     return f"{number(operand, 3)}{symbol}" if operation in {"rsub", "rtruediv"} else symbol
 
 
-def _nudged(check: Difference) -> str:
-    numbers = [fixed(value) for value in check.numeric.tolist()[:4]]
+def _checked(check: Difference, grads: Sequence[Tensor]) -> str:
+    """A leaf's ``.grad`` beside finite differences: every backward call has added them once.
+
+    Parameters
+    ----------
+    check
+        The slopes of one call.
+    grads
+        What ``.grad`` held after each of the calls.
+    """
+    numbers = [number(value) for value in check.numeric.tolist()[:4]]
     more = ", …" if len(check.numeric) > 4 or len(check.indices) < check.total else ""
     shown = f"[{', '.join(numbers)}{more}]" if check.total > 1 else numbers[0]
-    largest = check.largest
-    scale = float(check.numeric.abs().max()) + 1e-30
-    agree = largest is not None and largest < 1e-3 * scale
-    return f"{escape(shown)} {'✓' if agree else '≠'}"
+    calls = len(grads)
+    held = grads[-1].flatten()[list(check.indices)].double()
+    apart = float((held - calls * check.numeric).abs().max())
+    agree = apart < 1e-3 * (float((calls * check.numeric).abs().max()) + 1e-30)
+    times = f"{calls} × " if calls > 1 else ""
+    how = f"by finite differences{f', for {calls} backward calls' if calls > 1 else ''}"
+    return f"{times}{escape(shown)} {'✓' if agree else '≠'} <i>{how}</i>"

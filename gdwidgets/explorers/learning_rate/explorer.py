@@ -61,6 +61,9 @@ FIRST = 0.3
 
 ON_CHANGE = ("keep", "restart", "continue")
 THEORIES = ("none", "prediction", "noise")
+THIN = {"none": "", "prediction": "; thin: predicted", "noise": "; thin: noise floor"}
+"""What the one thin line over the losses is."""
+
 TABLES = ("steps", "gradients", "course", "training")
 WHOLE = ("course", "training")
 """Tables of a whole run."""
@@ -547,7 +550,7 @@ class LearningRateExplorer(DescentExplorer):
         runs, facts = self.lane_runs, self.facts
         self.fits.show_run(self.regression, runs)
         self.lanes.show_own(on=self.own_lane is not None)
-        losses = self.losses
+        losses, theory = self.losses, self._theory_line()
         self._pointed = self.descent.recorded
         self.loss_plot.show_run(
             losses,
@@ -557,10 +560,10 @@ class LearningRateExplorer(DescentExplorer):
             diverged=lambda: descent.outcomes == "diverged",
             runs=runs,
             levels=[(closed.loss, "")],
-            theory=self._theory_line(),
+            theory=theory,
             band=why.noise_band(facts, self.lane) if self.theory == "noise" else None,
             points=self._batch_points(),
-            title=self._loss_title(),
+            title=self._loss_title("" if theory is None else THIN[self.theory]),
             brief=self.brief,
         )
 
@@ -571,9 +574,10 @@ class LearningRateExplorer(DescentExplorer):
         band = why.noise_band(self.facts, self.lane) if self.theory == "noise" else None
         return None if band is None else (band[0], band[2])
 
-    def _loss_title(self) -> str:
+    def _loss_title(self, thin: str = "") -> str:
+        """What the losses are, and what the thin line over them is, where there is one."""
         over = " over all samples" if self.batch_size is not None else ""
-        return f"loss{over} against update"
+        return f"loss{over}{thin or ' against update'}"
 
     def _batch_points(self) -> tuple[NDArray[Any], NDArray[Any], int] | None:
         if self.batch_size is None:
@@ -727,9 +731,12 @@ class LearningRateExplorer(DescentExplorer):
     def prediction_reason(self, kind: str, lane: int, k: int) -> str:
         """Why the run, which was over at step ``k``, went as it did."""
         now = self.standing(k)
-        if kind == STEP:
-            now = now.only(lane)
-        return words.reasons(now, self._speeds(now), self.batch_size)
+        if kind != STEP:
+            return words.reasons(now, self._speeds(now), self.batch_size)
+        one = now.only(lane)
+        why_so = words.reasons(one, self._speeds(one), self.batch_size)
+        named = f"{one.symbol} = {words.rate(one.rates[0])} "
+        return f"It {why_so.removeprefix(named)}" if why_so.startswith(named) else why_so
 
     # -- runs, tables, code ------------------------------------------------------------------
 

@@ -308,15 +308,15 @@ def _is_beyond(given: float, speeds: Speeds) -> bool:
 
 
 def _slowest(now: Standing, speeds: Speeds) -> tuple[int, float] | None:
-    """The slowest lane, and how many times as many updates as the quickest it needs."""
+    """The slowest lane, and how many times as many updates as the leading one it needs."""
     if not speeds.halving:
         return None
     half = {lane: speeds.halving[lane] for lane in now.lasting}
     half = {lane: value for lane, value in half.items() if math.isfinite(value) and value > 0}
-    if len(half) < 2:
+    if not half or now.best not in half:
         return None
     slow = max(half, key=lambda lane: half[lane])
-    times = half[slow] / min(half.values())
+    times = half[slow] / half[now.best]
     return (slow, times) if times >= _SLOWER else None
 
 

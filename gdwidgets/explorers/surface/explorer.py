@@ -549,7 +549,7 @@ class SurfaceExplorer(MapExplorer):
             diverged=lambda: descent.outcomes == "diverged",
             theory=self._drawn_theory,
             runs=runs,
-            title="loss" if floor == 0 else "loss above the lowest minimum",
+            title=self._loss_title + ("; thin: predicted" if self._drawn_theory else ""),
             brief=self.brief,
         )
         self._refresh_basins()
@@ -600,6 +600,11 @@ class SurfaceExplorer(MapExplorer):
         self.loss_plot.draw(k, full=full)
         if full:
             self.write_summaries((self.map.summary(k), self.loss_plot.summary(k)))
+
+    @property
+    def _loss_title(self) -> str:
+        """What the loss axis shows."""
+        return "loss" if loss_floor(self.surface) == 0 else "loss above the lowest minimum"
 
     def progressed(self, *, done: bool) -> None:
         """More of the run is recorded: draw it."""
@@ -661,6 +666,11 @@ class SurfaceExplorer(MapExplorer):
     def lowest_loss(self) -> float | None:
         """The lowest value at a minimum that the surface knows."""
         return lowest_value(self.surface)
+
+    @property
+    def loss_zero(self) -> float:
+        """What the loss axis calls 0."""
+        return loss_floor(self.surface)
 
     def run_names(self) -> Sequence[str]:
         """What the lanes are called in a sentence."""
@@ -738,7 +748,7 @@ class SurfaceExplorer(MapExplorer):
             },
             fine=fine,
             log=self.loss_log,
-            title=self.loss_plot.title,
+            title=self._loss_title,
         )
 
     def table(self) -> str:

@@ -34,11 +34,13 @@ def as_surface(surface: Any, bounds: Any, minima: Sequence[Point], name: str) ->
     Raises
     ------
     ValueError
-        When it is none of these; says what is accepted.
+        When it is none of these, or what a callable needs is given with a surface that has it;
+        says what is accepted.
     """
     if isinstance(surface, str):
-        return SURFACES[checks.one_of(surface, "surface", SURFACES)]
+        surface = SURFACES[checks.one_of(surface, "surface", SURFACES)]
     if isinstance(surface, Surface):
+        _refuse_given(surface, bounds, minima, name)
         return surface
     if not callable(surface):
         raise ValueError(
@@ -55,6 +57,23 @@ def as_surface(surface: Any, bounds: Any, minima: Sequence[Point], name: str) ->
         )
     title = name or getattr(surface, "__name__", "")
     return _named(surface, bounds, minima, title if title != "<lambda>" else "your function")
+
+
+def _refuse_given(surface: Surface, bounds: Any, minima: Any, name: str) -> None:
+    """Let nothing be given that a surface has already.
+
+    Raises
+    ------
+    ValueError
+        When something is; names it, and says how another one is made.
+    """
+    given = {"bounds": bounds is not None, "minima": checks.items(minima) != [], "name": bool(name)}
+    for setting in (setting for setting, is_given in given.items() if is_given):
+        what = f"{surface.name}" if surface.name else "a Surface"
+        raise ValueError(
+            f"{setting} must be left out: {what} has its own. For others give a function, or "
+            "Surface(function, bounds, minima, name)"
+        )
 
 
 def of_objective(objective: Any, bounds: Any, minima: Sequence[Point], name: str) -> Surface:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gdwidgets.core import Descent, Rule, Surface
 from gdwidgets.core.analysis.endings import TAIL, End
+from gdwidgets.core.analysis.rises import raised
 from gdwidgets.core.rules.momentum import GradientDescent, Momentum, Nesterov
 from gdwidgets.core.rules.schedules import ConstantRate
 from gdwidgets.core.rules.wrappers import PerLane
@@ -209,11 +210,11 @@ def ending(surface: Surface, descent: Descent, lane: int, at: int, end: End) -> 
         return _oscillates(surface, descent, lane, at)
     if end is End.UNBOUNDED:
         falls = bool((np.diff(losses) < 0).all())
-        grows = bool((np.diff(losses) > 0).all())
+        grows = bool(_raised(descent, lane, max(0, at - 4), at).all())
         how = " while the loss falls" if falls else " and the loss grows" if grows else ""
         return (
-            f"It goes away{how}: more steps lead farther than ten widths of the map, and get no "
-            "shorter."
+            f"It goes away{how}: further updates lead more than ten map widths away, and do not "
+            "get shorter."
         )
     said = {
         End.NOT_CONVERGED: "It has not converged: it still moves. Raise max_steps (Settings) to "
@@ -263,6 +264,12 @@ def _oscillates(surface: Surface, descent: Descent, lane: int, at: int) -> str:
     return f"It oscillates{around}: it goes to and fro and does not come to rest.{why}"
 
 
+def _raised(descent: Descent, lane: int, first: int, last: int) -> NDArray[np.bool_]:
+    """Which updates between two records raised a lane's loss, by more than rounding."""
+    records = slice(first, last + 1)
+    return raised(descent.objective, descent.params[records, lane], descent.loss[records, lane])
+
+
 def motion(descent: Descent, lane: int, at: int) -> str:
     """What the last updates that led to record ``at`` (1 or more) did, and why.
 
@@ -272,13 +279,13 @@ def motion(descent: Descent, lane: int, at: int) -> str:
     points = descent.params[max(0, at - 3) : at + 1, lane].astype(np.float64)
     steps = np.diff(points, axis=0)
     lengths = np.hypot(*steps.T)
-    before, here = float(descent.loss[at - 1, lane]), float(descent.loss[at, lane])
     plain = is_plain(descent, lane)
     if lengths[-1] == 0:
         return "The last update changed nothing: it is below what float32 resolves."
-    if here > before:
+    if _raised(descent, lane, at - 1, at).any():
         why = " It went too far: a shorter one would have lowered it." if plain else ""
-        return f"The last update raised the loss from {text.number(before)}.{why}"
+        before = text.number(float(descent.loss[at - 1, lane]))
+        return f"The last update raised the loss from {before}.{why}"
     if len(lengths) > 1 and lengths[-2] > 0:
         cosine = float(steps[-2] @ steps[-1] / (lengths[-2] * lengths[-1]))
         if cosine < OPPOSITE:
@@ -294,7 +301,7 @@ def motion(descent: Descent, lane: int, at: int) -> str:
 def _diverged(surface: Surface, descent: Descent, lane: int, at: int) -> str:
     ends = f"Update {at + 1:,} makes inf or NaN, so the run ends here."
     losses = descent.loss[max(0, at - 3) : at + 1, lane]
-    if len(losses) > 1 and (np.diff(losses) > 0).all():
+    if len(losses) > 1 and _raised(descent, lane, max(0, at - 3), at).all():
         why = ": the learning rate is too large here" if is_plain(descent, lane) else ""
         which = "updates all" if len(losses) > 2 else "update"
         return f"{ends} The last {which} raised the loss{why}."
@@ -339,15 +346,19 @@ def why_there(
     """Why a lane ends at the known minimum with the index ``reached``, or at none."""
     if reached is None:
         return why_ended(descent, lane, surface, end)
-    losses = descent.loss[: int(descent.last_step[lane]) + 1, lane]
-    rises = int((np.diff(losses) > 0).sum())
+    last = int(descent.last_step[lane])
+    rises = int(_raised(descent, lane, 0, last).sum())
     nearest = nearest_minimum(surface.minima, descent.params[0, lane])
     near = reached if nearest is None else nearest[0]
     if rises:
-        updates = text.counted(len(losses) - 1, "update")
+        updates = text.counted(last, "update")
         went = f"{rises:,} of its {updates} raised the loss: it did not only go downhill"
     else:
         went = "No update raised the loss: it went downhill all the way"
+    if nearest is not None and nearest == (reached, 0.0):
+        return "It starts there."
+    if len(surface.minima) == 1:
+        return f"{went}."
     if near == reached:
         return f"{went}. That minimum is also the one nearest to the start."
     return f"{went}. Minimum {numbered(near)} is nearer to the start, but lies another way."

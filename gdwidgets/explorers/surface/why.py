@@ -80,7 +80,7 @@ def _limits(descent: Descent, lane: int, k: int, surface: Surface, rate: float) 
         return f"{first} Along the gradient the loss curves downward: no rate is too large for it."
     return (
         f"{first} One plain update lowers the loss of the local quadratic for γ below 2|g|²/gᵀHg = "
-        f"**{text.number(limits.one_step, 3)}**, which asks about the gradient's direction alone."
+        f"**{text.number(limits.one_step, 3)}**: along the gradient the function may curve less."
     )
 
 
@@ -105,7 +105,7 @@ def _quadratic(descent: Descent, lane: int, rate: float, quadratic: Quadratic | 
     said[0] += (
         " At this rate they do not bring it to rest."
         if count is None
-        else f" It is {NEAR:g} away after {text.counted(count, 'update')}."
+        else f" It is {_away(count)}."
     )
     if low > 0:
         best = quadratic.updates_to(start, quadratic.best_rate, NEAR)
@@ -113,7 +113,7 @@ def _quadratic(descent: Descent, lane: int, rate: float, quadratic: Quadratic | 
             f"**The best rate** is γ* = 2/(λmin + λmax) = **{text.number(quadratic.best_rate)}**: "
             f"both directions shrink by (κ − 1)/(κ + 1) = {text.number(quadratic.best_factor)} an "
             f"update, κ = λmax/λmin = {text.number(quadratic.condition, 3)}"
-            + ("." if best is None else f"; {NEAR:g} away after {text.counted(best, 'update')}.")
+            + ("." if best is None else f". It is {_away(best)}.")
         )
         heavy = best_momentum(quadratic)
         if heavy is not None and heavy.beta > 0:
@@ -121,11 +121,16 @@ def _quadratic(descent: Descent, lane: int, rate: float, quadratic: Quadratic | 
             said.append(
                 "**The best heavy ball** has β* = ((√κ − 1)/(√κ + 1))² = "
                 f"{text.number(heavy.beta)} and γ* = {text.number(heavy.learning_rate)}: "
-                f"√β = {text.number(heavy.factor)} an "
-                "update in the long run"
-                + ("." if steps is None else f"; first {NEAR:g} away after {steps:,}.")
+                "in the long run an update multiplies the distance by √β = "
+                f"{text.number(heavy.factor)}"
+                + ("." if steps is None else f". It is for the first time {_away(steps)}.")
             )
     return [*said, _momentum_limits(descent, lane, high, rate, "")]
+
+
+def _away(updates: int) -> str:
+    """After how many updates a run is so near that they are counted."""
+    return f"{NEAR:g} away after {text.counted(updates, 'update')}"
 
 
 def _momentum_limits(descent: Descent, lane: int, curvature: float, rate: float, where: str) -> str:
@@ -222,8 +227,8 @@ def _memory(descent: Descent, lane: int, k: int, rate: float) -> str:
         f"**Velocity is memory.** The next update is β times the last, "
         f"({text.number(carried[0], 3)}, {text.number(carried[1], 3)}), plus −γ times the "
         "gradient, "
-        f"({text.number(own[0], 3)}, {text.number(own[1], 3)}): {text.number(total, 3)} long, "
-        f"of which the gradient alone would make {text.number(float(np.hypot(*own)), 3)}."
+        f"({text.number(own[0], 3)}, {text.number(own[1], 3)}). It is {text.number(total, 3)} "
+        f"long; without the velocity it would be {text.number(float(np.hypot(*own)), 3)} long."
     )
 
 

@@ -278,6 +278,10 @@ class TrainingExplorer(LoopExplorer):
         self.loss_plot.draw(k, full=full)
         self.norm_plot.draw(k, full=full)
 
+    def draw_text(self, k: int) -> None:
+        """Count to the last record: of a single one, the scrubber alone needs a step 1."""
+        self.transport.count(self.step, self.end, self.counter_note())
+
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""
         norms = self.norms
@@ -292,7 +296,7 @@ class TrainingExplorer(LoopExplorer):
     def _table(self) -> str:
         norms, k = self.norms, self.drawn
         if norms.empty:
-            return text.html_paragraphs([text.plain(words.waiting())])
+            return text.html_paragraphs([words.waiting()])
         every = range(len(norms.names))
         values = np.stack([norms.of(kind, every)[k] for kind in KINDS], axis=1).tolist()
         rows = [
@@ -307,12 +311,12 @@ class TrainingExplorer(LoopExplorer):
         """What the loop does."""
         loop = self._watched
         if loop is None:
-            return text.html_code(words.HOW)
+            return text.html_code(own_text.HOW)
         if loop.recording:
             return own_text.told("Your loop is running.")
         report = loop.report(self.hints_told)
         notes = own_text.notes(
-            first=loop.findings[0].step if self._hint else None,
+            counted=self._counts_alike(loop),
             report=report,
             drawn=True,
             compared="",

@@ -11,13 +11,6 @@ from numpy.typing import NDArray
 
 from gdwidgets.ui import text
 
-HOW = """from gdwidgets import watch
-
-with watch() as mine:
-    ...                       # your own training loop, as it is
-
-print(mine.report())"""
-
 UNEVEN = 100.0
 """Ratio of two gradients of which the sentence speaks."""
 
@@ -31,8 +24,9 @@ TITLES = {
 def waiting() -> str:
     """The sentence before a loop has been watched."""
     return (
-        "**No loop has been watched yet.** Run your training loop inside with watch() as mine:, "
-        "and see its loss and each layer's gradients and updates while it runs."
+        "**No loop has been watched yet.** Run your training loop inside "
+        "`with explorer.watch() as mine:`, where `explorer` is this one, and see its loss and each "
+        "layer's gradients and updates while it runs."
     )
 
 

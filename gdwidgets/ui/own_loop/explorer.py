@@ -184,9 +184,16 @@ class LoopExplorer(Explorer):
             return ""
         first = loop.findings[0]
         words = first.where if self._hint == 1 and first.where else first.sentence
-        if self.step == first.step and not _by_updates(loop):
+        if self._counts_alike(loop):
             words = own_text.in_picture(words)
         return own_text.found(words)
+
+    def _counts_alike(self, loop: OwnLoop) -> bool:
+        """Whether each record of a loop is a step of the picture, so that only the counts differ.
+
+        The report counts from 1, the picture from 0.
+        """
+        return not _by_updates(loop)
 
     def forget_own_loop(self) -> None:
         """Take the learner's own loop out of the picture."""
@@ -409,6 +416,11 @@ class Watching(LoopExplorer):
         self._watched_run = None
         super().forget_own_loop()
 
+    def _counts_alike(self, loop: OwnLoop) -> bool:
+        """Also whether the loop's records are not spread over more steps, or fewer."""
+        run = self._watched_run
+        return super()._counts_alike(loop) and (run is None or run.step_of(1) == 1)
+
     def own_began(self, loop: OwnLoop) -> None:
         """Show a loop that is about to run: the cursor goes to step 0."""
         self._watched_run = None
@@ -470,7 +482,7 @@ class Watching(LoopExplorer):
         run = self._watched_run
         report = loop.report(self.hints_told)
         notes = own_text.notes(
-            first=None if _by_updates(loop) else self._found_at,
+            counted=self._counts_alike(loop),
             report=report,
             drawn=beside,
             compared=self._compared,

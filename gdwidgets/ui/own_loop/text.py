@@ -12,6 +12,8 @@ from gdwidgets.ui import text
 ROOM = 196
 """Characters in the two lines of the sentence."""
 
+_STEP = re.compile(r"\bstep ([1-9]\d*(?:,\d{3})*)")
+
 HOW = """with explorer.watch() as mine:
     ...                       # your own training loop, as it is
 
@@ -58,7 +60,7 @@ def in_picture(words: str) -> str:
     def counted(found: re.Match[str]) -> str:
         return f"step {int(found[1].replace(',', '')) - 1:,}"
 
-    return re.sub(r"\bstep ([1-9][\d,]*)", counted, words)
+    return _STEP.sub(counted, words)
 
 
 def how_to() -> str:
@@ -96,15 +98,14 @@ def _coded(line: str) -> str:
 
 
 def notes(
-    *, first: int | None, report: str, drawn: bool, compared: str, cut: int | None, recorded: Any
+    *, counted: bool, report: str, drawn: bool, compared: str, cut: int | None, recorded: Any
 ) -> list[str]:
     """Notes on what of the loop is shown.
 
     Parameters
     ----------
-    first
-        Where in the picture the first finding shows; ``None`` where there is none, or steps of the
-        report are others than those of the picture.
+    counted
+        Whether a step of the report is one of the picture, counted from 1.
     report
         What is told.
     drawn
@@ -117,10 +118,12 @@ def notes(
         Steps of the loop.
     """
     said = []
-    if drawn and first is not None and f"step {first + 1:,}" in report:
+    step = _STEP.search(report)
+    if drawn and counted and step is not None:
+        updates = in_picture(step[0]).removeprefix("step ")
         said.append(
-            f"The report counts steps from 1, as the course prints them: its step {first + 1:,} is "
-            f"{first:,} in the picture and in the table, after as many updates."
+            f"The report counts steps from 1, as the course prints them: its {step[0]} is "
+            f"{updates} in the picture and in the table, after as many updates."
         )
     if drawn and compared:
         said.append(f"Compared with the lane “{compared}”.")

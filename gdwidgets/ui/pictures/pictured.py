@@ -108,7 +108,14 @@ class Pictured(Cursor):
             return b""
 
     def picture(self, kind: str) -> bytes:
-        """Draw what is on the screen for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``."""
+        """Draw what is on the screen for print: ``kind`` is ``"png"``, ``"svg"`` or ``"pdf"``.
+
+        Raises
+        ------
+        ValueError
+            For another kind.
+        """
+        kind = checks.one_of(kind, "kind", KINDS)
         if self.shows_future:
             # A button must not take the kernel for a whole run: it gets what is there by now.
             self.record_to(self.max_steps, STILL if self._by_hand else math.inf)

@@ -29,6 +29,9 @@ from gdwidgets.ui.situations import KINDS, PREDICT, SENTENCE
 
 TITLE = "Predict"
 
+AT_LOWEST = "the run starts at the lowest loss"
+"""Why no step is asked of a run."""
+
 REACH = 0.02
 """How near to a minimum a run must end to be at it, as a part of the map's diagonal."""
 
@@ -74,6 +77,11 @@ class Predicting(Watching):
         """The lowest loss there is; ``None`` where it is not known."""
         return None
 
+    @property
+    def loss_zero(self) -> float:
+        """The loss that the axis calls 0: losses are asked about as they are drawn."""
+        return 0.0
+
     def predicted_losses(self) -> NDArray[Any]:
         """The losses that runs are compared by, (recorded + 1, L)."""
         return self.descent.loss
@@ -103,9 +111,25 @@ class Predicting(Watching):
         fits = {
             ORDER: self.descent.lanes > 1,
             MINIMUM: self.descent.lanes == 1 and bool(len(self.prediction_minima)),
-            STEP: True,
+            STEP: any(self._step_open(lane) for lane in range(self.descent.lanes)),
         }
         return tuple(kind for kind in KINDS if fits[kind])
+
+    def _step_open(self, lane: int) -> bool:
+        """Whether a step can be asked of a lane: what it is asked of is not so at the start."""
+        known = self.descent.loss_tol is None and self.lowest_loss() is not None
+        return not known or self._loss_asked(lane) is not None
+
+    def _loss_asked(self, lane: int) -> float | None:
+        """The loss, as it is drawn, below which a lane has come down; ``None`` if it starts there.
+
+        ``None`` also where no lowest loss is known.
+        """
+        lowest = self.lowest_loss()
+        if lowest is None:
+            return None
+        first = float(self.predicted_losses()[0, lane])
+        return guesses.written_target(first, lowest, self.loss_zero)
 
     def predict(self, kind: str | None = None, lane: int | None = None) -> None:
         """Ask for a prediction: go to step 0 and hide what comes until the run is over.
@@ -119,7 +143,7 @@ class Predicting(Watching):
         kind
             ``"order"``: which run has the smallest loss in the end, which the largest.
             ``"minimum"``: at which minimum the run ends. ``"step"``: at which update a run
-            diverges, or comes down for good. The first that fits when omitted.
+            reaches inf or NaN, or comes down for good. The first that fits when omitted.
         lane
             Of a step: which run, from 0. The one that a loop of your own is compared with when
             omitted.
@@ -135,14 +159,17 @@ class Predicting(Watching):
         """A question that fits the present settings."""
         fitting = self.prediction_kinds
         if not fitting:
-            raise ValueError("there is nothing to predict here: both runs make the same updates")
+            why = "both runs make the same updates" if self.descent.lanes > 1 else AT_LOWEST
+            raise ValueError(f"there is nothing to predict here: {why}")
         kind = fitting[0] if kind is None else checks.one_of(kind, "kind", KINDS)
-        if kind not in fitting:
-            needed = "more than one run" if kind == ORDER else "one run, and minima on the map"
-            raise ValueError(f"kind {kind!r} needs {needed}: here it can be {list(fitting)}")
         if lane is None:
             lane = self.compared_lane
         lane = checks.integer(lane, "lane", 0, self.descent.lanes - 1)
+        if kind == STEP and not self._step_open(lane):
+            raise ValueError(f"kind 'step' has nothing to ask here: {AT_LOWEST}")
+        if kind not in fitting:
+            needed = "more than one run" if kind == ORDER else "one run, and minima on the map"
+            raise ValueError(f"kind {kind!r} needs {needed}: here it can be {list(fitting)}")
         return Prediction(kind, lane, words=said)
 
     def _ask(self, question: Prediction) -> None:
@@ -243,18 +270,15 @@ class Predicting(Watching):
     # -- what is said ------------------------------------------------------------------------
 
     def _asked(self, asked: Prediction) -> Asked:
-        lowest = self.lowest_loss()
-        target = None
-        if lowest is not None:
-            first = float(self.predicted_losses()[0, asked.lane])
-            target = guesses.target_loss(first, lowest)
         return Asked(
             kind=asked.kind,
             names=tuple(self.run_names()),
             listed=tuple(self.listed_names()),
             lane=asked.lane,
             max_steps=self.max_steps,
-            target=target,
+            target=self._loss_asked(asked.lane),
+            above_lowest=bool(self.loss_zero),
+            minima=len(self.prediction_minima),
             loss_tol=self.descent.loss_tol,
         )
 
@@ -308,7 +332,7 @@ class Predicting(Watching):
             step = None
             if question.target is not None and question.loss_tol is None:
                 losses = self.predicted_losses()[: int(ends[asked.lane]) + 1, asked.lane]
-                step = guesses.arrival(losses, question.target)
+                step = guesses.arrival(losses, question.target + self.loss_zero)
         return words.at_step(question, guess, step, outcome)
 
     def reached_minimum(self, lane: int) -> int | None:
@@ -391,6 +415,7 @@ class Predicting(Watching):
         if asked is not None:
             fits = asked.over is None and asked.kind in self.prediction_kinds
             lane = min(asked.lane, self.descent.lanes - 1)
+            fits &= asked.kind != STEP or self._step_open(lane)
             self._prediction = Prediction(asked.kind, lane) if fits else None
         super()._recorded_anew(k)
         self._show_panel()

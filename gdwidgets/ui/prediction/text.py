@@ -32,7 +32,12 @@ class Asked:
     max_steps: int
     """Updates until the run ends."""
     target: float | None = None
-    """The loss below which a run has come down; ``None`` where no lowest loss is known."""
+    """The loss, as it is drawn, below which a run has come down; ``None`` where no lowest loss is
+    known."""
+    above_lowest: bool = False
+    """Whether the loss is drawn as what it is above the lowest minimum."""
+    minima: int = 0
+    """How many minima there are to choose from."""
     loss_tol: float | None = None
     """The change of the loss that stops a run; ``None`` for none."""
 
@@ -45,10 +50,16 @@ class Asked:
     def event(self) -> str:
         """What a step is asked of."""
         if self.loss_tol is not None:
-            return f"stop, by loss_tol = {text.number(self.loss_tol)}, or diverge"
+            return f"stop, by loss_tol = {text.number(self.loss_tol)}, or reach inf or NaN"
         if self.target is None:
-            return "diverge"
-        return f"diverge, or bring its loss below {text.number(self.target, 3)} for good"
+            return "reach inf or NaN"
+        return f"reach inf or NaN, or bring its loss {self.down} for good"
+
+    @property
+    def down(self) -> str:
+        """Where the loss of a run is that has come down, in the terms of the loss axis."""
+        least = text.number(self.target or 0.0, 9)
+        return f"within {least} of the lowest minimum" if self.above_lowest else f"below {least}"
 
 
 def question(asked: Asked) -> str:
@@ -59,6 +70,11 @@ def question(asked: Asked) -> str:
         return (
             f"**Which run has the smallest loss after {updates}, which the largest?** Put {both} "
             "in order under Predict, then press Play. The rest is hidden."
+        )
+    if asked.kind == MINIMUM and asked.minima == 1:
+        return (
+            f"**Does {asked.who} end at the minimum after {updates}?** Click it on the map, or "
+            "choose under Predict, then press Play. The rest is hidden."
         )
     if asked.kind == MINIMUM:
         return (
@@ -85,7 +101,8 @@ def guessed(asked: Asked, guess: Guess) -> str:
     if isinstance(guess, tuple):
         return ", ".join(asked.listed[lane] for lane in guess)
     if asked.kind == MINIMUM:
-        return "none of them" if guess is None else f"minimum {text.numbered(int(guess))}"
+        none = "elsewhere" if asked.minima == 1 else "none of them"
+        return none if guess is None else f"minimum {text.numbered(int(guess))}"
     return "never" if guess is None else f"update {int(guess):,}"
 
 
@@ -123,8 +140,10 @@ def ordered(asked: Asked, places: Sequence[int], pairs: tuple[int, int] | None) 
 
 def at_minimum(asked: Asked, guess: Guess, reached: int | None) -> str:
     """How close the guess of a minimum came; ``reached`` is its index, ``None`` for none."""
-    where = "at none of them" if reached is None else f"at minimum {text.numbered(reached)}"
-    found = f"{asked.who} ends {where}"
+    ends = "ends at none of them" if asked.minima != 1 else "does not end at the minimum"
+    if reached is not None:
+        ends = f"ends at minimum {text.numbered(reached)}"
+    found = f"{asked.who} {ends}"
     if guess == NO_GUESS:
         return f"**{_capital(found)}.**"
     if guess == reached:
@@ -146,17 +165,17 @@ def at_step(asked: Asked, guess: Guess, step: int | None, outcome: str) -> str:
     outcome
         The lane's, as a `Descent` has it.
     """
-    down = f"brings its loss below {text.number(asked.target or 0.0, 3)} for good"
     if step is not None:
-        does = {"diverged": "diverges", "converged": "stops"}.get(outcome, down)
-        found = f"{asked.who} {does} at update {step:,}"
+        does = {"diverged": "reaches inf or NaN", "converged": "stops"}
+        found = f"{asked.who} {does.get(outcome, f'brings its loss {asked.down} for good')}"
+        found += f" at update {step:,}"
     else:
-        other = "does not diverge"
+        also = ""
         if asked.loss_tol is not None:
-            other = "neither stops nor diverges"
+            also = " and does not stop"
         elif asked.target is not None:
-            other = f"neither diverges nor {down}"
-        found = f"{asked.who} {other} in {text.counted(asked.max_steps, 'update')}"
+            also = f", but not {asked.down} for good"
+        found = f"{asked.who} stays finite for {text.counted(asked.max_steps, 'update')}{also}"
     if guess == NO_GUESS:
         return f"**{_capital(found)}.**"
     if guess == step:

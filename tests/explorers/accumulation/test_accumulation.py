@@ -193,6 +193,23 @@ def test_after_the_loop_micro_batches_show_the_loss_of_the_whole_batch():
     explorer.close()
 
 
+@pytest.mark.parametrize("k", [0, 1, 10, 23])
+def test_a_loss_of_a_part_is_told_from_the_batch_s(k):
+    explorer = AccumulationComparer(micro_batches=4, max_steps=40)
+    explorer.seek(k)
+    batch = explorer.problem_descended.objective
+    a, b = torch.tensor(explorer.descent.params[k, 0])
+    squares = (a * batch.x + b - batch.y).square() / len(batch.x)
+    size = len(batch.x) // 4
+    parts = [float(squares[i : i + size].sum()) for i in range(0, len(squares), size)]
+    card = float(re.search(r"the part&#x27;s loss = ([\d.]+)", sides(explorer)[0])[1])
+    assert card == pytest.approx(parts[k % 4], abs=1e-6)
+    said = float(re.search(r"the batch's loss ([\d.]+\d)", explorer.sentence_text)[1])
+    assert said == pytest.approx(sum(parts), rel=1e-3)
+    assert len(explorer.sentence_text) <= 205
+    explorer.close()
+
+
 def test_a_line_that_has_not_run_is_refused(explorer):
     with pytest.raises(ValueError, match="at step 0"):
         explorer.line = "update"
@@ -237,8 +254,7 @@ def test_the_sentence_says_what_the_loops_do(x, scaled, every):
     if near < 0.01 or "multiplies the distance by <b>1<" in said:
         return  # too near to a limit to be seen in so many steps
     words = {"converges": "converges", "oscillates": "oscillates", "diverges": "diverges"}
-    ending = said.rsplit("the left loop", 1)[1]
-    first, second = ending.split("and the right one")
+    first, second = said.rsplit("So at γ", 1)[1].split(" and the loop ")
     slow = every is not None and every > 1 and left == "oscillates"
     assert slow or words[left] in first
     assert words[right] in second
@@ -345,4 +361,26 @@ def test_the_student_s_torch_session_is_neither_relied_on_nor_changed():
         assert torch.is_inference_mode_enabled()
     assert torch.get_default_dtype() == torch.float64
     assert torch.equal(torch.get_rng_state(), state)
+    explorer.close()
+
+
+def test_no_two_numbers_that_look_equal_are_set_against_each_other():
+    """At step 12 only 2·10⁻⁶ is left in .grad from before: too little for the printed digits."""
+    explorer = AccumulationComparer(
+        parameter="b", x=3.0, y=-2.0, start=(4.0, -6.0), learning_rate=0.05, max_steps=30
+    )
+    seen = 0
+    for k in range(1, 31):
+        explorer.seek(k)
+        said = explorer.sentence_text
+        grad, own = (float(x[k, 0, 1]) for x in (explorer.descent.grad, explorer.descent.step_grad))
+        if against := re.search("holds (.+?), though this step's gradient is (.+?)\\. ", said):
+            assert against[1] != against[2]
+        if before := re.search("holds (.+?), this step's gradient and (.+?) from before", said):
+            seen += 1
+            assert f"{grad:.4f}".replace("-", "−") == before[1] == f"{own:.4f}".replace("-", "−")
+            number = before[2].translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-"))
+            left = float(explorer.descent.grad[k - 1, 0, 1])
+            assert float(number.replace("·10", "e")) == pytest.approx(left, rel=0.01)
+    assert seen
     explorer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -202,6 +203,36 @@ def test_the_step_tables_mark_the_present_record(explorer):
     assert "<mark>   4   0.000352 " in body
     assert "before_a" in body
     assert "step_b" in body
+
+
+def test_the_columns_of_the_step_tables_are_aligned_where_powers_appear():
+    """Every number ends where the name of its column ends."""
+    explorer = AccumulationComparer(learning_rate=0.9, max_steps=60)
+    explorer.unfold("Tables")
+    explorer.run()
+    for k in (2, 30, 58):
+        explorer.seek(k)
+        tables = re.findall(r"<pre>.*?</pre>", explorer.fold.text.value, re.DOTALL)
+        assert len(tables) == 2
+        assert "·10" in "".join(tables)
+        for table in tables:
+            lines = re.sub("<[^>]*>", "", table).split("\n")[1:]
+            ends = [[found.end() for found in re.finditer(r"\S+", line)] for line in lines]
+            assert all(one == ends[0] for one in ends)
+    explorer.close()
+
+
+@pytest.mark.parametrize("every", [None, 3])
+def test_loops_are_named_and_not_placed_which_narrow_cells_stack(every):
+    explorer = AccumulationComparer(clear_every=every)
+    explorer.unfold("Why")
+    said = explorer.fold.text.value + " ".join(
+        str(one.get("sentence")) for one in explorer.situations_offered.values()
+    )
+    assert not re.search("left|right", said.replace("left there", ""))
+    for title in explorer.lane_titles():
+        assert f"the loop {title} " in explorer.fold.text.value
+    explorer.close()
 
 
 VARIANTS = [

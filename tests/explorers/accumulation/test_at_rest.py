@@ -43,8 +43,9 @@ def test_it_is_said_to_rest_exactly_where_no_update_changes_a_number(start, rate
             for word in ("oscillat", "diverge", "converge"):
                 assert word not in explorer.sentence_text
     why = explorer.fold.text.value
-    assert ("the left loop stays where it is" in why) == left
-    assert ("right one stays where it is" in why) == right
+    first, second = why.rsplit("So at γ", 1)[1].split(" and the loop ")
+    assert ("stays where it is" in first) == left
+    assert ("stays where it is" in second) == right
     if left:
         assert "with a period of" not in why
     elif clear_every is None and rate * 6.5 < 4:

@@ -149,6 +149,33 @@ def test_a_slider_s_rounding_in_the_browser_changes_nothing():
 
 
 @pytest.mark.parametrize("name", PRESET_NAMES)
+def test_a_number_is_shown_as_it_is_and_not_as_its_slider_s_stop(name):
+    explorer = AutogradExplorer(preset=name)
+    for (tensor, index), field in explorer.sliders.numbers.items():
+        slider = explorer.sliders.sliders[tensor, index]
+        slider.value = slider.min + round((slider.value - slider.min) / slider.step) * slider.step
+        held = float(explorer.graph.values[tensor].flatten()[index])
+        assert float(field.value) == pytest.approx(held, rel=1e-5)
+        assert not slider.readout
+    explorer.close()
+
+
+def test_a_number_can_be_typed_and_text_that_is_none_is_refused():
+    explorer = AutogradExplorer(preset="regression sample")
+    field = explorer.sliders.numbers["x", 0]
+    field.value = "0.123456"
+    assert float(explorer.graph.values["x"]) == pytest.approx(0.123456)
+    assert explorer.sliders.sliders["x", 0].value == pytest.approx(0.123456)
+    field.value = "soon"
+    assert "x must be a number" in explorer.sentence_text
+    assert field.value == "0.123456"
+    field.value = "50"  # farther than the slider reaches: it grows
+    assert explorer.values == {"x": 50.0}
+    assert explorer.sliders.numbers["x", 0].value == "50"
+    explorer.close()
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
 def test_gradients_follow_a_dragged_number(name):
     explorer = AutogradExplorer(preset=name)
     explorer.run()

@@ -132,6 +132,35 @@ def test_at_any_setting_the_sentence_is_short_and_its_numbers_are_the_recording_
     explorer.close()
 
 
+def test_the_answer_about_a_rate_just_beyond_the_limit_fits(explorer):
+    explorer.situate("cliff")
+    for lane in range(len(explorer.learning_rates)):
+        explorer.predict("step", lane)
+        explorer.guess(123)
+        explorer.run()
+        assert len(explorer.sentence_text) <= 215
+
+
+def test_a_slow_lane_is_compared_with_the_one_that_leads(explorer):
+    """With theory's halving times 1/−log₂(ρ): at any step, whichever leads there."""
+    explorer.situate("best rate")
+    x = training_pairs()[0].double().numpy()
+    powers = np.vander(x, 3)
+    curvatures = np.linalg.eigvalsh(2 / len(x) * powers.T @ powers)
+    contraction = [np.abs(1 - rate * curvatures).max() for rate in explorer.learning_rates]
+    halving = -1 / np.log2(contraction)
+    for k in (10, 100, 300, explorer.max_steps):
+        explorer.seek(k)
+        best = int(np.argmin(explorer.losses()[k]))
+        slow = re.search(
+            r"γ = ([\d.]+) is stable, and ([\d.]+) times slower", explorer.sentence_text
+        )
+        times = halving.max() / halving[best]
+        assert bool(slow) == (times >= 3)
+        if slow:
+            assert float(slow[2]) == pytest.approx(times, rel=0.05)
+
+
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_every_situation_is_taken_at_step_0_with_its_sentence(explorer, name):
     explorer.step = 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from traitlets import TraitError
 
 from gdwidgets import HimmelblauExplorer, SurfaceExplorer
 from gdwidgets.core import RULES, SURFACES, Descent, Surface
+from gdwidgets.ui import text
 from gestures import click, drag, present, run_code
 from living import living
 
@@ -524,3 +526,30 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = hypothesis_settings(max_examples=6, stateful_step_count=10, deadline=None)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-3, 4.0, 1e3, 1e9])
+@pytest.mark.parametrize("mark_best", [False, True])
+def test_a_limit_beyond_its_track_has_no_line_and_is_said_to_be_there(scale, mark_best):
+    """The track's line stands at the limit, or nowhere."""
+    explorer = SurfaceExplorer(
+        lambda u, v: scale * (u**2 + 0.5 * v**2),
+        bounds=(-2, 2),
+        learning_rate=1e-3,
+        mark_best=mark_best,
+        max_steps=3,
+    )
+    field = explorer.form.field("learning_rate")
+    html = field.marks.value
+    limit, best = 1 / scale, 2 / (3 * scale)
+    low, high = 10.0**field.slider.min, 10.0**field.slider.max
+    there = low <= limit <= high
+    lines = [float(at) for at in re.findall(r"<u style='left:([\d.]+)%'", html)]
+    place = 100 * math.log(limit / low) / math.log(high / low)
+    assert lines == ([pytest.approx(place, abs=0.01)] if there else [])
+    assert ("beyond" in html) == (not there)
+    assert ("gdw-best" in html) == (mark_best and low <= best <= high)
+    said = re.sub("<[^>]*>", "", html)
+    assert text.number(limit, 3) in said
+    assert ("best" in said) == mark_best
+    explorer.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -73,6 +75,31 @@ def test_the_loop_s_numbers_are_the_same(explorer):
     alone = train(network())
     mine = explorer.watch(train, network())
     assert all(torch.equal(one, other) for one, other in zip(alone, mine.result, strict=True))
+
+
+def test_an_empty_explorer_names_its_own_watch_and_no_other_that_opens_another(explorer):
+    """What it says to do, done with the name it uses, fills this explorer."""
+    explorer.unfold("Your own loop")
+    code = re.search("<code>(with .+? as mine:)</code>", explorer.status.value)[1]
+    assert code == "with explorer.watch() as mine:"
+    assert "`" not in explorer.sentence_text
+    assert code in explorer.sentence_text
+    assert code in explorer.fold.text.value
+    assert "watch()" not in explorer.fold.text.value.replace("explorer.watch()", "")
+    names = {"explorer": explorer, "train": train, "model": network()}
+    exec(f"{code}\n    train(model)", names)
+    assert explorer.end == 19
+
+
+def test_one_record_is_the_end_and_counted_as_such(explorer):
+    weight = torch.ones(2, requires_grad=True)
+    with explorer.watch():
+        (weight**2).sum().backward()
+        with torch.no_grad():
+            weight -= 0.1 * weight.grad
+    assert explorer.end == 0
+    assert "Step 0, the end" in explorer.sentence_text
+    assert "<b>0</b> of 0<" in explorer.transport.counter.value
 
 
 def test_it_grows_while_the_loop_runs(explorer, monkeypatch):
