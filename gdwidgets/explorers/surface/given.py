@@ -69,7 +69,7 @@ def _refuse_given(surface: Surface, bounds: Any, minima: Any, name: str) -> None
     """
     given = {"bounds": bounds is not None, "minima": checks.items(minima) != [], "name": bool(name)}
     for setting in (setting for setting, is_given in given.items() if is_given):
-        what = f"{surface.name}" if surface.name else "a Surface"
+        what = surface.name or "a Surface"
         raise ValueError(
             f"{setting} must be left out: {what} has its own. For others give a function, or "
             "Surface(function, bounds, minima, name)"
