@@ -54,7 +54,7 @@ def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Fi
         found += [refused.values_not_kept(record), *divergence(record, None, found)]
         return sorted_findings(found)
     if reference is not None:
-        matched = aligned(record, reference.objective)
+        matched = aligned(record, reference.objective, reference.start)
         if matched is None:
             found.append(refused.other_parameters(record, reference))
             reference = None

@@ -32,6 +32,12 @@ class Evaluated:
     grad_noise: Array
     """About how far rounding may take a number of the gradient, (n, P)."""
 
+    def rows(self, which: slice) -> Evaluated:
+        """The values at some of the points."""
+        return Evaluated(
+            self.loss[which], self.grad[which], self.loss_noise[which], self.grad_noise[which]
+        )
+
 
 def evaluated(objective: Objective, params: Array, number: Array | None = None) -> Evaluated:
     """Losses and gradients of an objective at points (n, P), in float32 as a descent has them.

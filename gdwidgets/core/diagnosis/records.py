@@ -140,6 +140,18 @@ class LoopRecord:
         """Backward passes in all, dropped records included."""
         return int(self.number[-1]) + 1 if self.count else 0
 
+    def rows(self, which: Array) -> LoopRecord:
+        """Some of the records; the values at the end are left out."""
+        return replace(
+            self,
+            params=self.params[which],
+            loss=self.loss[which],
+            grad=self.grad[which],
+            before=self.before[which],
+            steps=self.number[which],
+            final=None,
+        )
+
     def selected(self, order: Sequence[int], names: tuple[str, ...]) -> LoopRecord:
         """The record of some of the numbers, in another order and under other names."""
         columns = list(order)

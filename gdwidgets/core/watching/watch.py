@@ -464,7 +464,7 @@ class Watch:
         record = tapes[-1].record(refusals) if tapes else empty_record(refusals)
         matched = None
         if self.reference is not None:
-            matched = aligned(record, self.reference.objective)
+            matched = aligned(record, self.reference.objective, self.reference.start)
         return record, record if matched is None else matched
 
     def _differentiate(
