@@ -33,7 +33,7 @@ class Case:
         self.reference = reference
         self.computed: Evaluated | None = None
         self.relation = Relation("unknown")
-        self._made_by_reference = False
+        self.made_by_reference = False
         if reference is not None:
             self.computed = evaluated(reference.objective, record.params, record.number)
             self.relation = relation(record, reference.objective, self.computed)
@@ -67,7 +67,7 @@ class Case:
             return None
         if self.clearing.kind == "decays" or not made_by(self.moves, reference):
             return None
-        self._made_by_reference = True
+        self.made_by_reference = True
         name, rate = str(reference.rule.name), reference.learning_rate
         constants = {
             key: float(getattr(reference.rule, key))
@@ -146,7 +146,7 @@ class Case:
         reference, kind = self.reference, self.update.kind
         if reference is None:
             return False
-        if kind == "reference" or self._made_by_reference:
+        if kind == "reference" or self.made_by_reference:
             return True
         if reference.weight_decay:
             return kind == "none"
@@ -178,7 +178,7 @@ class Case:
         if self.reference is None or not self.same_rule or self.rate is None:
             return False
         kind = self.update.kind
-        if kind in {"none", "reference"} or self._made_by_reference:
+        if kind in {"none", "reference"} or self.made_by_reference:
             return True
         if self.reference.schedule is not None:
             return self._plain_reference and self.other_rate is None

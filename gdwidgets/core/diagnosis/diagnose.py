@@ -51,7 +51,7 @@ def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Fi
     if any(refusal.kind == "lost_leaf" for refusal in record.refusals) and record.count > 1:
         return sorted_findings(found)  # the loop's parameters are no longer what was recorded
     if not record.names:
-        found += [refused.values_not_kept(record), *divergence(record, None, found)]
+        found += [refused.values_not_kept(record), *divergence(record, found)]
         return sorted_findings(found)
     if reference is not None:
         matched = aligned(record, reference.objective, reference.start)
@@ -104,7 +104,7 @@ def _of_steps(case: Case, before: list[Finding], apart: Folded | None = None) ->
         found += _of_length(case)
     if {one.name for one in found if one.is_mistake} <= {"interrupted"}:
         found += _of_agreement(case)
-    found += divergence(case.record, case.reference, found, case.update.rate(case.rate))
+    found += divergence(case.record, found, case)
     return (found + _of_rule(case, found))[len(before) :]
 
 
@@ -141,7 +141,7 @@ def _of_trials(case: Case, before: list[Finding]) -> list[Finding]:
     reference = "" if case.reference is None else named_rules.rule_of(case.reference)
     found = [say.several_passes(calls, reference), *_of_clearing(case)]
     found += _of_loss(case, [*before, *found]) + _of_start(case)
-    return found + divergence(case.record, None, [*before, *found])
+    return found + divergence(case.record, [*before, *found])
 
 
 def _of_update(case: Case, before: list[Finding]) -> list[Finding]:
