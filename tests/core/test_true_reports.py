@@ -6,7 +6,18 @@ import pytest
 import torch
 
 from gdwidgets.core import MiniBatches, PolynomialRegression, Reference
-from loops import FIRST, X, Y, accumulate, names, neuron_reference, regression_reference, watched
+from loops import (
+    FIRST,
+    X,
+    Y,
+    accumulate,
+    himmelblau,
+    himmelblau_reference,
+    names,
+    neuron_reference,
+    regression_reference,
+    watched,
+)
 
 MSE = torch.nn.functional.mse_loss
 
@@ -174,3 +185,128 @@ def test_a_loop_on_the_negative_loss_is_not_told_that_its_loss_grows():
     diverged = next(one for one in run.findings if one.name == "diverged")
     assert "the loss falls from" in diverged.sentence
     assert "in the reference's loss" in diverged.sentence
+
+
+# -- rates that change, momentum, clipping, and updates that fit nothing -----------------------
+
+
+def pair(u=1.0, v=1.0, **more):
+    return [torch.tensor(value, requires_grad=True, **more) for value in (u, v)]
+
+
+def descend(update, steps, **reference):
+    """Himmelblau's function with ``update(k, p, gradient)`` for each parameter."""
+
+    def loop():
+        params = pair()
+        for k in range(steps):
+            himmelblau(*params).backward()
+            with torch.no_grad():
+                for p in params:
+                    update(k, p, p.grad)
+                    p.grad = None
+
+    return watched(loop, himmelblau_reference(max_steps=steps, **reference))
+
+
+def with_rate(rate, steps):
+    return descend(lambda k, p, grad: p.sub_(rate(k) * grad), steps)
+
+
+@pytest.mark.parametrize(
+    ("rate", "steps", "told"),
+    [
+        (lambda k: 1e-4 * 1.05**k, 40, "from 0.0001 to 0.0006705, growing exponentially."),
+        (lambda k: 1e-4 * 0.95**k, 40, "from 0.0001 to 1.353e−5, falling exponentially."),
+        (lambda k: 1e-4 + 1e-6 * k, 40, "from 0.0001 to 0.000139, growing in a straight line."),
+        (lambda k: 1e-4 - 1e-6 * k, 40, "from 0.0001 to 6.1e−5, falling in a straight line."),
+        (lambda k: 1e-4 / (1 + k), 40, "from 0.0001 to 2.5e−6, falling as 1/t."),
+        (lambda k: 1e-4 / (1 - k / 50), 40, "from 0.0001 to 0.000454"),
+    ],
+)
+def test_a_rate_that_changes_is_said_to_grow_or_to_fall_as_it_does(rate, steps, told):
+    mine = with_rate(rate, steps)
+    schedule = next(one for one in mine.findings if one.name == "schedule")
+    assert told in schedule.sentence
+    assert ("growing" in schedule.sentence) == ("growing" in told)
+
+
+@pytest.mark.parametrize("steps", [10, 20, 60, 300])
+def test_a_rate_that_falls_until_nothing_moves_is_still_a_rate_that_falls(steps):
+    mine = with_rate(lambda k: 5e-4 * 0.5**k, steps)
+    assert names(mine) == ["schedule"], mine.report()
+    assert "falling exponentially" in mine.findings[0].sentence
+    assert "from 0.0005 to" in mine.findings[0].sentence
+
+
+def test_a_rate_too_small_to_be_seen_is_told_as_a_bound():
+    told = with_rate(lambda k: 5e-4 * 0.5**k, 60).findings[0].sentence
+    last = float(told.partition(" to ")[2].partition(" or less")[0].replace("−", "-"))
+    assert 5e-4 * 0.5**59 <= last < 1e-7
+
+
+def test_momentum_whose_steps_are_as_long_as_the_references_is_not_said_to_average():
+    def loop():
+        params = pair()
+        optimizer = torch.optim.SGD(params, lr=5e-5, momentum=0.9)
+        for _ in range(50):
+            optimizer.zero_grad()
+            himmelblau(*params).backward()
+            optimizer.step()
+
+    mine = watched(loop, himmelblau_reference(max_steps=50))
+    assert names(mine) == ["momentum"]
+    told = mine.findings[0].sentence
+    assert "It averages" not in told
+    assert "as long as with learning rate 0.0005: 5e−5/(1 − β)" in told
+
+
+@pytest.mark.parametrize("norm", [20.0, 30.0, 42.5])
+def test_a_clipped_loop_is_told_its_own_rate_and_norm(norm):
+    def loop():
+        params = pair()
+        optimizer = torch.optim.SGD(params, lr=5e-4)
+        for _ in range(300):
+            optimizer.zero_grad()
+            himmelblau(*params).backward()
+            torch.nn.utils.clip_grad_norm_(params, norm)
+            optimizer.step()
+
+    for reference in (himmelblau_reference(), None):
+        clipped = next(one for one in watched(loop, reference).findings if one.name == "clipped")
+        assert f"learning rate 0.0005: the gradient's norm is limited to {norm:g}" in (
+            clipped.sentence
+        )
+
+
+def test_the_size_of_the_gradient_in_its_place_goes_uphill_where_it_is_negative():
+    short, long = (
+        descend(lambda k, p, grad: p.sub_(5e-4 * grad.abs()), steps) for steps in (20, 300)
+    )
+    assert names(short) == names(long) == ["uphill"]
+    assert "u and v move by +0.0005 × gradient, from the first step on" in short.report()
+    assert "u and v move by −0.0005 × |gradient|, from the first step on" in long.report()
+    other = descend(lambda k, p, grad: p.add_(5e-4 * grad.abs()), 300)
+    assert "uphill" in names(other)
+
+
+def test_where_an_update_stops_to_fit_it_is_said_what_it_was():
+    """And that a multiple of the gradient is none is not said."""
+    uphill = descend(
+        lambda k, p, grad: p.add_(5e-4 * grad) if k < 7 else p.sub_(1e-3 * grad.sin()), 12
+    )
+    assert "Up to step 7 it is +0.0005 × gradient, uphill; that of step 8 is not" in uphill.report()
+
+    def alone():
+        u = torch.tensor(1.0, requires_grad=True)
+        for k in range(20):
+            (u**2).backward()
+            with torch.no_grad():
+                u -= 0.01 * (1 + (k * k % 7)) * u.grad
+                u.grad = None
+
+    told = watched(alone).findings[0]
+    assert told.name == "unknown_rule"
+    assert "Up to step 1 it is 0.01 × gradient; that of step 2 is not" in told.sentence
+    assert "Each is some multiple of its gradient" in told.sentence
+    assert "(with a fixed or changing rate)" not in told.why

@@ -26,7 +26,9 @@ _OF_SUMS = {
 _WITH_RATE = {
     "plain", "swapped", "every_n", "stale", "schedule", "decayed", "sign", *MEMORY_RULES,
 }  # fmt: skip
-_SAID_OTHERWISE = {"none", "still", "swapped", "stale", "every_n", "unknown", "few", "reference"}
+_SAID_OTHERWISE = {
+    "none", "still", "swapped", "stale", "size", "every_n", "unknown", "few", "reference",
+}  # fmt: skip
 
 
 def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Finding, ...]:
@@ -160,6 +162,10 @@ def _of_update(case: Case, before: list[Finding]) -> list[Finding]:
             found.append(say.uphill(case.moving_names, rate, update.kind, case.first_move))
     elif case.factor < 0 and update.kind in _WITH_RATE:
         found.append(say.uphill_by_loss(case.factor, case.relation.step))
+    elif update.kind == "size":
+        up = (case.moves.buffer * np.sign(rate) < 0).any(axis=1)
+        first = int(case.moves.number[up.argmax()])
+        found.append(say.without_sign(case.moving_names, rate, first, case.first_move))
     return found + _of_kind(case, rate)
 
 
@@ -177,7 +183,7 @@ def _of_kind(case: Case, rate: float) -> list[Finding]:
         return [say.too_few(case.moves)]
     if update.kind == "unknown":
         calls = tuple(one.optimizer for one in case.record.step_calls)
-        return [say.unknown_rule(case.moves, update.step, case.record.names, calls)]
+        return [say.unknown_rule(case.moves, update, case.record.names, calls)]
     return []
 
 

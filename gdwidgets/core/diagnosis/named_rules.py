@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gdwidgets.core.diagnosis.clearing import Clearing
-from gdwidgets.core.diagnosis.findings import Finding, listed, number
+from gdwidgets.core.diagnosis.findings import Finding, listed, number, roundest
 from gdwidgets.core.diagnosis.looking import UPDATE_LINE, look
 from gdwidgets.core.diagnosis.records import Reference
 from gdwidgets.core.diagnosis.update import Update
@@ -88,8 +88,9 @@ def rule(
         average = rate / (1 - constants["beta"]) if constants["beta"] < 1 else 0.0
         if abs(average / expected - 1) < 1e-3:
             text += (
-                f" It averages gradients with weight 1 − β: its step is as with learning rate "
-                f"{number(expected)} × (1 − β)."
+                f" Where the gradient stays the same its step becomes as long as with learning "
+                f"rate {number(expected)}: {number(rate)}/(1 − β). An average of the gradients "
+                f"with weight 1 − β and learning rate {number(expected)} would look the same."
             )
     if other:
         text += f" The reference's is {other}."
@@ -147,15 +148,20 @@ def _schedule(update: Update) -> str:
         parts = [f"{number(rate)} from step {step + 1:,} on" for step, rate in changes[:4]]
         more = f", and {len(changes) - 4} changes more" if len(changes) > 4 else ""
         return ", ".join(parts) + more
+    known = [
+        (low, high) for _, low, high in update.segments if np.isfinite(low) and np.isfinite(high)
+    ]
+    first, last = Update("plain", *known[0]).rate(), Update("plain", *known[-1]).rate()
+    grows = last > first
     how = {
-        "exponential": ", falling exponentially",
-        "linear": ", in a straight line",
-        "1/t": ", as 1/t",
-    }
-    first, last = (
-        Update("plain", *piece[1:]).rate() for piece in (update.segments[0], update.segments[-1])
-    )
-    return f"from {number(first)} to {number(last)}{how.get(update.form, '')}"
+        "exponential": f", {'growing' if grows else 'falling'} exponentially",
+        "linear": f", {'growing' if grows else 'falling'} in a straight line",
+        "1/t": ", falling as 1/t",
+    }.get(update.form, "")
+    low, high = known[-1]
+    roughly = high - low > 0.02 * abs(high)
+    to = f"{number(roundest(high, high * 1.1))} or less" if roughly else number(last)
+    return f"from {number(first)} to {to}{how}"
 
 
 _WHY_RULE = {

@@ -20,6 +20,7 @@ from gdwidgets.core.diagnosis.losses import Relation
 from gdwidgets.core.diagnosis.moves import Moves
 from gdwidgets.core.diagnosis.named_rules import LABELS
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference, StepCalls
+from gdwidgets.core.diagnosis.update import Update
 
 _DOWNHILL = (
     "The gradient points where the loss grows fastest. Descent goes the other way: subtract "
@@ -30,9 +31,13 @@ _DOWNHILL = (
 # -- the update ----------------------------------------------------------------------------
 
 
+def _moves(names: Sequence[str]) -> str:
+    return "moves" if len(names) == 1 else "move"
+
+
 def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
     """Plus instead of minus."""
-    verb = "moves" if len(names) == 1 else "move"
+    verb = _moves(names)
     if kind == "schedule":
         return Finding(
             "uphill",
@@ -161,7 +166,7 @@ def cleared_before_update(record: LoopRecord) -> Finding:
 
 def rate_not_applied(names: Sequence[str], expected: float, step: int) -> Finding:
     """A step as long as the gradient."""
-    verb = "moves" if len(names) == 1 else "move"
+    verb = _moves(names)
     return Finding(
         "rate_not_applied",
         f"The learning rate is not applied, or is 1: {listed(names)} {verb} by the whole gradient, "
@@ -342,28 +347,62 @@ def several_passes(calls: StepCalls, other: str) -> Finding:
     )
 
 
+def without_sign(names: Sequence[str], rate: float, first: int, step: int) -> Finding:
+    """The size of the gradient in place of the gradient; ``first`` goes uphill first."""
+    sign, side = ("−", "below") if rate > 0 else ("+", "above")
+    return Finding(
+        "uphill",
+        f"Your update loses the gradient's sign: {listed(names)} {_moves(names)} by "
+        f"{sign}{number(abs(rate))} × |gradient|, {from_step(step)}. Where a gradient is {side} 0, "
+        f"as first at step {first + 1:,}, that goes uphill.",
+        step,
+        {"rate": rate, "names": tuple(names), "first": first},
+        look(step, UPDATE_LINE),
+        _DOWNHILL,
+    )
+
+
 def unknown_rule(
-    moves: Moves, step: int, names: Sequence[str], optimizers: Sequence[str] = ()
+    moves: Moves, update: Update, names: Sequence[str], optimizers: Sequence[str] = ()
 ) -> Finding:
     """Nothing that is known; ``optimizers`` are the classes whose ``step()`` the loop calls."""
-    if step == int(moves.number[0]):
-        how = "It is not along the gradient, from the first step on"
-    else:
-        how = (
-            f"Up to step {step:,} it is learning rate × gradient; that of step {step + 1:,} is not"
-        )
+    step = update.step
     made = listed([f"`{name}.step()`" for name in optimizers]) if optimizers else ""
     calls = f" Your loop calls {made}." if made else ""
+    along = update.form == "along"
+    known = "gradient descent (with a fixed or changing rate)"
+    if along:
+        known = (
+            "gradient descent with a fixed rate, or with one that changes a few times, "
+            "exponentially, in a straight line or as 1/t"
+        )
     return Finding(
         "unknown_rule",
-        f"I do not recognise this update. {how}.{calls}",
+        f"I do not recognise this update. {_how_far(moves, update)}.{calls}",
         step,
         {"names": tuple(names), "optimizers": tuple(optimizers)},
         look(step, UPDATE_LINE),
-        "It is none of gradient descent (with a fixed or changing rate), momentum, Nesterov, "
+        f"It is none of {known}, momentum, Nesterov, "
         "RMSprop, Adagrad and Adam with their usual constants, or one of these with weight decay; "
         "nor steps by the gradient's sign. That need not be a mistake.",
     )
+
+
+def _how_far(moves: Moves, update: Update) -> str:
+    """Up to which step updates that are not recognised are one rate × gradient."""
+    step = update.step
+    if step == int(moves.number[0]):
+        return "It is not along the gradient, from the first step on"
+    text = f"Up to step {step:,} it could be learning rate × gradient"
+    _, low, high = update.segments[0]
+    if np.isfinite(low) and np.isfinite(high) and (low > 0 or high < 0):
+        rate = Update("plain", low, high).rate()
+        how = f"{number(rate)} × gradient" if rate > 0 else f"+{number(-rate)} × gradient, uphill"
+        text = f"Up to step {step:,} it is {how}"
+    text += f"; that of step {step + 1:,} is not"
+    if update.form == "along":
+        text += ". Each is some multiple of its gradient, by no rate that I recognise"
+    return text
 
 
 def too_few(moves: Moves) -> Finding:
