@@ -20,6 +20,7 @@ from loops import (
 )
 
 MSE = torch.nn.functional.mse_loss
+RATE = 5e-4
 
 # -- which number is which ---------------------------------------------------------------------
 
@@ -310,3 +311,47 @@ def test_where_an_update_stops_to_fit_it_is_said_what_it_was():
     assert "Up to step 1 it is 0.01 × gradient; that of step 2 is not" in told.sentence
     assert "Each is some multiple of its gradient" in told.sentence
     assert "(with a fixed or changing rate)" not in told.why
+
+
+# -- what was refused --------------------------------------------------------------------------
+
+
+def inside_no_grad(p):
+    with torch.no_grad():
+        return p - RATE * p.grad
+
+
+NEW_TENSORS = {
+    "inside no_grad": (inside_no_grad, False),
+    "detached": (lambda p: (p - RATE * p.grad).detach(), False),
+    "of a number": (lambda p: torch.tensor(p.item() - RATE * p.grad.item()), False),
+    "computed": (lambda p: p - RATE * p.grad, True),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("kind", NEW_TENSORS)
+@pytest.mark.parametrize("both", [True, False])
+def test_a_new_tensor_is_told_the_true_reason_why_it_has_no_gradient(kind, both):
+    made, requires = NEW_TENSORS[kind]
+
+    def loop():
+        u, v = pair()
+        for _ in range(3):
+            himmelblau(u, v).backward()
+            u = made(u)
+            assert u.requires_grad == requires
+            assert u.is_leaf != requires
+            if both:
+                v = made(v)
+            else:
+                with torch.no_grad():
+                    v -= RATE * v.grad
+                    v.grad = None
+
+    lost = watched(loop, himmelblau_reference()).findings[0]
+    assert lost.name == "lost_leaf"
+    assert ("no lea" in lost.sentence) == requires
+    assert ("not require gradients" in lost.sentence) != requires
+    assert ("require gradients" in lost.why) != requires
+    assert ("u and v new tensors" in lost.sentence) == both

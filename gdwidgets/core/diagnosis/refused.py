@@ -11,7 +11,8 @@ def refused(refusal: Refusal) -> Finding:
     """An error, in PyTorch's own words, and its cause."""
     it = all_of(refusal.names) if refusal.names else "the parameter"
     name = refusal.names[0] if refusal.names else "a"
-    words = f" PyTorch says: “{refusal.message}”" if refusal.message else ""
+    who = "Python" if _of_python(refusal.message) else "PyTorch"
+    words = f" {who} says: “{refusal.message}”" if refusal.message else ""
     if "has been modified by an inplace operation" in refusal.message:
         cause = (
             "Your loop changes a tensor between computing the loss and `backward()`, which needs "
@@ -22,6 +23,9 @@ def refused(refusal: Refusal) -> Finding:
     elif refusal.kind == "no_gradient":
         cause = f"There is no gradient: {_missing_gradient(refusal, it)}"
         why, line = _mend_missing_gradient(refusal), "where gradients are computed and used"
+    elif refusal.kind == "lost_leaf":
+        cause = f"Your update gives {_new_tensors(refusal, it)}"
+        why, line = _MEND_LOST[refusal.mode == "not required"].format(name=name), UPDATE_LINE
     elif refusal.kind in _REFUSED:
         cause, why, line = (text.format(it=it, name=name) for text in _REFUSED[refusal.kind])
     else:
@@ -39,17 +43,6 @@ def refused(refusal: Refusal) -> Finding:
 
 
 _REFUSED = {
-    "lost_leaf": (
-        (
-            "Your update gives {it} a new tensor. It is no leaf any more, so no gradient is "
-            "accumulated in it."
-        ),
-        (
-            "`{name} = {name} - ...` makes a new tensor and forgets the old one. Change the tensor "
-            "in place instead, inside `torch.no_grad()`: `{name} -= learning_rate * {name}.grad`."
-        ),
-        UPDATE_LINE,
-    ),
     "in_place": (
         "Your update changes a tensor in place while autograd is recording.",
         (
@@ -76,6 +69,38 @@ _REFUSED = {
     ),
 }
 """By kind: the cause, why, and where to look."""
+
+
+def _of_python(message: str) -> bool:
+    """Whether an error is the interpreter's own, not torch's."""
+    return message.startswith(("unsupported operand", "bad operand")) or "object has no" in message
+
+
+def _new_tensors(refusal: Refusal, it: str) -> str:
+    """What became of parameters whose variables are other tensors now."""
+    many = len(refusal.names) > 1
+    new = f"{it} new tensors" if many else f"{it} a new tensor"
+    why = "They are no leaves any more" if many else "It is no leaf any more"
+    if refusal.mode == "not required":
+        why = f"{'They do' if many else 'It does'} not require gradients"
+    if refusal.mode == "either":
+        why = "They are no leaves any more, or do not require gradients"
+    return f"{new}. {why}, so no gradient is accumulated in {'them' if many else 'it'}."
+
+
+_MEND_LOST = {
+    False: (
+        "`{name} = {name} - ...` makes a new tensor and forgets the old one. Change the tensor in "
+        "place instead, inside `torch.no_grad()`: `{name} -= learning_rate * {name}.grad`."
+    ),
+    True: (
+        "`{name} = ...` forgets the old tensor, and a new one that is made inside "
+        "`torch.no_grad()`, by `.detach()` or of a number does not require gradients. Change the "
+        "tensor in place instead, inside `torch.no_grad()`: "
+        "`{name} -= learning_rate * {name}.grad`."
+    ),
+}
+"""The way out, by whether the new tensors are leaves that do not require gradients."""
 
 
 def _missing_gradient(refusal: Refusal, it: str) -> str:

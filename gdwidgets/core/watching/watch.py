@@ -50,7 +50,7 @@ from gdwidgets.core.watching.names import (
     looked_up,
     traceback_frames,
 )
-from gdwidgets.core.watching.refusals import lost_names, refusal
+from gdwidgets.core.watching.refusals import lost_mode, lost_variables, refusal
 from gdwidgets.core.watching.run import WatchedRun
 from gdwidgets.core.watching.tape import Slot, Tape, TensorRecord
 
@@ -560,10 +560,11 @@ class Watch:
             )
         self._versions = versions
         if tape.count in {2, 3}:
-            lost = lost_names(self._variables(tape), calling_frames())
+            lost = lost_variables(self._variables(tape), calling_frames())
             known = {name for noted in self._refusals for name in noted.names}
             if lost and not set(lost) <= known:
-                self._refusals.append(Refusal("lost_leaf", "", tape.count - 1, lost))
+                mode = lost_mode(lost.values())
+                self._refusals.append(Refusal("lost_leaf", "", tape.count - 1, tuple(lost), mode))
 
     def _tape_for(self, leaves: list[Tensor]) -> Tape:
         """The tape of the loop that these leaves belong to, with a place for each."""
@@ -705,7 +706,9 @@ class Watch:
                 known = [one for one in self._refusals if one.kind == "lost_leaf"]
                 self._refusals = [one for one in self._refusals if one.kind != "lost_leaf"]
                 lost = [name for one in (*known, noted) for name in one.names]
-                noted = replace(noted, names=tuple(dict.fromkeys(lost)))
+                modes = {one.mode for one in (*known, noted)}
+                mode = modes.pop() if len(modes) == 1 else "either"
+                noted = replace(noted, names=tuple(dict.fromkeys(lost)), mode=mode)
             self._refusals.append(noted)
 
     def _grad_read(self, tensor: Tensor, grad: Tensor | None) -> None:
