@@ -355,3 +355,143 @@ def test_a_new_tensor_is_told_the_true_reason_why_it_has_no_gradient(kind, both)
     assert ("not require gradients" in lost.sentence) != requires
     assert ("require gradients" in lost.why) != requires
     assert ("u and v new tensors" in lost.sentence) == both
+
+
+# -- which passes are the loop's ---------------------------------------------------------------
+
+
+def update(params, rate=RATE):
+    with torch.no_grad():
+        for p in params:
+            p.sub_(rate * p.grad)
+            p.grad = None
+
+
+def with_norm_before(params, k):
+    loss = himmelblau(*params)
+    torch.autograd.grad(loss, params, retain_graph=True)
+    loss.backward()
+
+
+def with_norm_now_and_then(params, k):
+    loss = himmelblau(*params)
+    if k % 7 == 0:
+        torch.autograd.grad(loss, params, retain_graph=True)
+    loss.backward()
+
+
+def with_norm_after(params, k):
+    loss = himmelblau(*params)
+    loss.backward(retain_graph=True)
+    torch.autograd.grad(loss, params)
+
+
+def with_norms_one_by_one(params, k):
+    loss = himmelblau(*params)
+    for p in params:
+        torch.autograd.grad(loss, p, retain_graph=True)
+    loss.backward()
+
+
+def trial():
+    t = torch.tensor(2.0, requires_grad=True)
+    (t**2).backward()
+
+
+def trial_at(*steps):
+    def step(params, k):
+        himmelblau(*params).backward()
+        if k in steps:
+            trial()
+
+    return step
+
+
+def trial_before(params, k):
+    if k == 0:
+        trial()
+    himmelblau(*params).backward()
+
+
+PASSES = {
+    "norm before": with_norm_before,
+    "norm now and then": with_norm_now_and_then,
+    "norm after": with_norm_after,
+    "norms one by one": with_norms_one_by_one,
+    "trial before": trial_before,
+    "trial first": trial_at(0),
+    "trial later": trial_at(13),
+    "trials always": trial_at(*range(40)),
+    "trial last": trial_at(39),
+}
+
+
+@pytest.mark.parametrize("passes", PASSES)
+def test_a_pass_beside_the_loop_is_none_of_its_steps(passes):
+    def loop():
+        params = pair()
+        for k in range(40):
+            PASSES[passes](params, k)
+            update(params)
+
+    mine = watched(loop, himmelblau_reference(max_steps=40))
+    assert names(mine) == ["agrees", "plain_descent"], mine.report()
+    assert mine.findings[0].evidence["bits"]
+    assert mine.report().startswith("40 steps recorded.")
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_trial_after_the_loop_is_not_the_last_loop(times):
+    def loop():
+        params = pair()
+        for _ in range(40):
+            himmelblau(*params).backward()
+            update(params)
+        for _ in range(times):
+            trial()
+
+    mine = watched(loop, himmelblau_reference(max_steps=40))
+    assert names(mine) == ["agrees", "plain_descent"], mine.report()
+
+
+def test_a_second_loop_of_one_step_is_the_last_loop_though_nothing_moves():
+    def loop():
+        for steps in (40, 1):
+            params = pair()
+            for _ in range(steps):
+                himmelblau(*params).backward()
+                if steps > 1:
+                    update(params)
+
+    assert watched(loop, himmelblau_reference(max_steps=40)).loop.count == 1
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_loop_by_grad_alone_is_recorded_in_whatever_parts(together):
+    def loop():
+        u, v = params = pair()
+        for _ in range(40):
+            loss = himmelblau(u, v)
+            if together:
+                grads = torch.autograd.grad(loss, params)
+            else:
+                grads = [torch.autograd.grad(loss, p, retain_graph=True)[0] for p in params]
+            with torch.no_grad():
+                for p, grad in zip(params, grads, strict=True):
+                    p.sub_(RATE * grad)
+
+    mine = watched(loop, himmelblau_reference(max_steps=40))
+    assert names(mine) == ["agrees", "plain_descent"], mine.report()
+
+
+def test_a_loop_with_a_loss_for_each_parameter_keeps_both():
+    def loop():
+        u, v = params = pair()
+        for _ in range(20):
+            (3 * u**2).backward()
+            ((v - 2) ** 2).backward()
+            update(params, 0.01)
+
+    mine = watched(loop)
+    assert mine.names == ("u", "v")
+    assert mine.loop.count == 40
