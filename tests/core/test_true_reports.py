@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
 from gdwidgets.core import MiniBatches, PolynomialRegression, Reference
+from gdwidgets.core.diagnosis.findings import apart, points_apart
+from gdwidgets.core.rules.momentum import GradientDescent
 from loops import (
     FIRST,
     X,
@@ -495,3 +499,85 @@ def test_a_loop_with_a_loss_for_each_parameter_keeps_both():
     mine = watched(loop)
     assert mine.names == ("u", "v")
     assert mine.loop.count == 40
+
+
+# -- numbers that are nearly equal -------------------------------------------------------------
+
+
+def descended(start=(1.0, 1.0), rates=(RATE, RATE), scale=1.0, steps=20, dtype=torch.float32):
+    def loop():
+        params = pair(*start, dtype=dtype)
+        for _ in range(steps):
+            (scale * himmelblau(*params)).backward()
+            with torch.no_grad():
+                for p, rate in zip(params, rates, strict=True):
+                    p.sub_(rate * p.grad)
+                    p.grad = None
+
+    return loop
+
+
+def test_a_references_weight_decay_has_a_symbol():
+    reference = himmelblau_reference(rule=GradientDescent(0.01), max_steps=20)
+    assert (
+        "The reference's is gradient descent (λ = 0.01)" in watched(descended(), reference).report()
+    )
+
+
+def test_two_numbers_are_told_apart_and_equal_ones_are_short():
+    assert apart(1.0001, 1) == ("1.0001", "1")
+    assert apart(5.0002e-4, 5e-4) == ("0.00050002", "0.0005")
+    assert apart(0.1, 0.1) == ("0.1", "0.1")
+    assert apart(1 / 3, 0.25) == ("0.3333", "0.25")
+    assert apart(1.0, 1.0 + 2**-52)[0] != apart(1.0, 1.0 + 2**-52)[1]
+    assert points_apart((1.0001, 2 / 3), (1, 2 / 3)) == ("(1.0001, 0.6667)", "(1, 0.6667)")
+
+
+@pytest.mark.parametrize(
+    ("loop", "told"),
+    [
+        (descended(start=(1.0001, 1.0)), "begins at (1.0001, 1), the reference at (1, 1)."),
+        (descended(rates=(5.0002e-4,) * 2), "descent with learning rate 0.00050002."),
+        (descended(rates=(5.1e-4,) * 2), "rate is 0.00051, the reference's is 0.0005."),
+        (
+            descended(rates=(RATE, 5.0002e-4)),
+            "moves v by 0.00050002 × its gradient; the reference's rate is 0.0005 for all.",
+        ),
+        (descended(scale=1.0005), "Your loss is 1.0005 × the reference's"),
+    ],
+)
+def test_a_small_difference_is_told_with_digits_that_show_it(loop, told):
+    mine = watched(loop, himmelblau_reference(max_steps=20))
+    assert told in mine.findings[0].sentence
+    assert "makes up for it" not in mine.findings[0].sentence
+
+
+def test_no_sentence_says_that_a_loss_is_something_instead_of_the_same():
+    def loop():
+        params = pair()
+        for k in range(20):
+            (himmelblau(*params) + 0.03 * (k == 5)).backward()
+            update(params)
+
+    told = watched(loop, himmelblau_reference(max_steps=20)).findings[0]
+    mine, reference = re.search(r"it is (\S+) instead of (\S+)\.", told.sentence).groups()
+    assert told.name == "other_loss"
+    assert mine != reference
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("start", [(1.0, 1.0), (-1.1, 0.7), (3.3, -2.2)])
+def test_a_loop_in_half_precision_is_not_accused_of_its_rounding(dtype, start):
+    mine = watched(descended(start, steps=60, dtype=dtype), himmelblau_reference(start))
+    assert set(names(mine)) <= {"agrees", "plain_descent", "other_length"}, mine.report()
+
+
+def test_mistakes_in_half_precision_are_still_seen():
+    def mistake(**more):
+        loop = descended(dtype=torch.float16, **more)
+        return names(watched(loop, himmelblau_reference(max_steps=20)))[0]
+
+    assert mistake(rates=(-RATE, -RATE)) == "uphill"
+    assert mistake(rates=(4e-4, 4e-4)) == "other_rate"
+    assert mistake(scale=0.5) == "scaled_gradient"
+    assert mistake(start=(1.5, 1.0)) == "other_start"

@@ -10,7 +10,7 @@ from gdwidgets.core.diagnosis import beside, named_rules, passes, refused
 from gdwidgets.core.diagnosis import sentences as say
 from gdwidgets.core.diagnosis.case import MEMORY_RULES, Case
 from gdwidgets.core.diagnosis.clearing import expected_clearing, same_clearing
-from gdwidgets.core.diagnosis.comparison import agreement, same_start, seed_of, stop_of
+from gdwidgets.core.diagnosis.comparison import agreement, seed_of, stop_of
 from gdwidgets.core.diagnosis.divergence import divergence
 from gdwidgets.core.diagnosis.findings import Finding, sorted_findings
 from gdwidgets.core.diagnosis.folding import Folded, folded
@@ -276,7 +276,7 @@ def _of_loss(case: Case, before: list[Finding]) -> list[Finding]:
         if case.factor < 0 and "uphill" in names:
             return []
         rate = case.update.rate(case.rate)
-        makes_up = case.rate is not None and abs(rate * link.factor / case.rate - 1) < 1e-3
+        makes_up = _makes_up(case, rate)
         of_loss = link.kind == "factor"
         return [say.scaled(link, case.samples, record, of_loss=of_loss, makes_up=makes_up)]
     if link.kind == "swapped":
@@ -291,7 +291,7 @@ def _of_loss(case: Case, before: list[Finding]) -> list[Finding]:
 def _of_start(case: Case) -> list[Finding]:
     """Another start."""
     record, reference = case.record, case.reference
-    if reference is None or same_start(record, reference):
+    if reference is None or case.same_start:
         return []
     seed = seed_of(record.params[0]) if len(record.names) > 1 else None
     return [beside.other_start(record, reference, seed)]
@@ -309,12 +309,22 @@ def _of_rate(case: Case) -> list[Finding]:
     if expected is None or not case.same_rule or case.same_rate or not rate > 0:
         return []
     if abs(rate * case.factor / expected - 1) < 1e-3:
-        return []  # makes up for a factor of the loss, which is said
+        # It makes up for a factor of the loss, which is said; or the difference is so small that a
+        # weight decay, for instance, would look the same.
+        return []
     scaled = _of_factor(case, rate, expected) if case.by_hand else []
     found = say.other_rate(rate, expected, case.first_move)
     if whole:
         found = say.rate_not_applied(case.record.names, expected, case.first_move)
     return scaled or [found]
+
+
+def _makes_up(case: Case, rate: float) -> bool:
+    """Whether a learning rate makes up for a factor of the loss."""
+    if case.rate is None:
+        return False
+    left = float(abs(rate * case.factor / case.rate - 1))
+    return left < min(1e-3, abs(case.factor - 1) / 2)
 
 
 def _of_changing_rate(case: Case, rate: float) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gdwidgets.core.diagnosis.case import Case
-from gdwidgets.core.diagnosis.findings import Finding, number, point
+from gdwidgets.core.diagnosis.findings import Finding, apart, number, point
 from gdwidgets.core.diagnosis.limits import largest_stable
 from gdwidgets.core.diagnosis.records import LoopRecord
 
@@ -93,13 +93,14 @@ def _too_large(record: LoopRecord, case: Case, place: int) -> tuple[str, dict[st
         points.append(record.params[int(np.nanargmin(before))])
     for where in points:
         limit, by = largest_stable(case, where)
-        largest = f"than the largest stable one{by} near {point(where)}, {number(limit)}."
+        mine, most = apart(rate, limit)
+        largest = f"than the largest stable one{by} near {point(where)}, {most}."
         since = _beyond(case, limit, place) if changes else None
         if since is not None:
             text = f" From step {since + 1:,} on the learning rate is larger {largest}"
             return text, {"limit": limit}
         if not changes and rate > limit:
-            text = f" The learning rate {number(rate)} is larger {largest}"
+            text = f" The learning rate {mine} is larger {largest}"
             return text, {"rate": rate, "limit": limit}
     return "", {}
 

@@ -132,7 +132,7 @@ def one_factor(mine: Array, true: Array, slack: Array) -> float | None:
     if abs(factor) < 1e-12 or (np.abs(mine - factor * true) > scale * slack).any():
         return None
     near = float(f"{factor:.3g}")
-    return near if abs(near - factor) <= 1e-3 * abs(factor) else factor
+    return near if (np.abs(mine - near * true) <= scale * slack).all() else factor
 
 
 def _factor(record: LoopRecord, computed: Evaluated, usable: Array) -> float | None:
@@ -178,7 +178,7 @@ def _interchanged(record: LoopRecord, objective: Objective) -> tuple[int, ...]:
     for order in itertools.permutations(range(count)):
         if order == tuple(range(count)) or len(rows) < 3:
             continue
-        there = evaluated(objective, record.params[rows][:, list(order)])
+        there = evaluated(objective, record.params[rows][:, list(order)], eps=record.eps)
         if close(record.loss[rows], there.loss, there.loss_noise).all():
             return order
     return ()

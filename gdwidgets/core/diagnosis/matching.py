@@ -72,7 +72,7 @@ def _order(
     orders = _orders(record, first, last)
     fitting = _by_values(record, objective, orders)
     if not fitting and start is not None:
-        fitting = [order for order in orders if _begins_at(record, start, order)]
+        fitting = [order for order in orders if begins_at(record, start, order)]
     by_name = _by_name(record, objective, first, last)
     return by_name if by_name in (fitting or orders) else (fitting or orders)[0]
 
@@ -99,7 +99,7 @@ def _by_values(record: LoopRecord, objective: Objective, orders: list[Order]) ->
     if not len(rows):
         return []
     points = np.concatenate([record.params[rows][:, order] for order in orders])
-    found = evaluated(objective, points)
+    found = evaluated(objective, points, eps=record.eps)
     each = {
         order: found.rows(slice(at * len(rows), (at + 1) * len(rows)))
         for at, order in enumerate(orders)
@@ -128,11 +128,12 @@ def _alike(record: LoopRecord, rows: Array, order: Order, computed: Evaluated) -
     return one_factor(loss[usable], true[usable], slack[usable]) is not None
 
 
-def _begins_at(record: LoopRecord, start: Sequence[float], order: Order) -> bool:
-    """Whether a loop begins at a start, but for rounding."""
+def begins_at(record: LoopRecord, start: Sequence[float], order: Order | None = None) -> bool:
+    """Whether a loop begins at a start, but for rounding to its dtype."""
     due = np.asarray(start, dtype=np.float64)
     eps = max(record.eps, FLOAT32_EPS)
-    near = np.abs(record.params[0][list(order)] - due) <= 4 * eps * np.abs(due) + 1e-44
+    first = record.params[0] if order is None else record.params[0][list(order)]
+    near = np.abs(first - due) <= 4 * eps * np.abs(due) + 1e-44
     return bool(near.all())
 
 

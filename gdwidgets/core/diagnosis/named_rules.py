@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gdwidgets.core.diagnosis.clearing import Clearing
-from gdwidgets.core.diagnosis.findings import Finding, listed, number, roundest
+from gdwidgets.core.diagnosis.findings import Finding, apart, listed, number, roundest
 from gdwidgets.core.diagnosis.looking import UPDATE_LINE, look
 from gdwidgets.core.diagnosis.records import Reference
 from gdwidgets.core.diagnosis.update import Update
@@ -30,7 +30,7 @@ LABELS = {
 def rule_of(reference: Reference) -> str:
     """A reference's rule in words, with its constants and learning rate."""
     described = [
-        f"{constant.symbol} = {number(value, 6)}"
+        f"{constant.symbol or _SYMBOLS.get(constant.name, constant.name)} = {number(value, 6)}"
         for constant in constants_of(reference.rule)
         for value in [float(getattr(reference.rule, constant.name))]
         if constant.kind != "switch" and (constant.name != "weight_decay" or value)
@@ -63,7 +63,8 @@ def rule(
     with_constants = f" ({', '.join(parts)})" if parts else ""
     verb = "looks like" if update.form == "sign" else "is"
     text = f"Your update {verb} {LABELS[kind]}{with_constants}"
-    text += _with_rate(update, kind, rate, "and" if parts else "with") + "."
+    shown = number(abs(rate)) if expected is None else apart(abs(rate), expected)[0]
+    text += _with_rate(update, kind, shown, "and" if parts else "with") + "."
     if "weight_decay" in constants:
         text += (
             " The weight decay λ × parameter is added to its step, not to the gradient."
@@ -79,7 +80,7 @@ def rule(
         text += " The gradient is taken at the point ahead, p + β v."
     if update.form == "sign":
         text += (
-            f" In these steps that is the same as {number(abs(rate))} against the sign of each "
+            f" In these steps that is the same as {shown} against the sign of each "
             "gradient, to rounding."
         )
     if kind == "adam" and not constants.get("corrected", 1.0):
@@ -110,23 +111,22 @@ def rule(
     )
 
 
-def _with_rate(update: Update, kind: str, rate: float, link: str) -> str:
+def _with_rate(update: Update, kind: str, rate: str, link: str) -> str:
     """How long the steps are."""
     if kind == "schedule":
         return f": {_schedule(update)}"
     if kind == "clipped":
         return (
-            f" and learning rate {number(rate)}: the gradient's norm is limited to "
+            f" and learning rate {rate}: the gradient's norm is limited to "
             f"{number(update.constants['norm'])}"
         )
     if kind == "sign":
         return (
-            f": every number moves by {number(abs(rate))}, the learning rate, whatever the size of "
-            "its gradient"
+            f": every number moves by {rate}, the learning rate, whatever the size of its gradient"
         )
     if kind == "normalised":
         return f": every step is {number(update.constants['norm'])} long"
-    return f" {link} learning rate {number(abs(rate))}" if np.isfinite(rate) else ""
+    return f" {link} learning rate {rate}" if rate != "NaN" else ""
 
 
 def plain_rates(rates: dict[str, float]) -> Finding:

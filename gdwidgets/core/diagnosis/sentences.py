@@ -13,7 +13,7 @@ import numpy as np
 
 from gdwidgets.core.diagnosis.clearing import Clearing
 from gdwidgets.core.diagnosis.comparison import OtherRate
-from gdwidgets.core.diagnosis.findings import Finding, listed, nth, number, point, steps_text
+from gdwidgets.core.diagnosis.findings import Finding, apart, listed, nth, number, point, steps_text
 from gdwidgets.core.diagnosis.folding import Folded
 from gdwidgets.core.diagnosis.looking import UPDATE_LINE, from_step, look
 from gdwidgets.core.diagnosis.losses import Relation
@@ -76,7 +76,7 @@ def uphill_by_rates(rates: dict[str, float], step: int) -> Finding:
 
 def uphill_by_loss(factor: float, step: int) -> Finding:
     """The negative of the reference's loss."""
-    times = "the negative of" if factor == -1 else f"{number(factor)} ×"
+    times = "the negative of" if factor == -1 else f"{apart(factor, -1)[0]} ×"
     return Finding(
         "uphill",
         f"Your loss is {times} the reference's loss. What goes downhill in it goes uphill in the "
@@ -180,9 +180,10 @@ def rate_not_applied(names: Sequence[str], expected: float, step: int) -> Findin
 
 def other_rate(rate: float, expected: float, step: int) -> Finding:
     """Another learning rate."""
+    mine, other = apart(rate, expected)
     return Finding(
         "other_rate",
-        f"Your learning rate is {number(rate)}, the reference's is {number(expected)}.",
+        f"Your learning rate is {mine}, the reference's is {other}.",
         step,
         {"rate": rate, "expected": expected},
         look(step, "the learning rate"),
@@ -206,11 +207,12 @@ def constant_rate(rate: float) -> Finding:
 
 def other_rate_at(found: OtherRate) -> Finding:
     """Another learning rate than that of a reference where it changes."""
-    here = "" if np.isnan(found.rate) else f" {number(found.rate)},"
+    mine, other = apart(found.rate, found.expected)
+    here = "" if np.isnan(found.rate) else f" {mine},"
     return Finding(
         "other_rate",
         f"Your learning rate is not the reference's, which changes: at step {found.step + 1:,} "
-        f"yours is{here or ' another,'} the reference's {number(found.expected)}.",
+        f"yours is{here or ' another,'} the reference's {other}.",
         found.step,
         {"rate": found.rate, "expected": found.expected},
         look(found.step, "the learning rate of this step"),
@@ -223,10 +225,12 @@ def other_rates(
     other: dict[str, float], rates: dict[str, float], expected: float, step: int
 ) -> Finding:
     """A learning rate that is not the same for all."""
-    parts = [f"{name} by {number(rate)} × its gradient" for name, rate in other.items()]
+    parts = [f"{name} by {apart(rate, expected)[0]} × its gradient" for name, rate in other.items()]
+    # One text of the reference's rate: with the digits that tell it from the nearest of the others.
+    whole = max((apart(rate, expected)[1] for rate in other.values()), key=len)
     return Finding(
         "other_rate",
-        f"Your update moves {listed(parts)}; the reference's rate is {number(expected)} for all.",
+        f"Your update moves {listed(parts)}; the reference's rate is {whole} for all.",
         step,
         {"rates": dict(rates), "expected": expected},
         look(step, UPDATE_LINE),
@@ -560,7 +564,7 @@ def scaled(
     }
     return Finding(
         "scaled_gradient",
-        f"Your {what} is {number(factor)} × the reference's{both}.{rate}",
+        f"Your {what} is {apart(factor, 1)[0]} × the reference's{both}.{rate}",
         step,
         {"factor": factor},
         look(step, f"the line that computes the {what}"),
@@ -582,7 +586,7 @@ def scaled_by_hand(
     return Finding(
         "sum_not_mean" if of_sum else "scaled_gradient",
         f"Your update is {number(factor)} × the reference's: {guess} in your gradient, or a "
-        f"learning rate of {number(rate)} instead of {number(expected)}.",
+        f"learning rate of {apart(rate, expected)[0]} instead of {apart(rate, expected)[1]}.",
         step,
         {"factor": factor, "rate": rate, "expected": expected},
         look(step, "the lines that compute the gradient by hand"),
@@ -593,10 +597,11 @@ def scaled_by_hand(
 def other_gradient(record: LoopRecord, link: Relation) -> Finding:
     """The right loss with a wrong gradient."""
     name = record.names[link.place]
+    mine, other = apart(link.value, link.expected)
     return Finding(
         "other_gradient",
-        f"Your loss is the reference's, but the gradient of {name} is not: {number(link.value)} "
-        f"instead of {number(link.expected)} at step {link.step + 1:,}.",
+        f"Your loss is the reference's, but the gradient of {name} is not: {mine} "
+        f"instead of {other} at step {link.step + 1:,}.",
         link.step,
         {"name": name, "mine": link.value, "reference": link.expected},
         look(link.step, "how the gradient is computed"),
@@ -609,6 +614,7 @@ def other_loss(record: LoopRecord, link: Relation) -> Finding:
     """Another loss."""
     row = int(np.searchsorted(record.number, link.step))
     where = point(record.params[row])
+    mine, other = apart(link.value, link.expected)
     again = (
         ""
         if link.step == int(record.number[0])
@@ -623,8 +629,7 @@ def other_loss(record: LoopRecord, link: Relation) -> Finding:
     )
     return Finding(
         "other_loss",
-        f"{whose} {where}, step {link.step + 1:,}, it is "
-        f"{number(link.value)} instead of {number(link.expected)}.{again}{same}",
+        f"{whose} {where}, step {link.step + 1:,}, it is {mine} instead of {other}.{again}{same}",
         link.step,
         {
             "mine": link.value,
