@@ -581,3 +581,96 @@ def test_mistakes_in_half_precision_are_still_seen():
     assert mistake(rates=(4e-4, 4e-4)) == "other_rate"
     assert mistake(scale=0.5) == "scaled_gradient"
     assert mistake(start=(1.5, 1.0)) == "other_start"
+
+
+# -- names, of tensors and of the loop's own variables -----------------------------------------
+
+
+def network(parameters=lambda model: model.parameters(), clear=True, before=False):
+    def loop():
+        model = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+        optimizer = torch.optim.SGD(parameters(model), lr=0.05)
+        for _ in range(10):
+            if clear:
+                model.zero_grad()
+            MSE(model(X[:, None]), Y[:, None]).backward()
+            if before:
+                optimizer.zero_grad(set_to_none=False)
+            optimizer.step()
+
+    return watched(loop)
+
+
+def test_where_all_numbers_of_a_tensor_are_concerned_the_tensor_is_named():
+    frozen = network(lambda model: model[2].parameters())
+    assert frozen.findings[0].sentence.startswith(
+        "0.weight and 0.bias never change. The gradient has norm "
+    )
+    assert len(frozen.findings[0].evidence["names"]) == 16
+    kept = network(clear=False).findings[0]
+    assert kept.sentence.startswith("`.grad` is not cleared: step 2 begins with gradients of norm")
+    early = network(before=True).findings[0]
+    assert early.name == "cleared_before_update"
+    assert "the gradient of 0.weight, 0.bias, 2.weight and 2.bias between" in early.sentence
+    for told in (frozen.findings[0], kept, early):
+        assert len(told.sentence) < 160
+
+
+def test_rates_of_layers_are_told_by_layers():
+    mine = network(
+        lambda model: [
+            {"params": model[0].parameters(), "lr": 0.01},
+            {"params": model[2].parameters()},
+        ]
+    )
+    assert mine.findings[0].sentence.endswith(
+        "it moves 0.weight and 0.bias by 0.01 × their gradient and 2.weight and 2.bias by 0.05 × "
+        "their gradient."
+    )
+
+
+def test_a_line_of_code_in_a_hint_has_the_loops_own_names():
+    def unmoved(clear=True):
+        w = torch.tensor([1.0, 1.0], requires_grad=True)
+        for _ in range(5):
+            himmelblau(*w).backward()
+            if clear:
+                w.grad = None
+            else:
+                w.data -= RATE * w.grad
+
+    for reference in (None, himmelblau_reference(max_steps=5)):
+        assert "`w -= learning_rate * w.grad`" in watched(unmoved, reference).findings[0].why
+        kept = watched(lambda: unmoved(clear=False), reference).findings[0]
+        assert "`w.grad = None`" in kept.why
+
+    def layer_unmoved():
+        model = torch.nn.Linear(2, 1)
+        for _ in range(5):
+            model(torch.ones(1, 2)).square().sum().backward()
+            model.zero_grad()
+
+    assert "`p -= learning_rate * p.grad` for every" in watched(layer_unmoved).findings[0].why
+
+
+def test_so_has_a_line_against_a_missing_rate_or_exchanged_gradients():
+    def whole():
+        w = torch.tensor([1.0, 1.0], requires_grad=True)
+        (himmelblau(*w) / 100).backward()
+        w.data -= w.grad
+
+    assert "`w -= 0.0005 * w.grad`" in watched(whole, himmelblau_reference()).report()
+
+    def exchanged():
+        s, t = params = pair()
+        for _ in range(5):
+            himmelblau(s, t).backward()
+            with torch.no_grad():
+                s -= RATE * t.grad
+                t -= RATE * s.grad
+                for p in params:
+                    p.grad = None
+
+    swapped = watched(exchanged, himmelblau_reference(max_steps=5)).findings[0]
+    assert swapped.name == "swapped"
+    assert "update s with s.grad, t with t.grad" in swapped.why

@@ -159,13 +159,15 @@ def _of_update(case: Case, before: list[Finding]) -> list[Finding]:
     if update.kind in _WITH_RATE and update.high < 0:
         # Uphill on the negative of the reference's loss is downhill on its loss.
         if case.factor > 0:
-            found.append(say.uphill(case.moving_names, rate, update.kind, case.first_move))
+            found.append(
+                say.uphill(case.record, case.moving_names, rate, update.kind, case.first_move)
+            )
     elif case.factor < 0 and update.kind in _WITH_RATE:
         found.append(say.uphill_by_loss(case.factor, case.relation.step))
     elif update.kind == "size":
         up = (case.moves.buffer * np.sign(rate) < 0).any(axis=1)
         first = int(case.moves.number[up.argmax()])
-        found.append(say.without_sign(case.moving_names, rate, first, case.first_move))
+        found.append(say.without_sign(case.record, case.moving_names, rate, first, case.first_move))
     return found + _of_kind(case, rate)
 
 
@@ -173,7 +175,7 @@ def _of_kind(case: Case, rate: float) -> list[Finding]:
     """Kinds of update that are findings by themselves."""
     update = case.update
     if update.kind == "swapped":
-        return [say.swapped(case.record.names, update.order, rate, case.first_move)]
+        return [say.swapped(case.record, update.order, rate, case.first_move)]
     if update.kind == "stale":
         return [say.stale(rate, int(case.moves.number[update.step]))]
     if update.kind == "every_n":
@@ -204,19 +206,21 @@ def _of_rates(case: Case) -> list[Finding]:
     if case.factor > 0:
         up = {name: rate for name, rate in rates.items() if rate < 0}
         if len(set(up.values())) == 1:
-            found.append(say.uphill([*up], next(iter(up.values())), "plain", case.first_move))
+            found.append(
+                say.uphill(case.record, [*up], next(iter(up.values())), "plain", case.first_move)
+            )
         elif up:
-            found.append(say.uphill_by_rates(up, case.first_move))
+            found.append(say.uphill_by_rates(case.record, up, case.first_move))
     if expected is None:
         return found
     rates = {name: rate for name, rate in rates.items() if rate > 0}
     other = {name: rate for name, rate in rates.items() if abs(rate / expected - 1) > 1e-6}
     whole = [name for name in other if holds(*single[name].bounds, 1.0)]
     if whole:
-        found.append(say.rate_not_applied(whole, expected, case.first_move))
+        found.append(say.rate_not_applied(case.record, whole, expected, case.first_move))
     other = {name: rate for name, rate in other.items() if name not in whole}
     if other:
-        found.append(say.other_rates(other, rates, expected, case.first_move))
+        found.append(say.other_rates(case.record, other, rates, expected, case.first_move))
     return found
 
 
@@ -315,7 +319,7 @@ def _of_rate(case: Case) -> list[Finding]:
     scaled = _of_factor(case, rate, expected) if case.by_hand else []
     found = say.other_rate(rate, expected, case.first_move)
     if whole:
-        found = say.rate_not_applied(case.record.names, expected, case.first_move)
+        found = say.rate_not_applied(case.record, case.record.names, expected, case.first_move)
     return scaled or [found]
 
 
@@ -378,7 +382,7 @@ def _of_rule(case: Case, before: list[Finding]) -> list[Finding]:
         return []
     if update.kind == "per_parameter":
         rates = {name: one.rate() for name, one in case.rates.items()}
-        return [named_rules.plain_rates(rates)] if reference is None and rates else []
+        return [named_rules.plain_rates(case.record, rates)] if reference is None and rates else []
     if "rate_not_applied" in names or (update.kind == "plain" and not np.isfinite(update.high)):
         return []
     other = "" if reference is None or case.same_rule else named_rules.rule_of(reference)

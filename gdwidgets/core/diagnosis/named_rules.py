@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gdwidgets.core.diagnosis.clearing import Clearing
-from gdwidgets.core.diagnosis.findings import Finding, apart, listed, number, roundest
+from gdwidgets.core.diagnosis.findings import Finding, apart, number, roundest
 from gdwidgets.core.diagnosis.looking import UPDATE_LINE, look
-from gdwidgets.core.diagnosis.records import Reference
+from gdwidgets.core.diagnosis.naming import by_rates
+from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 from gdwidgets.core.diagnosis.update import Update
 from gdwidgets.core.rules.constants import constants_of
 
@@ -129,12 +130,12 @@ def _with_rate(update: Update, kind: str, rate: str, link: str) -> str:
     return f" {link} learning rate {rate}" if rate != "NaN" else ""
 
 
-def plain_rates(rates: dict[str, float]) -> Finding:
+def plain_rates(record: LoopRecord, rates: dict[str, float]) -> Finding:
     """Plain descent with more than one rate."""
-    parts = [f"{name} by {number(rate)} × its gradient" for name, rate in rates.items()]
+    parts = by_rates(record, rates, {name: number(rate) for name, rate in rates.items()})
     return Finding(
         "plain_descent",
-        f"Your update is plain gradient descent with rates of their own: it moves {listed(parts)}.",
+        f"Your update is plain gradient descent with rates of their own: it moves {parts}.",
         0,
         {"rates": dict(rates), "differs": False},
         look(0, UPDATE_LINE),

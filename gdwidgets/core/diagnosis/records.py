@@ -93,6 +93,10 @@ class LoopRecord:
     groups: tuple[tuple[str, int, int], ...] = ()
     """The tensors that the P numbers came from: name, first and last + 1 position."""
 
+    variables: tuple[str, ...] = ()
+    """What the loop itself calls the tensor of each number, (P,); ``""`` for a module's parameters.
+    Empty where that is not known."""
+
     update_tried: bool = False
     """Whether an update was computed after ``.grad`` had been emptied (seen in the first steps)."""
 
@@ -165,6 +169,7 @@ class LoopRecord:
             before=self.before[:, columns],
             final=None if self.final is None else self.final[columns],
             groups=(),
+            variables=tuple(self.variables[place] for place in columns if self.variables),
         )
 
 

@@ -19,6 +19,16 @@ from gdwidgets.core.diagnosis.looking import UPDATE_LINE, from_step, look
 from gdwidgets.core.diagnosis.losses import Relation
 from gdwidgets.core.diagnosis.moves import Moves
 from gdwidgets.core.diagnosis.named_rules import LABELS
+from gdwidgets.core.diagnosis.naming import (
+    MOST_LISTED,
+    by_rates,
+    clearing_line,
+    held,
+    short,
+    tensors,
+    update_line,
+    variable,
+)
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference, StepCalls
 from gdwidgets.core.diagnosis.update import Update
 
@@ -35,20 +45,21 @@ def _moves(names: Sequence[str]) -> str:
     return "moves" if len(names) == 1 else "move"
 
 
-def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
+def uphill(record: LoopRecord, names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
     """Plus instead of minus."""
-    verb = _moves(names)
+    shown = tensors(record, names)
+    verb = _moves(shown)
     if kind == "schedule":
         return Finding(
             "uphill",
-            f"Your update goes uphill: {listed(names)} {verb} by + a rate that changes × gradient, "
+            f"Your update goes uphill: {short(shown)} {verb} by + a rate that changes × gradient, "
             f"{from_step(step)}.",
             step,
             {"names": tuple(names)},
             look(step, UPDATE_LINE),
             _DOWNHILL,
         )
-    how = f"{listed(names)} {verb} by +{number(abs(rate))} × gradient"
+    how = f"{short(shown)} {verb} by +{number(abs(rate))} × gradient"
     if kind in LABELS and kind != "plain":
         how = f"it is {LABELS[kind]}, learning rate {number(abs(rate))}, with the wrong sign"
     return Finding(
@@ -61,12 +72,12 @@ def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
     )
 
 
-def uphill_by_rates(rates: dict[str, float], step: int) -> Finding:
+def uphill_by_rates(record: LoopRecord, rates: dict[str, float], step: int) -> Finding:
     """Plus instead of minus, by a rate of its own for each."""
-    parts = [f"{name} by +{number(-rate)} × its gradient" for name, rate in rates.items()]
+    parts = by_rates(record, rates, {name: f"+{number(-rate)}" for name, rate in rates.items()})
     return Finding(
         "uphill",
-        f"Your update goes uphill: it moves {listed(parts)}, {from_step(step)}.",
+        f"Your update goes uphill: it moves {parts}, {from_step(step)}.",
         step,
         {"rates": dict(rates), "names": tuple(rates)},
         look(step, UPDATE_LINE),
@@ -88,8 +99,12 @@ def uphill_by_loss(factor: float, step: int) -> Finding:
     )
 
 
-def swapped(names: Sequence[str], order: Sequence[int], rate: float, step: int) -> Finding:
+def swapped(record: LoopRecord, order: Sequence[int], rate: float, step: int) -> Finding:
     """Each moved by another's gradient."""
+    names = record.names
+    moved = [place for place, by in enumerate(order) if by != place][:2]
+    one, other = (variable(record, names[place]) for place in moved)
+    own = f": update {one} with {one}.grad, {other} with {other}.grad" if one != other else ""
     pairs = [f"{names[i]} by that of {names[j]}" for i, j in enumerate(order) if i != j]
     return Finding(
         "swapped",
@@ -97,7 +112,7 @@ def swapped(names: Sequence[str], order: Sequence[int], rate: float, step: int) 
         step,
         {"order": tuple(names[j] for j in order), "rate": rate},
         look(step, UPDATE_LINE),
-        "Each parameter has a gradient of its own: update u with u.grad, v with v.grad.",
+        f"Each parameter has a gradient of its own{own}.",
     )
 
 
@@ -120,11 +135,13 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
     """Parameters that never move."""
     places = list(places)
     names = [record.names[place] for place in places]
+    shown = tensors(record, names)
     pulled = np.abs(moves.buffer[:, places]).max(axis=1) > 0
     step = int(moves.number[pulled.argmax()])
     first = moves.buffer[int(pulled.argmax()), places]
     all_of_them = len(names) == len(record.names)
-    never = "never changes" if len(names) == 1 else "never change"
+    never = "never changes" if len(shown) == 1 else "never change"
+    gradient = f"{'' if len(first) > MOST_LISTED else 'is '}{held(first, 'has norm')}"
     if record.made_anew:
         never += ", because your loop makes new tensors of the same values in every step"
         why = "Make the parameters once, before the loop."
@@ -136,13 +153,13 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
     elif all_of_them:
         why = (
             "`backward()` only computes gradients. The update is a line of its own: "
-            "`u -= learning_rate * u.grad`, or `optimizer.step()`."
+            f"{update_line(record, names[0])}, or `optimizer.step()`."
         )
     else:
         why = "Every parameter needs an update line of its own, or a place in the optimizer's list."
     return Finding(
         "not_updated",
-        f"{listed(names)} {never}. The gradient is {point(first)} at step {step + 1:,}.",
+        f"{short(shown)} {never}. The gradient {gradient} at step {step + 1:,}.",
         step,
         {"names": tuple(names), "gradient": tuple(first.tolist())},
         look(step, UPDATE_LINE),
@@ -152,9 +169,10 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
 
 def cleared_before_update(record: LoopRecord) -> Finding:
     """An update by an empty buffer."""
+    shown = short(tensors(record, record.names))
     return Finding(
         "cleared_before_update",
-        f"Nothing moves: your loop clears the gradient of {listed(record.names)} between "
+        f"Nothing moves: your loop clears the gradient of {shown} between "
         "`backward()` and the update.",
         int(record.number[0]),
         {"gradient": tuple(record.grad[0].tolist())},
@@ -164,9 +182,12 @@ def cleared_before_update(record: LoopRecord) -> Finding:
     )
 
 
-def rate_not_applied(names: Sequence[str], expected: float, step: int) -> Finding:
+def rate_not_applied(
+    record: LoopRecord, names: Sequence[str], expected: float, step: int
+) -> Finding:
     """A step as long as the gradient."""
     verb = _moves(names)
+    line = update_line(record, names[0], number(expected))
     return Finding(
         "rate_not_applied",
         f"The learning rate is not applied, or is 1: {listed(names)} {verb} by the whole gradient, "
@@ -174,7 +195,7 @@ def rate_not_applied(names: Sequence[str], expected: float, step: int) -> Findin
         step,
         {"rate": 1.0, "expected": expected},
         look(step, UPDATE_LINE),
-        f"The update is learning rate × gradient: `u -= {number(expected)} * u.grad`.",
+        f"The update is learning rate × gradient: {line}.",
     )
 
 
@@ -222,15 +243,20 @@ def other_rate_at(found: OtherRate) -> Finding:
 
 
 def other_rates(
-    other: dict[str, float], rates: dict[str, float], expected: float, step: int
+    record: LoopRecord,
+    other: dict[str, float],
+    rates: dict[str, float],
+    expected: float,
+    step: int,
 ) -> Finding:
     """A learning rate that is not the same for all."""
-    parts = [f"{name} by {apart(rate, expected)[0]} × its gradient" for name, rate in other.items()]
+    texts = {name: apart(rate, expected)[0] for name, rate in other.items()}
     # One text of the reference's rate: with the digits that tell it from the nearest of the others.
     whole = max((apart(rate, expected)[1] for rate in other.values()), key=len)
     return Finding(
         "other_rate",
-        f"Your update moves {listed(parts)}; the reference's rate is {whole} for all.",
+        f"Your update moves {by_rates(record, other, texts)}; the reference's rate is {whole} for "
+        "all.",
         step,
         {"rates": dict(rates), "expected": expected},
         look(step, UPDATE_LINE),
@@ -351,12 +377,15 @@ def several_passes(calls: StepCalls, other: str) -> Finding:
     )
 
 
-def without_sign(names: Sequence[str], rate: float, first: int, step: int) -> Finding:
+def without_sign(
+    record: LoopRecord, names: Sequence[str], rate: float, first: int, step: int
+) -> Finding:
     """The size of the gradient in place of the gradient; ``first`` goes uphill first."""
+    shown = tensors(record, names)
     sign, side = ("−", "below") if rate > 0 else ("+", "above")
     return Finding(
         "uphill",
-        f"Your update loses the gradient's sign: {listed(names)} {_moves(names)} by "
+        f"Your update loses the gradient's sign: {short(shown)} {_moves(shown)} by "
         f"{sign}{number(abs(rate))} × |gradient|, {from_step(step)}. Where a gradient is {side} 0, "
         f"as first at step {first + 1:,}, that goes uphill.",
         step,
@@ -431,19 +460,19 @@ def not_cleared(record: LoopRecord, clearing: Clearing, *, compared: bool) -> Fi
     partial = clearing.kind == "some"
     names = [record.names[place] for place in clearing.places]
     row = int(np.searchsorted(record.number, clearing.step))
-    what = f"`.grad` of {listed(names)} is" if partial else "`.grad` is"
+    what = f"`.grad` of {short(tensors(record, names))} is" if partial else "`.grad` is"
     when = "only sometimes cleared" if clearing.kind == "irregular" else "not cleared"
-    held = point(record.before[row, list(clearing.places)])
+    inside = held(record.before[row, list(clearing.places)], "gradients of norm")
     ask = "" if compared else " Is that on purpose?"
     return Finding(
         "not_cleared",
-        f"{what} {when}: step {clearing.step + 1:,} begins with {held} in it, and `backward()` "
+        f"{what} {when}: step {clearing.step + 1:,} begins with {inside} in it, and `backward()` "
         f"adds to that.{ask}",
         clearing.step,
         {"names": tuple(names), "held": tuple(record.before[row].tolist())},
         look(clearing.step, "what `.grad` holds before `backward()`"),
         "`backward()` adds to `.grad`; it does not replace it. Clear it after each update: "
-        f"`{_variable(names[0])}.grad = None`, or `optimizer.zero_grad()`.",
+        f"{clearing_line(record, names[0])}, or `optimizer.zero_grad()`.",
     )
 
 
@@ -472,19 +501,15 @@ def cleared_every_n_as_reference(n: int, step: int) -> Finding:
     )
 
 
-def _variable(name: str) -> str:
-    """The variable that holds a number: w of w[0]; of a module's parameter only what it is."""
-    first = name.partition("[")[0]
-    return first if first.isidentifier() else "parameter"
-
-
 def full_at_the_start(record: LoopRecord) -> Finding:
     """Something in the buffer before the loop begins."""
-    names = [name for name, held in zip(record.names, record.before[0], strict=True) if held != 0]
+    places = np.flatnonzero(record.before[0])
+    names = [record.names[place] for place in places]
+    inside = held(record.before[0], "numbers of norm")
     return Finding(
         "not_cleared",
-        f"`.grad` of {listed(names)} holds {point(record.before[0])} before the first "
-        "`backward()`, which adds to it.",
+        f"`.grad` of {short(tensors(record, names))} holds {inside} "
+        "before the first `backward()`, which adds to it.",
         0,
         {"names": tuple(names), "held": tuple(record.before[0].tolist())},
         look(0, "what `.grad` holds before the loop begins"),

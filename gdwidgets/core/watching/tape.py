@@ -71,6 +71,11 @@ class Slot:
         self._previous: Tensor | None = None
 
     @property
+    def variable(self) -> str:
+        """What the loop's own code calls it; empty for a module's parameter."""
+        return "" if isinstance(self.leaf, torch.nn.Parameter) else self.name
+
+    @property
     def width(self) -> int:
         """Columns it has: value, ``.grad`` before and after; or the norms, and of the update."""
         return 3 * self.numel if self.exact else 4
@@ -258,6 +263,7 @@ class Tape:
             steps,
             eps,
             tuple(groups),
+            tuple(slot.variable for slot in slots for _ in range(slot.numel)),
             update_tried=self.update_tried,
             written=self.written,
             made_anew=self.count > 1 and all(slot.replaced == self.count - 1 for slot in slots),
