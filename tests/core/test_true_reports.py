@@ -674,3 +674,39 @@ def test_so_has_a_line_against_a_missing_rate_or_exchanged_gradients():
     swapped = watched(exchanged, himmelblau_reference(max_steps=5)).findings[0]
     assert swapped.name == "swapped"
     assert "update s with s.grad, t with t.grad" in swapped.why
+
+
+@pytest.mark.parametrize(
+    ("differentiate", "cause", "way_out"),
+    [
+        (lambda p: p.square().backward(), "several numbers", ".mean()"),
+        (lambda p: p.square().sum().item().backward(), "called on a Python number", ".item()"),
+        (lambda p: p.square().sum().detach().numpy().backward(), "on a NumPy array", ".numpy()"),
+        (lambda p: None.backward(), "called on None", "`return`"),
+        (lambda p: torch.nn.Linear(1, 1).backward(), "an object of type Linear", "the loss"),
+    ],
+)
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_loss_that_cannot_be_differentiated_is_told_why(differentiate, cause, way_out, after):
+    def loop():
+        w = torch.tensor([1.0, 2.0], requires_grad=True)
+        for _ in range(after):
+            w.square().sum().backward()
+            update([w], 0.1)
+        differentiate(w)
+
+    told = watched(loop).findings[0]
+    assert told.name == "no_gradient"
+    assert cause in told.sentence
+    assert way_out in told.why
+    assert "says: “" in told.sentence
+
+
+def test_one_number_is_not_called_numbers():
+    def loop():
+        z = torch.tensor(1 + 1j, requires_grad=True)
+        for _ in range(5):
+            ((z - 2).abs() ** 2).backward()
+            update([z], 0.1)
+
+    assert "Your loop has 1 number in its parameters." in watched(loop).report()

@@ -41,8 +41,9 @@ class Refusal:
 
     mode: str = ""
     """The cause of a missing gradient, where it is known: ``"inference_mode"`` or ``"no_grad"``
-    that was in force, or ``"new tensor"`` for a loss that was made of a number. Of parameters whose
-    variables are other tensors now: ``"no leaf"``, ``"not required"`` for leaves that do not
+    that was in force, ``"new tensor"`` for a loss that was made of a number, ``"not one number"``
+    for one of several, ``"no tensor: float"`` for what is none, with its type. Of parameters
+    whose variables are other tensors now: ``"no leaf"``, ``"not required"`` for leaves that do not
     require gradients, ``"either"`` for some of both."""
 
 

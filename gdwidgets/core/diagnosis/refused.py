@@ -71,6 +71,17 @@ _REFUSED = {
 """By kind: the cause, why, and where to look."""
 
 
+_NO_TENSOR = "no tensor: "
+_THINGS = {
+    "float": "a Python number",
+    "int": "a Python number",
+    "NoneType": "None",
+    "numpy.ndarray": "a NumPy array",
+    "numpy.float32": "a NumPy number",
+    "numpy.float64": "a NumPy number",
+}
+
+
 def _of_python(message: str) -> bool:
     """Whether an error is the interpreter's own, not torch's."""
     return message.startswith(("unsupported operand", "bad operand")) or "object has no" in message
@@ -106,6 +117,12 @@ _MEND_LOST = {
 def _missing_gradient(refusal: Refusal, it: str) -> str:
     if refusal.mode == "new tensor":
         return "the loss is a new tensor, cut off from the parameters."
+    if refusal.mode == "not one number":
+        return "the loss has several numbers, and `backward()` needs a single one."
+    if refusal.mode.startswith(_NO_TENSOR):
+        kind = refusal.mode.removeprefix(_NO_TENSOR)
+        what = _THINGS.get(kind, f"an object of type {kind}")
+        return f"`backward()` is called on {what}, not on a tensor."
     if refusal.mode:
         return f"the loss was computed under `torch.{refusal.mode}()`, where nothing is recorded."
     if "NoneType" in refusal.message:
@@ -114,21 +131,32 @@ def _missing_gradient(refusal: Refusal, it: str) -> str:
 
 
 def _mend_missing_gradient(refusal: Refusal) -> str:
-    if refusal.mode == "inference_mode":
+    if refusal.mode in _MEND_MISSING:
+        return _MEND_MISSING[refusal.mode]
+    if refusal.mode.startswith(_NO_TENSOR):
         return (
-            "Under `torch.inference_mode()` no graph is made, so nothing can be differentiated: "
-            "take the loss and `backward()` out of it."
+            "`backward()` belongs to the loss, as torch computed it. `.item()`, `float()` and "
+            "`.numpy()` take a number out of the graph: use them only to print or to keep it."
         )
-    if refusal.mode == "new tensor":
-        return "`torch.tensor(number)` has no graph. Call `backward()` on what torch computed."
-    if refusal.mode:
-        return "Only the update belongs inside `torch.no_grad()`; the loss must be outside."
     if "NoneType" in refusal.message:
         return "Call `loss.backward()` before the update; it fills `.grad` of the leaf tensors."
     return (
         "Make the parameters with `requires_grad=True`, and compute the loss from them with torch "
         "operations; `.item()` and `.detach()` leave the graph."
     )
+
+
+_MEND_MISSING = {
+    "inference_mode": (
+        "Under `torch.inference_mode()` no graph is made, so nothing can be differentiated: "
+        "take the loss and `backward()` out of it."
+    ),
+    "no_grad": "Only the update belongs inside `torch.no_grad()`; the loss must be outside.",
+    "new tensor": "`torch.tensor(number)` has no graph. Call `backward()` on what torch computed.",
+    "not one number": "Make one number of it before `backward()`: its `.mean()`, or its `.sum()`.",
+    f"{_NO_TENSOR}NoneType": "The function that computes the loss must `return` it.",
+}
+"""The way out, by the cause where it is known."""
 
 
 def nothing_recorded() -> Finding:
@@ -149,8 +177,9 @@ def values_not_kept(record: LoopRecord) -> Finding:
     """A loop of many numbers."""
     return Finding(
         "values_not_kept",
-        f"Your loop has {record.numbers:,} numbers in its parameters. Norms of each tensor's "
-        f"gradient and update were recorded in {steps_text(record.total)}, not the values.",
+        f"Your loop has {steps_text(record.numbers, 'number')} in its parameters. Norms of each "
+        f"tensor's gradient and update were recorded in {steps_text(record.total)}, not the "
+        "values.",
         0,
         {"numbers": record.numbers, "records": record.total},
         "Look at the norms of gradient and update of each tensor.",

@@ -5,6 +5,7 @@ The texts are those of torch's autograd (torch/csrc/autograd and torch/autograd/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import FrameType
@@ -15,12 +16,16 @@ from torch import Tensor
 from gdwidgets.core.diagnosis.records import Refusal
 from gdwidgets.core.watching.names import Named, looked_up
 
+_NOT_ONE_NUMBER = "grad can be implicitly created only for scalar outputs"
+_NO_BACKWARD = re.compile(r"'([\w.]+)' object has no attribute 'backward'")
+
 _TEXTS = (
     ("leaf Variable that requires grad is being used in an in-place operation", "in_place"),
     ("has been modified by an inplace operation", "in_place"),
     ("backward through the graph a second time", "backward_twice"),
     ("does not require grad and does not have a grad_fn", "no_gradient"),
     ("Inference tensors cannot be saved for backward", "no_gradient"),
+    (_NOT_ONE_NUMBER, "no_gradient"),
 )
 """Parts of torch's messages, and what they mean."""
 
@@ -58,7 +63,12 @@ def refusal(
         if kind == "no_gradient" and lost:
             return Refusal("lost_leaf", message, step, tuple(lost), lost_mode(lost.values()))
         mode = _mode() if kind == "no_gradient" else ""
+        if _NOT_ONE_NUMBER in message:
+            mode = "not one number"
         return Refusal(kind, message, step, mode=mode) if kind else None
+    no_tensor = _NO_BACKWARD.search(message)
+    if isinstance(error, AttributeError) and no_tensor:
+        return Refusal("no_gradient", message, step, mode=f"no tensor: {no_tensor[1]}")
     if isinstance(error, (TypeError, AttributeError)) and "NoneType" in message:
         names = () if empty is None else tuple(filter(None, (name_of(empty),)))
         known = any(empty is leaf for _, leaf in parameters)
