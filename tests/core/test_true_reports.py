@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from gdwidgets.core import MiniBatches, PolynomialRegression, Reference
+from gdwidgets.core import SURFACES, MiniBatches, PolynomialRegression, Reference
 from gdwidgets.core.diagnosis.findings import apart, points_apart
 from gdwidgets.core.rules.momentum import GradientDescent
 from loops import (
@@ -70,6 +70,33 @@ def test_a_layer_that_begins_elsewhere_is_told_its_own_start():
     mine = layer(lambda p: (p[:, 0] - Y).abs().mean(), start=(5.0, 6.0, 7.0))
     start = next(one for one in mine.findings if one.name == "other_start")
     assert start.evidence["mine"] == (5.0, 6.0, 7.0)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_numbers_are_matched_by_the_start_where_a_run_that_diverges_fits_in_any_order(order):
+    """Booth's function is nearly the same with u and v interchanged."""
+    begins = (-0.56, -1.48)
+
+    def loop():
+        params = [torch.tensor(begins[place], requires_grad=True) for place in order]
+        for _ in range(12):
+            u, v = (params[order.index(place)] for place in (0, 1))
+            ((u + 2 * v - 7) ** 2 + (2 * u + v - 5) ** 2 + 3).backward()
+            update(params, 1.0)
+
+    mine = watched(loop, Reference(SURFACES["booth"], begins, 1.0, max_steps=12))
+    assert "other_start" not in names(mine), mine.report()
+    assert mine.loop.params[0] == pytest.approx(begins)
+
+    def vector():
+        w = torch.tensor(begins, requires_grad=True)
+        for _ in range(12):
+            u, v = w
+            ((u + 2 * v - 7) ** 2 + (2 * u + v - 5) ** 2 + 3).backward()
+            update([w], 1.0)
+
+    mine = watched(vector, Reference(SURFACES["booth"], begins, 1.0, max_steps=12))
+    assert "other_start" not in names(mine), mine.report()
 
 
 def test_a_layer_on_mini_batches_begins_where_the_reference_does():

@@ -65,16 +65,20 @@ def _order(
     """The order in which a loop's numbers are an objective's parameters.
 
     That under which the recorded losses are the objective's, or the recorded gradients, times one
-    factor at most. If there is none, because the loop has another loss: that under which the loop
-    begins where the reference does. Of several, a layer's bias is the constant term, and else they
-    are as they come.
+    factor at most. If there is none, because the loop has another loss, or several: that under
+    which the loop begins where the reference does. Of several, a layer's bias is the constant term,
+    and else they are as they come.
     """
     orders = _orders(record, first, last)
     fitting = _by_values(record, objective, orders)
-    if not fitting and start is not None:
-        fitting = [order for order in orders if begins_at(record, start, order)]
+    # The numbers of one vector are as they come, where their order makes no difference.
+    separate = sum(first <= at < last for _, at, _ in record.groups) > 1
+    if start is not None and (separate or not fitting):
+        begun = [order for order in fitting or orders if begins_at(record, start, order)]
+        fitting = begun or fitting
+    fitting = fitting or orders
     by_name = _by_name(record, objective, first, last)
-    return by_name if by_name in (fitting or orders) else (fitting or orders)[0]
+    return by_name if by_name in fitting else fitting[0]
 
 
 def _orders(record: LoopRecord, first: int, last: int) -> list[Order]:
@@ -99,7 +103,7 @@ def _by_values(record: LoopRecord, objective: Objective, orders: list[Order]) ->
     if not len(rows):
         return []
     points = np.concatenate([record.params[rows][:, order] for order in orders])
-    found = evaluated(objective, points, eps=record.eps)
+    found = evaluated(objective, points, eps=record.eps, runs=len(orders))
     each = {
         order: found.rows(slice(at * len(rows), (at + 1) * len(rows)))
         for at, order in enumerate(orders)
