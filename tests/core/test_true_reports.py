@@ -579,6 +579,18 @@ def test_a_small_difference_is_told_with_digits_that_show_it(loop, told):
     assert "makes up for it" not in mine.findings[0].sentence
 
 
+def test_a_constant_more_is_no_factor_of_the_gradient():
+    def loop():
+        u, v = pair()
+        for _ in range(4):
+            (himmelblau(u, v) + 0.1).backward()
+            u.grad = v.grad = None
+
+    told = [one.name for one in watched(loop, himmelblau_reference()).findings]
+    assert "other_loss" in told
+    assert "scaled_gradient" not in told
+
+
 def test_no_sentence_says_that_a_loss_is_something_instead_of_the_same():
     def loop():
         params = pair()

@@ -147,7 +147,10 @@ def _factor(record: LoopRecord, computed: Evaluated, usable: Array) -> float | N
     known = np.isfinite(own) & np.isfinite(slack)
     if not known.any():
         return factor if len(loss) > 2 else None
-    return None if (np.abs(own - factor * grad)[known] > slack[known]).any() else factor
+    wrong = np.abs(own - factor * grad)[known]
+    # A constant more looks like a factor close to 1 where the loss hardly changes.
+    nearer = np.abs(own - grad)[known].sum() < wrong.sum()
+    return None if nearer or (wrong > slack[known]).any() else factor
 
 
 def _is_stale(record: LoopRecord, computed: Evaluated) -> bool:
