@@ -44,7 +44,7 @@ def divergence(record: LoopRecord, found: list[Finding], case: Case | None = Non
             f"{text}{cause}",
             number_of,
             evidence,
-            f"Look at the steps before step {number_of + 1:,}, and how the loss grows.",
+            f"Look at the steps before step {number_of + 1:,}, and how the loss changes.",
             _UPHILL if any(one.name == "uphill" for one in found) else _TOO_LONG,
         )
     ]

@@ -424,8 +424,8 @@ def unknown_rule(
 def _how_far(moves: Moves, update: Update) -> str:
     """Up to which step updates that are not recognised are one rate × gradient."""
     step = update.step
-    if step == int(moves.number[0]):
-        return "It is not along the gradient, from the first step on"
+    if not update.segments:
+        return f"It is not along the gradient, {from_step(int(moves.number[0]))}"
     text = f"Up to step {step:,} it could be learning rate × gradient"
     _, low, high = update.segments[0]
     if np.isfinite(low) and np.isfinite(high) and (low > 0 or high < 0):
