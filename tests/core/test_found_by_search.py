@@ -29,6 +29,7 @@ RATE = 5e-4
         Spec("beale", "sgd", (0.248, 0.1725), 0.00018, 60, ("every 2", "two rates")),
         Spec("matyas", "data", (0.2412, -1.5039), 0.00037, 15, ("every 2", "detached part")),
         Spec("rosenbrock", "detached", (-0.3386, -0.5645), 6.2e-05, 15, ("halved", "every 2")),
+        Spec("beale", "sgd", (0.4766, -1.9756), 0.00012, 15, ("two rates", "rate forgotten"), 301),
         Spec("matyas", "vector", (1.0508, -1.8643), 8.4e-05, 7, ("tail", "rule nesterov")),
     ],
     ids=lambda spec: " ".join((spec.exercise, spec.style, *spec.mistakes)),

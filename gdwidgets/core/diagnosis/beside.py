@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gdwidgets.core.diagnosis.comparison import Agreement, Stop
-from gdwidgets.core.diagnosis.findings import Finding, number, point, steps_text
+from gdwidgets.core.diagnosis.findings import Finding, number, points_apart, steps_text
 from gdwidgets.core.diagnosis.looking import look
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 
@@ -13,10 +13,10 @@ from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 def other_start(record: LoopRecord, reference: Reference, seed: int | None) -> Finding:
     """Another start."""
     drawn = "" if seed is None else f" These are the first normal draws after seed {seed}."
+    mine, other = points_apart(record.params[0], reference.start)
     return Finding(
         "other_start",
-        f"Your loop begins at {point(record.params[0])}, the reference at "
-        f"{point(reference.start)}.{drawn}",
+        f"Your loop begins at {mine}, the reference at {other}.{drawn}",
         0,
         {"mine": tuple(record.params[0].tolist()), "reference": reference.start, "seed": seed},
         look(0, "where the parameters are made"),

@@ -11,8 +11,9 @@ from gdwidgets.core.diagnosis.clearing import Clearing, clearing_of
 from gdwidgets.core.diagnosis.comparison import OtherRate, made_by, other_rate_of, same_start
 from gdwidgets.core.diagnosis.evaluation import Evaluated, evaluated
 from gdwidgets.core.diagnosis.losses import Relation, relation
+from gdwidgets.core.diagnosis.matching import begins_at
 from gdwidgets.core.diagnosis.moves import Moves, fit_together, holds, moves_of, rate_bounds
-from gdwidgets.core.diagnosis.records import LoopRecord, Reference
+from gdwidgets.core.diagnosis.records import FLOAT32_EPS, LoopRecord, Reference
 from gdwidgets.core.diagnosis.update import Update
 from gdwidgets.core.diagnosis.updates import identify
 from gdwidgets.core.objectives.protocol import SteppedObjective
@@ -33,9 +34,9 @@ class Case:
         self.reference = reference
         self.computed: Evaluated | None = None
         self.relation = Relation("unknown")
-        self._made_by_reference = False
+        self.made_by_reference = False
         if reference is not None:
-            self.computed = evaluated(reference.objective, record.params, record.number)
+            self.computed = evaluated(reference.objective, record.params, record.number, record.eps)
             self.relation = relation(record, reference.objective, self.computed)
         self.clearing: Clearing = clearing_of(record)
         self.by_hand = bool(np.isnan(record.grad).all())
@@ -67,7 +68,7 @@ class Case:
             return None
         if self.clearing.kind == "decays" or not made_by(self.moves, reference):
             return None
-        self._made_by_reference = True
+        self.made_by_reference = True
         name, rate = str(reference.rule.name), reference.learning_rate
         constants = {
             key: float(getattr(reference.rule, key))
@@ -118,7 +119,7 @@ class Case:
         before = np.concatenate([record.params[:1], record.params[:-1]])
         ahead = record.params + update.constants["beta"] * (record.params - before)
         record = replace(record, params=ahead, final=None)
-        computed = evaluated(self.reference.objective, record.params, record.number)
+        computed = evaluated(self.reference.objective, record.params, record.number, record.eps)
         there = relation(record, self.reference.objective, computed)
         if there.kind != "same":
             return
@@ -146,7 +147,7 @@ class Case:
         reference, kind = self.reference, self.update.kind
         if reference is None:
             return False
-        if kind == "reference" or self._made_by_reference:
+        if kind == "reference" or self.made_by_reference:
             return True
         if reference.weight_decay:
             return kind == "none"
@@ -178,7 +179,7 @@ class Case:
         if self.reference is None or not self.same_rule or self.rate is None:
             return False
         kind = self.update.kind
-        if kind in {"none", "reference"} or self._made_by_reference:
+        if kind in {"none", "reference"} or self.made_by_reference:
             return True
         if self.reference.schedule is not None:
             return self._plain_reference and self.other_rate is None
@@ -230,6 +231,16 @@ class Case:
         return reference is not None and isinstance(reference.objective, SteppedObjective)
 
     @property
+    def same_start(self) -> bool:
+        """Whether the loop begins where the reference does, but for rounding to its dtype."""
+        record, reference = self.record, self.reference
+        if reference is None:
+            return False
+        if record.eps <= FLOAT32_EPS:
+            return same_start(record, reference)
+        return begins_at(record, reference.start)
+
+    @property
     def agrees_locally(self) -> bool:
         """Whether start, loss, gradients, rule and rate are the reference's."""
         return (
@@ -238,5 +249,5 @@ class Case:
             and not (self.stochastic and self.relation.kind == "unknown")
             and self.same_rate
             and not self.update.frozen
-            and same_start(self.record, self.reference)
+            and self.same_start
         )

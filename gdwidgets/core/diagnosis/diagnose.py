@@ -10,7 +10,7 @@ from gdwidgets.core.diagnosis import beside, named_rules, passes, refused
 from gdwidgets.core.diagnosis import sentences as say
 from gdwidgets.core.diagnosis.case import MEMORY_RULES, Case
 from gdwidgets.core.diagnosis.clearing import expected_clearing, same_clearing
-from gdwidgets.core.diagnosis.comparison import agreement, same_start, seed_of, stop_of
+from gdwidgets.core.diagnosis.comparison import agreement, seed_of, stop_of
 from gdwidgets.core.diagnosis.divergence import divergence
 from gdwidgets.core.diagnosis.findings import Finding, sorted_findings
 from gdwidgets.core.diagnosis.folding import Folded, folded
@@ -28,7 +28,9 @@ _WITH_RATE = {
     "plain", "swapped", "every_n", "stale", "schedule", "decayed", "sign", *MEMORY_RULES,
 }  # fmt: skip
 _UNEXPLAINED = {"unknown", "few", "schedule"}
-_SAID_OTHERWISE = {"none", "still", "swapped", "stale", "every_n", "unknown", "few", "reference"}
+_SAID_OTHERWISE = {
+    "none", "still", "swapped", "stale", "size", "every_n", "unknown", "few", "reference",
+}  # fmt: skip
 
 
 def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Finding, ...]:
@@ -53,10 +55,10 @@ def diagnose(record: LoopRecord, reference: Reference | None = None) -> tuple[Fi
     if any(refusal.kind == "lost_leaf" for refusal in record.refusals) and record.count > 1:
         return sorted_findings(found)  # the loop's parameters are no longer what was recorded
     if not record.names:
-        found += [refused.values_not_kept(record), *divergence(record, None, found)]
+        found += [refused.values_not_kept(record), *divergence(record, found)]
         return sorted_findings(found)
     if reference is not None:
-        matched = aligned(record, reference.objective)
+        matched = aligned(record, reference.objective, reference.start)
         if matched is None:
             found.append(refused.other_parameters(record, reference))
             reference = None
@@ -119,7 +121,7 @@ def _of_steps(case: Case, before: list[Finding], apart: Folded | None = None) ->
         found += _of_length(case)
     if {one.name for one in found if one.is_mistake} <= {"interrupted"}:
         found += _of_agreement(case)
-    found += divergence(case.record, case.reference, found, case.update.rate(case.rate))
+    found += divergence(case.record, found, case)
     return (found + _of_rule(case, found))[len(before) :]
 
 
@@ -156,7 +158,7 @@ def _of_trials(case: Case, before: list[Finding]) -> list[Finding]:
     reference = "" if case.reference is None else named_rules.rule_of(case.reference)
     found = [say.several_passes(calls, reference), *_of_clearing(case)]
     found += _of_loss(case, [*before, *found]) + _of_start(case)
-    return found + divergence(case.record, None, [*before, *found])
+    return found + divergence(case.record, [*before, *found])
 
 
 def _of_update(case: Case, before: list[Finding]) -> list[Finding]:
@@ -172,9 +174,15 @@ def _of_update(case: Case, before: list[Finding]) -> list[Finding]:
     if update.kind in _WITH_RATE and update.high < 0:
         # Uphill on the negative of the reference's loss is downhill on its loss.
         if case.factor > 0:
-            found.append(say.uphill(case.moving_names, rate, update.kind, case.first_move))
+            found.append(
+                say.uphill(case.record, case.moving_names, rate, update.kind, case.first_move)
+            )
     elif case.factor < 0 and update.kind in _WITH_RATE:
         found.append(say.uphill_by_loss(case.factor, case.relation.step))
+    elif update.kind == "size":
+        up = (case.moves.buffer * np.sign(rate) < 0).any(axis=1)
+        first = int(case.moves.number[up.argmax()])
+        found.append(say.without_sign(case.record, case.moving_names, rate, first, case.first_move))
     return found + _of_kind(case, rate)
 
 
@@ -182,7 +190,7 @@ def _of_kind(case: Case, rate: float) -> list[Finding]:
     """Kinds of update that are findings by themselves."""
     update = case.update
     if update.kind == "swapped":
-        return [say.swapped(case.record.names, update.order, rate, case.first_move)]
+        return [say.swapped(case.record, update.order, rate, case.first_move)]
     if update.kind == "stale":
         return [say.stale(rate, int(case.moves.number[update.step]))]
     if update.kind == "every_n":
@@ -192,7 +200,7 @@ def _of_kind(case: Case, rate: float) -> list[Finding]:
         return [say.too_few(case.moves)]
     if update.kind == "unknown":
         calls = tuple(one.optimizer for one in case.record.step_calls)
-        return [say.unknown_rule(case.moves, update.step, case.record.names, calls)]
+        return [say.unknown_rule(case.moves, update, case.record.names, calls)]
     return []
 
 
@@ -213,19 +221,23 @@ def _of_rates(case: Case) -> list[Finding]:
     if case.factor > 0:
         up = {name: rate for name, rate in rates.items() if rate < 0}
         if len(set(up.values())) == 1:
-            found.append(say.uphill([*up], next(iter(up.values())), "plain", case.first_move))
+            found.append(
+                say.uphill(case.record, [*up], next(iter(up.values())), "plain", case.first_move)
+            )
         elif up:
-            found.append(say.uphill_by_rates(up, case.first_move))
+            found.append(say.uphill_by_rates(case.record, up, case.first_move))
     if expected is None:
         return found
     rates = {name: rate for name, rate in rates.items() if rate > 0}
     other = {name: rate for name, rate in rates.items() if abs(rate / expected - 1) > 1e-6}
     whole = [name for name in other if holds(*single[name].bounds, 1.0)]
+    if len(whole) < len(other):
+        whole = []  # one sentence for all: 1 is one of the rates
     if whole:
-        found.append(say.rate_not_applied(whole, expected, case.first_move))
+        found.append(say.rate_not_applied(case.record, whole, expected, case.first_move))
     other = {name: rate for name, rate in other.items() if name not in whole}
     if other:
-        found.append(say.other_rates(other, rates, expected, case.first_move))
+        found.append(say.other_rates(case.record, other, rates, expected, case.first_move))
     return found
 
 
@@ -285,7 +297,7 @@ def _of_loss(case: Case, before: list[Finding]) -> list[Finding]:
         if case.factor < 0 and "uphill" in names:
             return []
         rate = case.update.rate(case.rate)
-        makes_up = case.rate is not None and abs(rate * link.factor / case.rate - 1) < 1e-3
+        makes_up = _makes_up(case, rate)
         of_loss = link.kind == "factor"
         return [say.scaled(link, case.samples, record, of_loss=of_loss, makes_up=makes_up)]
     if link.kind == "swapped":
@@ -300,7 +312,7 @@ def _of_loss(case: Case, before: list[Finding]) -> list[Finding]:
 def _of_start(case: Case) -> list[Finding]:
     """Another start."""
     record, reference = case.record, case.reference
-    if reference is None or same_start(record, reference):
+    if reference is None or case.same_start:
         return []
     seed = seed_of(record.params[0]) if len(record.names) > 1 else None
     return [beside.other_start(record, reference, seed)]
@@ -318,12 +330,22 @@ def _of_rate(case: Case) -> list[Finding]:
     if expected is None or not case.same_rule or case.same_rate or not rate > 0:
         return []
     if abs(rate * case.factor / expected - 1) < 1e-3:
-        return []  # makes up for a factor of the loss, which is said
+        # It makes up for a factor of the loss, which is said; or the difference is so small that a
+        # weight decay, for instance, would look the same.
+        return []
     scaled = _of_factor(case, rate, expected) if case.by_hand else []
     found = say.other_rate(rate, expected, case.first_move)
     if whole:
-        found = say.rate_not_applied(case.record.names, expected, case.first_move)
+        found = say.rate_not_applied(case.record, case.record.names, expected, case.first_move)
     return scaled or [found]
+
+
+def _makes_up(case: Case, rate: float) -> bool:
+    """Whether a learning rate makes up for a factor of the loss."""
+    if case.rate is None:
+        return False
+    left = float(abs(rate * case.factor / case.rate - 1))
+    return left < min(1e-3, abs(case.factor - 1) / 2)
 
 
 def _of_changing_rate(case: Case, rate: float) -> list[Finding]:
@@ -379,7 +401,7 @@ def _of_rule(case: Case, before: list[Finding]) -> list[Finding]:
         return []
     if update.kind == "per_parameter":
         rates = {name: one.rate() for name, one in case.rates.items()}
-        return [named_rules.plain_rates(rates)] if reference is None and rates else []
+        return [named_rules.plain_rates(case.record, rates)] if reference is None and rates else []
     if "rate_not_applied" in names or (update.kind == "plain" and not np.isfinite(update.high)):
         return []
     other = "" if reference is None or case.same_rule else named_rules.rule_of(reference)

@@ -32,8 +32,20 @@ class Evaluated:
     grad_noise: Array
     """About how far rounding may take a number of the gradient, (n, P)."""
 
+    def rows(self, which: slice) -> Evaluated:
+        """The values at some of the points."""
+        return Evaluated(
+            self.loss[which], self.grad[which], self.loss_noise[which], self.grad_noise[which]
+        )
 
-def evaluated(objective: Objective, params: Array, number: Array | None = None) -> Evaluated:
+
+def evaluated(
+    objective: Objective,
+    params: Array,
+    number: Array | None = None,
+    eps: float = FLOAT32_EPS,
+    runs: int = 1,
+) -> Evaluated:
     """Losses and gradients of an objective at points (n, P), in float32 as a descent has them.
 
     The rounding error is estimated by moving every parameter by about one unit in the last place,
@@ -48,12 +60,20 @@ def evaluated(objective: Objective, params: Array, number: Array | None = None) 
     number
         Steps of the points, for an objective that has ``begin_step``; the first 2,000 are
         evaluated, the others are NaN.
+    eps
+        Distance from 1 to the next number of the loop's dtype, for the rounding errors. Of half
+        precision a sixteenth is taken: of a loop in float32 64 such errors are let pass, for its
+        formula may be written in many ways, but 64 of these would be most of a loss.
+    runs
+        Into how many runs of equal length the points fall, one after another: no neighbours are
+        looked at across them.
     """
+    eps = max(FLOAT32_EPS, eps / 16)
     with own_torch_state(), np.errstate(over="ignore", invalid="ignore"):
         points = params.astype(np.float32)
         # A parameter that is just passing 0 has the rounding errors of its neighbours.
-        scale = _widest(np.abs(points), 8)
-        moves = _moves(params.shape[1]).astype(np.float32) * np.float32(FLOAT32_EPS)
+        scale = _widest(np.abs(points), 8, runs)
+        moves = _moves(params.shape[1]).astype(np.float32) * np.float32(eps)
         tried = points[None] + moves[:, None, :] * scale[None]
         if not isinstance(objective, SteppedObjective):
             loss, grad = _batched(objective, tried.astype(np.float32))
@@ -67,7 +87,7 @@ def evaluated(objective: Objective, params: Array, number: Array | None = None) 
                 loss[:, place], grad[:, place] = _pass(
                     objective, tried[:, place].astype(np.float32)
                 )
-        return _with_noise(loss, grad)
+        return _with_noise(loss, grad, eps, runs)
 
 
 def _moves(count: int) -> Array:
@@ -101,17 +121,19 @@ def _pass(objective: Objective, points: Array) -> tuple[Array, Array]:
     return losses.detach().double().numpy(), grad.double().numpy()
 
 
-def _with_noise(loss: Array, grad: Array) -> Evaluated:
-    loss_noise = np.abs(loss - loss[0]).max(axis=0) + 4 * FLOAT32_EPS * np.abs(loss[0])
-    grad_noise = np.abs(grad - grad[0]).max(axis=0) + 4 * FLOAT32_EPS * np.abs(grad[0])
-    return Evaluated(loss[0], grad[0], _widest(loss_noise), _widest(grad_noise))
+def _with_noise(loss: Array, grad: Array, eps: float, runs: int) -> Evaluated:
+    loss_noise = np.abs(loss - loss[0]).max(axis=0) + 4 * eps * np.abs(loss[0])
+    grad_noise = np.abs(grad - grad[0]).max(axis=0) + 4 * eps * np.abs(grad[0])
+    return Evaluated(loss[0], grad[0], _widest(loss_noise, 4, runs), _widest(grad_noise, 4, runs))
 
 
-def _widest(values: Array, reach: int = 4) -> Array:
+def _widest(values: Array, reach: int, runs: int) -> Array:
     """Each number, or its neighbours in time where these are larger both before and after.
 
     A single estimate may be 0 by chance. Of a run that grows only the past counts.
     """
+    if runs > 1:
+        return np.concatenate([_widest(part, reach, 1) for part in np.split(values, runs)])
     earlier, later = values.copy(), values.copy()
     for shift in range(1, min(reach + 1, len(values))):
         earlier[shift:] = np.fmax(earlier[shift:], values[:-shift])

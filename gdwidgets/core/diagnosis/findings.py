@@ -142,6 +142,23 @@ def point(values: Any) -> str:
     return f"({', '.join(numbers)})" if len(numbers) > 1 else numbers[0]
 
 
+def apart(value: float, other: float, digits: int = 4) -> tuple[str, str]:
+    """Two numbers in a sentence, with as many digits as are needed to tell them apart."""
+    return points_apart([value], [other], digits)
+
+
+def points_apart(one: Any, other: Any, digits: int = 4) -> tuple[str, str]:
+    """Two points in a sentence, each pair of numbers told apart as by `apart`."""
+    pairs = []
+    for a, b in zip(np.ravel(one), np.ravel(other), strict=True):
+        enough = (n for n in range(digits, 18) if number(a, n) != number(b, n))
+        n = digits if float(a) == float(b) else next(enough, 17)
+        pairs.append((number(a, n), number(b, n)))
+    texts = [", ".join(side) for side in zip(*pairs, strict=True)]
+    first, second = (f"({text})" if len(pairs) > 1 else text for text in texts)
+    return first, second
+
+
 def listed(names: Any) -> str:
     """Names in a sentence: u; u and v; a, b and c."""
     names = list(names)

@@ -50,7 +50,7 @@ def relation(record: LoopRecord, objective: Objective, computed: Evaluated) -> R
         return Relation("unknown")
     loss, true = record.loss[usable], computed.loss[usable]
     noise, number = computed.loss_noise[usable], record.number[usable]
-    wrong = ~_close(loss, true, noise)
+    wrong = ~close(loss, true, noise)
     if not wrong.any():
         return _of_gradients(record, computed, own)
     if isinstance(objective, SteppedObjective):
@@ -76,20 +76,21 @@ def _of_losses(
         return replace(seen, kind="swapped", order=order)
     loss, true, noise = (part[usable] for part in (record.loss, computed.loss, computed.loss_noise))
     offset = float(np.median(loss - true))
-    near = _close(loss - offset, true, noise + 8 * FLOAT32_EPS * abs(offset))
+    near = close(loss - offset, true, noise + 8 * FLOAT32_EPS * abs(offset))
     gradients = _of_gradients(record, computed, record.step_grad)
     if len(loss) > 1 and near.all() and gradients.kind == "same":
         return replace(seen, kind="offset")
     return seen
 
 
-def _close(value: Array, true: Array, noise: Array) -> Array:
+def close(value: Array, true: Array, noise: Array) -> Array:
+    """Which losses are equal but for rounding."""
     size = np.fmax(np.abs(value), np.abs(true))
     close: Array = np.abs(value - true) <= 1e-4 * size + _NOISE * noise
     return close
 
 
-def _gradient_slack(record: LoopRecord, computed: Evaluated) -> Array:
+def gradient_slack(record: LoopRecord, computed: Evaluated) -> Array:
     """How far recorded step gradients may be from the objective's, (n, P)."""
     largest = np.abs(computed.grad).max(axis=1, keepdims=True)
     # A step's gradient is the difference of two buffers where these were not empty.
@@ -101,7 +102,7 @@ def _gradient_slack(record: LoopRecord, computed: Evaluated) -> Array:
 
 def _of_gradients(record: LoopRecord, computed: Evaluated, own: Array) -> Relation:
     with np.errstate(over="ignore", invalid="ignore"):
-        slack = _gradient_slack(record, computed)
+        slack = gradient_slack(record, computed)
         usable = np.isfinite(own) & np.isfinite(computed.grad) & np.isfinite(slack)
         wrong = usable & (np.abs(own - computed.grad) > slack)
     if not wrong.any():
@@ -115,13 +116,13 @@ def _of_gradients(record: LoopRecord, computed: Evaluated, own: Array) -> Relati
         value=float(own[row, place]),
         expected=float(computed.grad[row, place]),
     )
-    factor = _ratio(own[usable], computed.grad[usable], slack[usable])
+    factor = one_factor(own[usable], computed.grad[usable], slack[usable])
     if factor is not None and usable.sum() >= 2:
         return replace(seen, kind="gradient factor", factor=factor)
     return seen
 
 
-def _ratio(mine: Array, true: Array, slack: Array) -> float | None:
+def one_factor(mine: Array, true: Array, slack: Array) -> float | None:
     """The one factor between two sets of numbers, where there is one."""
     clear = np.abs(true) > 4 * slack
     if not clear.any():
@@ -131,13 +132,13 @@ def _ratio(mine: Array, true: Array, slack: Array) -> float | None:
     if abs(factor) < 1e-12 or (np.abs(mine - factor * true) > scale * slack).any():
         return None
     near = float(f"{factor:.3g}")
-    return near if abs(near - factor) <= 1e-3 * abs(factor) else factor
+    return near if (np.abs(mine - near * true) <= scale * slack).all() else factor
 
 
 def _factor(record: LoopRecord, computed: Evaluated, usable: Array) -> float | None:
     """The one factor between losses, which the gradients must have too."""
     loss, true = record.loss[usable], computed.loss[usable]
-    factor = _ratio(loss, true, 1e-4 * np.abs(true) + _NOISE * computed.loss_noise[usable])
+    factor = one_factor(loss, true, 1e-4 * np.abs(true) + _NOISE * computed.loss_noise[usable])
     if factor is None:
         return None
     own, grad = record.step_grad[usable], computed.grad[usable]
@@ -146,19 +147,22 @@ def _factor(record: LoopRecord, computed: Evaluated, usable: Array) -> float | N
     known = np.isfinite(own) & np.isfinite(slack)
     if not known.any():
         return factor if len(loss) > 2 else None
-    return None if (np.abs(own - factor * grad)[known] > slack[known]).any() else factor
+    wrong = np.abs(own - factor * grad)[known]
+    # A constant more looks like a factor close to 1 where the loss hardly changes.
+    nearer = np.abs(own - grad)[known].sum() < wrong.sum()
+    return None if nearer or (wrong > slack[known]).any() else factor
 
 
 def _is_stale(record: LoopRecord, computed: Evaluated) -> bool:
     """Whether losses and gradients from the second on are those of the point before."""
     if (
         record.count < 3
-        or not _close(record.loss[:1], computed.loss[:1], computed.loss_noise[:1]).all()
+        or not close(record.loss[:1], computed.loss[:1], computed.loss_noise[:1]).all()
     ):
         return False
     consecutive = np.diff(record.number) == 1
     with np.errstate(over="ignore", invalid="ignore"):
-        fits = _close(record.loss[1:], computed.loss[:-1], computed.loss_noise[:-1])
+        fits = close(record.loss[1:], computed.loss[:-1], computed.loss_noise[:-1])
         finite = np.isfinite(record.loss[1:]) & np.isfinite(computed.loss[:-1])
         rows = consecutive & finite
         # Where steps are short both points fit: the one before must fit much better.
@@ -177,7 +181,7 @@ def _interchanged(record: LoopRecord, objective: Objective) -> tuple[int, ...]:
     for order in itertools.permutations(range(count)):
         if order == tuple(range(count)) or len(rows) < 3:
             continue
-        there = evaluated(objective, record.params[rows][:, list(order)])
-        if _close(record.loss[rows], there.loss, there.loss_noise).all():
+        there = evaluated(objective, record.params[rows][:, list(order)], eps=record.eps)
+        if close(record.loss[rows], there.loss, there.loss_noise).all():
             return order
     return ()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gdwidgets.core.diagnosis.clearing import Clearing
-from gdwidgets.core.diagnosis.findings import Finding, listed, number
+from gdwidgets.core.diagnosis.findings import Finding, apart, number, roundest
 from gdwidgets.core.diagnosis.looking import UPDATE_LINE, look
-from gdwidgets.core.diagnosis.records import Reference
+from gdwidgets.core.diagnosis.naming import by_rates
+from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 from gdwidgets.core.diagnosis.update import Update
 from gdwidgets.core.rules.constants import constants_of
 
@@ -30,7 +31,7 @@ LABELS = {
 def rule_of(reference: Reference) -> str:
     """A reference's rule in words, with its constants and learning rate."""
     described = [
-        f"{constant.symbol} = {number(value, 6)}"
+        f"{constant.symbol or _SYMBOLS.get(constant.name, constant.name)} = {number(value, 6)}"
         for constant in constants_of(reference.rule)
         for value in [float(getattr(reference.rule, constant.name))]
         if constant.kind != "switch" and (constant.name != "weight_decay" or value)
@@ -63,7 +64,8 @@ def rule(
     with_constants = f" ({', '.join(parts)})" if parts else ""
     verb = "looks like" if update.form == "sign" else "is"
     text = f"Your update {verb} {LABELS[kind]}{with_constants}"
-    text += _with_rate(update, kind, rate, "and" if parts else "with") + "."
+    shown = number(abs(rate)) if expected is None else apart(abs(rate), expected)[0]
+    text += _with_rate(update, kind, shown, "and" if parts else "with") + "."
     if "weight_decay" in constants:
         text += (
             " The weight decay λ × parameter is added to its step, not to the gradient."
@@ -79,7 +81,7 @@ def rule(
         text += " The gradient is taken at the point ahead, p + β v."
     if update.form == "sign":
         text += (
-            f" In these steps that is the same as {number(abs(rate))} against the sign of each "
+            f" In these steps that is the same as {shown} against the sign of each "
             "gradient, to rounding."
         )
     if kind == "adam" and not constants.get("corrected", 1.0):
@@ -88,8 +90,9 @@ def rule(
         average = rate / (1 - constants["beta"]) if constants["beta"] < 1 else 0.0
         if abs(average / expected - 1) < 1e-3:
             text += (
-                f" It averages gradients with weight 1 − β: its step is as with learning rate "
-                f"{number(expected)} × (1 − β)."
+                f" Where the gradient stays the same its step becomes as long as with learning "
+                f"rate {number(expected)}: {number(rate)}/(1 − β). An average of the gradients "
+                f"with weight 1 − β and learning rate {number(expected)} would look the same."
             )
     if other:
         text += f" The reference's is {other}."
@@ -109,31 +112,30 @@ def rule(
     )
 
 
-def _with_rate(update: Update, kind: str, rate: float, link: str) -> str:
+def _with_rate(update: Update, kind: str, rate: str, link: str) -> str:
     """How long the steps are."""
     if kind == "schedule":
         return f": {_schedule(update)}"
     if kind == "clipped":
         return (
-            f" and learning rate {number(rate)}: the gradient's norm is limited to "
+            f" and learning rate {rate}: the gradient's norm is limited to "
             f"{number(update.constants['norm'])}"
         )
     if kind == "sign":
         return (
-            f": every number moves by {number(abs(rate))}, the learning rate, whatever the size of "
-            "its gradient"
+            f": every number moves by {rate}, the learning rate, whatever the size of its gradient"
         )
     if kind == "normalised":
         return f": every step is {number(update.constants['norm'])} long"
-    return f" {link} learning rate {number(abs(rate))}" if np.isfinite(rate) else ""
+    return f" {link} learning rate {rate}" if rate != "NaN" else ""
 
 
-def plain_rates(rates: dict[str, float]) -> Finding:
+def plain_rates(record: LoopRecord, rates: dict[str, float]) -> Finding:
     """Plain descent with more than one rate."""
-    parts = [f"{name} by {number(rate)} × its gradient" for name, rate in rates.items()]
+    parts = by_rates(record, rates, {name: number(rate) for name, rate in rates.items()})
     return Finding(
         "plain_descent",
-        f"Your update is plain gradient descent with rates of their own: it moves {listed(parts)}.",
+        f"Your update is plain gradient descent with rates of their own: it moves {parts}.",
         0,
         {"rates": dict(rates), "differs": False},
         look(0, UPDATE_LINE),
@@ -147,15 +149,20 @@ def _schedule(update: Update) -> str:
         parts = [f"{number(rate)} from step {step + 1:,} on" for step, rate in changes[:4]]
         more = f", and {len(changes) - 4} changes more" if len(changes) > 4 else ""
         return ", ".join(parts) + more
+    known = [
+        (low, high) for _, low, high in update.segments if np.isfinite(low) and np.isfinite(high)
+    ]
+    first, last = Update("plain", *known[0]).rate(), Update("plain", *known[-1]).rate()
+    grows = last > first
     how = {
-        "exponential": ", falling exponentially",
-        "linear": ", in a straight line",
-        "1/t": ", as 1/t",
-    }
-    first, last = (
-        Update("plain", *piece[1:]).rate() for piece in (update.segments[0], update.segments[-1])
-    )
-    return f"from {number(first)} to {number(last)}{how.get(update.form, '')}"
+        "exponential": f", {'growing' if grows else 'falling'} exponentially",
+        "linear": f", {'growing' if grows else 'falling'} in a straight line",
+        "1/t": ", falling as 1/t",
+    }.get(update.form, "")
+    low, high = known[-1]
+    roughly = high - low > 0.02 * abs(high)
+    to = f"{number(roundest(high, high * 1.1))} or less" if roughly else number(last)
+    return f"from {number(first)} to {to}{how}"
 
 
 _WHY_RULE = {

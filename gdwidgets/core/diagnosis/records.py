@@ -41,7 +41,10 @@ class Refusal:
 
     mode: str = ""
     """The cause of a missing gradient, where it is known: ``"inference_mode"`` or ``"no_grad"``
-    that was in force, or ``"new tensor"`` for a loss that was made of a number."""
+    that was in force, ``"new tensor"`` for a loss that was made of a number, ``"not one number"``
+    for one of several, ``"no tensor: float"`` for what is none, with its type. Of parameters
+    whose variables are other tensors now: ``"no leaf"``, ``"not required"`` for leaves that do not
+    require gradients, ``"either"`` for some of both."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,10 @@ class LoopRecord:
 
     groups: tuple[tuple[str, int, int], ...] = ()
     """The tensors that the P numbers came from: name, first and last + 1 position."""
+
+    variables: tuple[str, ...] = ()
+    """What the loop itself calls the tensor of each number, (P,); ``""`` for a module's parameters.
+    Empty where that is not known."""
 
     update_tried: bool = False
     """Whether an update was computed after ``.grad`` had been emptied (seen in the first steps)."""
@@ -140,6 +147,18 @@ class LoopRecord:
         """Backward passes in all, dropped records included."""
         return int(self.number[-1]) + 1 if self.count else 0
 
+    def rows(self, which: Array) -> LoopRecord:
+        """Some of the records; the values at the end are left out."""
+        return replace(
+            self,
+            params=self.params[which],
+            loss=self.loss[which],
+            grad=self.grad[which],
+            before=self.before[which],
+            steps=self.number[which],
+            final=None,
+        )
+
     def selected(self, order: Sequence[int], names: tuple[str, ...]) -> LoopRecord:
         """The record of some of the numbers, in another order and under other names."""
         columns = list(order)
@@ -151,6 +170,7 @@ class LoopRecord:
             before=self.before[:, columns],
             final=None if self.final is None else self.final[columns],
             groups=(),
+            variables=tuple(self.variables[place] for place in columns if self.variables),
         )
 
 

@@ -13,13 +13,24 @@ import numpy as np
 
 from gdwidgets.core.diagnosis.clearing import Clearing
 from gdwidgets.core.diagnosis.comparison import OtherRate
-from gdwidgets.core.diagnosis.findings import Finding, listed, nth, number, point, steps_text
+from gdwidgets.core.diagnosis.findings import Finding, apart, listed, nth, number, point, steps_text
 from gdwidgets.core.diagnosis.folding import Folded
 from gdwidgets.core.diagnosis.looking import UPDATE_LINE, from_step, look
 from gdwidgets.core.diagnosis.losses import Relation
 from gdwidgets.core.diagnosis.moves import Moves
 from gdwidgets.core.diagnosis.named_rules import LABELS
+from gdwidgets.core.diagnosis.naming import (
+    MOST_LISTED,
+    by_rates,
+    clearing_line,
+    held,
+    short,
+    tensors,
+    update_line,
+    variable,
+)
 from gdwidgets.core.diagnosis.records import LoopRecord, Reference, StepCalls
+from gdwidgets.core.diagnosis.update import Update
 
 _DOWNHILL = (
     "The gradient points where the loss grows fastest. Descent goes the other way: subtract "
@@ -30,20 +41,25 @@ _DOWNHILL = (
 # -- the update ----------------------------------------------------------------------------
 
 
-def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
+def _moves(names: Sequence[str]) -> str:
+    return "moves" if len(names) == 1 else "move"
+
+
+def uphill(record: LoopRecord, names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
     """Plus instead of minus."""
-    verb = "moves" if len(names) == 1 else "move"
+    shown = tensors(record, names)
+    verb = _moves(shown)
     if kind == "schedule":
         return Finding(
             "uphill",
-            f"Your update goes uphill: {listed(names)} {verb} by + a rate that changes × gradient, "
+            f"Your update goes uphill: {short(shown)} {verb} by + a rate that changes × gradient, "
             f"{from_step(step)}.",
             step,
             {"names": tuple(names)},
             look(step, UPDATE_LINE),
             _DOWNHILL,
         )
-    how = f"{listed(names)} {verb} by +{number(abs(rate))} × gradient"
+    how = f"{short(shown)} {verb} by +{number(abs(rate))} × gradient"
     if kind in LABELS and kind != "plain":
         how = f"it is {LABELS[kind]}, learning rate {number(abs(rate))}, with the wrong sign"
     return Finding(
@@ -56,12 +72,12 @@ def uphill(names: Sequence[str], rate: float, kind: str, step: int) -> Finding:
     )
 
 
-def uphill_by_rates(rates: dict[str, float], step: int) -> Finding:
+def uphill_by_rates(record: LoopRecord, rates: dict[str, float], step: int) -> Finding:
     """Plus instead of minus, by a rate of its own for each."""
-    parts = [f"{name} by +{number(-rate)} × its gradient" for name, rate in rates.items()]
+    parts = by_rates(record, rates, {name: f"+{number(-rate)}" for name, rate in rates.items()})
     return Finding(
         "uphill",
-        f"Your update goes uphill: it moves {listed(parts)}, {from_step(step)}.",
+        f"Your update goes uphill: it moves {parts}, {from_step(step)}.",
         step,
         {"rates": dict(rates), "names": tuple(rates)},
         look(step, UPDATE_LINE),
@@ -71,7 +87,7 @@ def uphill_by_rates(rates: dict[str, float], step: int) -> Finding:
 
 def uphill_by_loss(factor: float, step: int) -> Finding:
     """The negative of the reference's loss."""
-    times = "the negative of" if factor == -1 else f"{number(factor)} ×"
+    times = "the negative of" if factor == -1 else f"{apart(factor, -1)[0]} ×"
     return Finding(
         "uphill",
         f"Your loss is {times} the reference's loss. What goes downhill in it goes uphill in the "
@@ -83,8 +99,12 @@ def uphill_by_loss(factor: float, step: int) -> Finding:
     )
 
 
-def swapped(names: Sequence[str], order: Sequence[int], rate: float, step: int) -> Finding:
+def swapped(record: LoopRecord, order: Sequence[int], rate: float, step: int) -> Finding:
     """Each moved by another's gradient."""
+    names = record.names
+    moved = [place for place, by in enumerate(order) if by != place][:2]
+    one, other = (variable(record, names[place]) for place in moved)
+    own = f": update {one} with {one}.grad, {other} with {other}.grad" if one != other else ""
     pairs = [f"{names[i]} by that of {names[j]}" for i, j in enumerate(order) if i != j]
     return Finding(
         "swapped",
@@ -92,7 +112,7 @@ def swapped(names: Sequence[str], order: Sequence[int], rate: float, step: int) 
         step,
         {"order": tuple(names[j] for j in order), "rate": rate},
         look(step, UPDATE_LINE),
-        "Each parameter has a gradient of its own: update u with u.grad, v with v.grad.",
+        f"Each parameter has a gradient of its own{own}.",
     )
 
 
@@ -115,11 +135,13 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
     """Parameters that never move."""
     places = list(places)
     names = [record.names[place] for place in places]
+    shown = tensors(record, names)
     pulled = np.abs(moves.buffer[:, places]).max(axis=1) > 0
     step = int(moves.number[pulled.argmax()])
     first = moves.buffer[int(pulled.argmax()), places]
     all_of_them = len(names) == len(record.names)
-    never = "never changes" if len(names) == 1 else "never change"
+    never = "never changes" if len(shown) == 1 else "never change"
+    gradient = f"{'' if len(first) > MOST_LISTED else 'is '}{held(first, 'has norm')}"
     if record.made_anew:
         never += ", because your loop makes new tensors of the same values in every step"
         why = "Make the parameters once, before the loop."
@@ -131,13 +153,13 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
     elif all_of_them:
         why = (
             "`backward()` only computes gradients. The update is a line of its own: "
-            "`u -= learning_rate * u.grad`, or `optimizer.step()`."
+            f"{update_line(record, names[0])}, or `optimizer.step()`."
         )
     else:
         why = "Every parameter needs an update line of its own, or a place in the optimizer's list."
     return Finding(
         "not_updated",
-        f"{listed(names)} {never}. The gradient is {point(first)} at step {step + 1:,}.",
+        f"{short(shown)} {never}. The gradient {gradient} at step {step + 1:,}.",
         step,
         {"names": tuple(names), "gradient": tuple(first.tolist())},
         look(step, UPDATE_LINE),
@@ -147,9 +169,10 @@ def not_updated(record: LoopRecord, places: Iterable[int], moves: Moves) -> Find
 
 def cleared_before_update(record: LoopRecord) -> Finding:
     """An update by an empty buffer."""
+    shown = short(tensors(record, record.names))
     return Finding(
         "cleared_before_update",
-        f"Nothing moves: your loop clears the gradient of {listed(record.names)} between "
+        f"Nothing moves: your loop clears the gradient of {shown} between "
         "`backward()` and the update.",
         int(record.number[0]),
         {"gradient": tuple(record.grad[0].tolist())},
@@ -159,9 +182,12 @@ def cleared_before_update(record: LoopRecord) -> Finding:
     )
 
 
-def rate_not_applied(names: Sequence[str], expected: float, step: int) -> Finding:
+def rate_not_applied(
+    record: LoopRecord, names: Sequence[str], expected: float, step: int
+) -> Finding:
     """A step as long as the gradient."""
-    verb = "moves" if len(names) == 1 else "move"
+    verb = _moves(names)
+    line = update_line(record, names[0], number(expected))
     return Finding(
         "rate_not_applied",
         f"The learning rate is not applied, or is 1: {listed(names)} {verb} by the whole gradient, "
@@ -169,15 +195,16 @@ def rate_not_applied(names: Sequence[str], expected: float, step: int) -> Findin
         step,
         {"rate": 1.0, "expected": expected},
         look(step, UPDATE_LINE),
-        f"The update is learning rate × gradient: `u -= {number(expected)} * u.grad`.",
+        f"The update is learning rate × gradient: {line}.",
     )
 
 
 def other_rate(rate: float, expected: float, step: int) -> Finding:
     """Another learning rate."""
+    mine, other = apart(rate, expected)
     return Finding(
         "other_rate",
-        f"Your learning rate is {number(rate)}, the reference's is {number(expected)}.",
+        f"Your learning rate is {mine}, the reference's is {other}.",
         step,
         {"rate": rate, "expected": expected},
         look(step, "the learning rate"),
@@ -201,11 +228,12 @@ def constant_rate(rate: float) -> Finding:
 
 def other_rate_at(found: OtherRate) -> Finding:
     """Another learning rate than that of a reference where it changes."""
-    here = "" if np.isnan(found.rate) else f" {number(found.rate)},"
+    mine, other = apart(found.rate, found.expected)
+    here = "" if np.isnan(found.rate) else f" {mine},"
     return Finding(
         "other_rate",
         f"Your learning rate is not the reference's, which changes: at step {found.step + 1:,} "
-        f"yours is{here or ' another,'} the reference's {number(found.expected)}.",
+        f"yours is{here or ' another,'} the reference's {other}.",
         found.step,
         {"rate": found.rate, "expected": found.expected},
         look(found.step, "the learning rate of this step"),
@@ -215,13 +243,20 @@ def other_rate_at(found: OtherRate) -> Finding:
 
 
 def other_rates(
-    other: dict[str, float], rates: dict[str, float], expected: float, step: int
+    record: LoopRecord,
+    other: dict[str, float],
+    rates: dict[str, float],
+    expected: float,
+    step: int,
 ) -> Finding:
     """A learning rate that is not the same for all."""
-    parts = [f"{name} by {number(rate)} × its gradient" for name, rate in other.items()]
+    texts = {name: apart(rate, expected)[0] for name, rate in other.items()}
+    # One text of the reference's rate: with the digits that tell it from the nearest of the others.
+    whole = max((apart(rate, expected)[1] for rate in other.values()), key=len)
     return Finding(
         "other_rate",
-        f"Your update moves {listed(parts)}; the reference's rate is {number(expected)} for all.",
+        f"Your update moves {by_rates(record, other, texts)}; the reference's rate is {whole} for "
+        "all.",
         step,
         {"rates": dict(rates), "expected": expected},
         look(step, UPDATE_LINE),
@@ -342,28 +377,65 @@ def several_passes(calls: StepCalls, other: str) -> Finding:
     )
 
 
+def without_sign(
+    record: LoopRecord, names: Sequence[str], rate: float, first: int, step: int
+) -> Finding:
+    """The size of the gradient in place of the gradient; ``first`` goes uphill first."""
+    shown = tensors(record, names)
+    sign, side = ("−", "below") if rate > 0 else ("+", "above")
+    return Finding(
+        "uphill",
+        f"Your update loses the gradient's sign: {short(shown)} {_moves(shown)} by "
+        f"{sign}{number(abs(rate))} × |gradient|, {from_step(step)}. Where a gradient is {side} 0, "
+        f"as first at step {first + 1:,}, that goes uphill.",
+        step,
+        {"rate": rate, "names": tuple(names), "first": first},
+        look(step, UPDATE_LINE),
+        _DOWNHILL,
+    )
+
+
 def unknown_rule(
-    moves: Moves, step: int, names: Sequence[str], optimizers: Sequence[str] = ()
+    moves: Moves, update: Update, names: Sequence[str], optimizers: Sequence[str] = ()
 ) -> Finding:
     """Nothing that is known; ``optimizers`` are the classes whose ``step()`` the loop calls."""
-    if step == int(moves.number[0]):
-        how = "It is not along the gradient, from the first step on"
-    else:
-        how = (
-            f"Up to step {step:,} it is learning rate × gradient; that of step {step + 1:,} is not"
-        )
+    step = update.step
     made = listed([f"`{name}.step()`" for name in optimizers]) if optimizers else ""
     calls = f" Your loop calls {made}." if made else ""
+    along = update.form == "along"
+    known = "gradient descent (with a fixed or changing rate)"
+    if along:
+        known = (
+            "gradient descent with a fixed rate, or with one that changes a few times, "
+            "exponentially, in a straight line or as 1/t"
+        )
     return Finding(
         "unknown_rule",
-        f"I do not recognise this update. {how}.{calls}",
+        f"I do not recognise this update. {_how_far(moves, update)}.{calls}",
         step,
         {"names": tuple(names), "optimizers": tuple(optimizers)},
         look(step, UPDATE_LINE),
-        "It is none of gradient descent (with a fixed or changing rate), momentum, Nesterov, "
+        f"It is none of {known}, momentum, Nesterov, "
         "RMSprop, Adagrad and Adam with their usual constants, or one of these with weight decay; "
         "nor steps by the gradient's sign. That need not be a mistake.",
     )
+
+
+def _how_far(moves: Moves, update: Update) -> str:
+    """Up to which step updates that are not recognised are one rate × gradient."""
+    step = update.step
+    if not update.segments:
+        return f"It is not along the gradient, {from_step(int(moves.number[0]))}"
+    text = f"Up to step {step:,} it could be learning rate × gradient"
+    _, low, high = update.segments[0]
+    if np.isfinite(low) and np.isfinite(high) and (low > 0 or high < 0):
+        rate = Update("plain", low, high).rate()
+        how = f"{number(rate)} × gradient" if rate > 0 else f"+{number(-rate)} × gradient, uphill"
+        text = f"Up to step {step:,} it is {how}"
+    text += f"; that of step {step + 1:,} is not"
+    if update.form == "along":
+        text += ". Each is some multiple of its gradient, by no rate that I recognise"
+    return text
 
 
 def too_few(moves: Moves) -> Finding:
@@ -388,19 +460,19 @@ def not_cleared(record: LoopRecord, clearing: Clearing, *, compared: bool) -> Fi
     partial = clearing.kind == "some"
     names = [record.names[place] for place in clearing.places]
     row = int(np.searchsorted(record.number, clearing.step))
-    what = f"`.grad` of {listed(names)} is" if partial else "`.grad` is"
+    what = f"`.grad` of {short(tensors(record, names))} is" if partial else "`.grad` is"
     when = "only sometimes cleared" if clearing.kind == "irregular" else "not cleared"
-    held = point(record.before[row, list(clearing.places)])
+    inside = held(record.before[row, list(clearing.places)], "gradients of norm")
     ask = "" if compared else " Is that on purpose?"
     return Finding(
         "not_cleared",
-        f"{what} {when}: step {clearing.step + 1:,} begins with {held} in it, and `backward()` "
+        f"{what} {when}: step {clearing.step + 1:,} begins with {inside} in it, and `backward()` "
         f"adds to that.{ask}",
         clearing.step,
         {"names": tuple(names), "held": tuple(record.before[row].tolist())},
         look(clearing.step, "what `.grad` holds before `backward()`"),
         "`backward()` adds to `.grad`; it does not replace it. Clear it after each update: "
-        f"`{_variable(names[0])}.grad = None`, or `optimizer.zero_grad()`.",
+        f"{clearing_line(record, names[0])}, or `optimizer.zero_grad()`.",
     )
 
 
@@ -429,19 +501,15 @@ def cleared_every_n_as_reference(n: int, step: int) -> Finding:
     )
 
 
-def _variable(name: str) -> str:
-    """The variable that holds a number: w of w[0]; of a module's parameter only what it is."""
-    first = name.partition("[")[0]
-    return first if first.isidentifier() else "parameter"
-
-
 def full_at_the_start(record: LoopRecord) -> Finding:
     """Something in the buffer before the loop begins."""
-    names = [name for name, held in zip(record.names, record.before[0], strict=True) if held != 0]
+    places = np.flatnonzero(record.before[0])
+    names = [record.names[place] for place in places]
+    inside = held(record.before[0], "numbers of norm")
     return Finding(
         "not_cleared",
-        f"`.grad` of {listed(names)} holds {point(record.before[0])} before the first "
-        "`backward()`, which adds to it.",
+        f"`.grad` of {short(tensors(record, names))} holds {inside} "
+        "before the first `backward()`, which adds to it.",
         0,
         {"names": tuple(names), "held": tuple(record.before[0].tolist())},
         look(0, "what `.grad` holds before the loop begins"),
@@ -521,7 +589,7 @@ def scaled(
     }
     return Finding(
         "scaled_gradient",
-        f"Your {what} is {number(factor)} × the reference's{both}.{rate}",
+        f"Your {what} is {apart(factor, 1)[0]} × the reference's{both}.{rate}",
         step,
         {"factor": factor},
         look(step, f"the line that computes the {what}"),
@@ -543,7 +611,7 @@ def scaled_by_hand(
     return Finding(
         "sum_not_mean" if of_sum else "scaled_gradient",
         f"Your update is {number(factor)} × the reference's: {guess} in your gradient, or a "
-        f"learning rate of {number(rate)} instead of {number(expected)}.",
+        f"learning rate of {apart(rate, expected)[0]} instead of {apart(rate, expected)[1]}.",
         step,
         {"factor": factor, "rate": rate, "expected": expected},
         look(step, "the lines that compute the gradient by hand"),
@@ -554,10 +622,11 @@ def scaled_by_hand(
 def other_gradient(record: LoopRecord, link: Relation) -> Finding:
     """The right loss with a wrong gradient."""
     name = record.names[link.place]
+    mine, other = apart(link.value, link.expected)
     return Finding(
         "other_gradient",
-        f"Your loss is the reference's, but the gradient of {name} is not: {number(link.value)} "
-        f"instead of {number(link.expected)} at step {link.step + 1:,}.",
+        f"Your loss is the reference's, but the gradient of {name} is not: {mine} "
+        f"instead of {other} at step {link.step + 1:,}.",
         link.step,
         {"name": name, "mine": link.value, "reference": link.expected},
         look(link.step, "how the gradient is computed"),
@@ -570,6 +639,7 @@ def other_loss(record: LoopRecord, link: Relation) -> Finding:
     """Another loss."""
     row = int(np.searchsorted(record.number, link.step))
     where = point(record.params[row])
+    mine, other = apart(link.value, link.expected)
     again = (
         ""
         if link.step == int(record.number[0])
@@ -584,8 +654,7 @@ def other_loss(record: LoopRecord, link: Relation) -> Finding:
     )
     return Finding(
         "other_loss",
-        f"{whose} {where}, step {link.step + 1:,}, it is "
-        f"{number(link.value)} instead of {number(link.expected)}.{again}{same}",
+        f"{whose} {where}, step {link.step + 1:,}, it is {mine} instead of {other}.{again}{same}",
         link.step,
         {
             "mine": link.value,

@@ -17,9 +17,10 @@ class Update:
     ``kind`` is one of: ``"none"`` (the gradients say nothing), ``"still"`` (nothing moves),
     ``"plain"``, ``"per_parameter"`` (plain, with a rate for each number), ``"swapped"``,
     ``"stale"``, ``"every_n"``, ``"momentum"``, ``"nesterov"``, ``"rmsprop"``, ``"adam"``,
-    ``"adagrad"``, ``"adamw"``, ``"decayed"`` (plain, with weight decay), ``"sign"``,
-    ``"schedule"``, ``"clipped"``, ``"normalised"``, ``"reference"`` (the reference's own rule,
-    which has none of these names), ``"few"`` (too few to say), ``"unknown"``.
+    ``"adagrad"``, ``"adamw"``, ``"decayed"`` (plain, with weight decay), ``"sign"``, ``"size"``
+    (by the size of each gradient, its sign lost), ``"schedule"``, ``"clipped"``,
+    ``"normalised"``, ``"reference"`` (the reference's own rule, which has none of these names),
+    ``"few"`` (too few to say), ``"unknown"``.
     """
 
     kind: str
@@ -41,11 +42,13 @@ class Update:
     about: tuple[str, ...] = ()
     """Names of constants that are known roughly only."""
     segments: tuple[tuple[int, float, float], ...] = ()
-    """For ``"schedule"``: from which update on, and the rate's bounds."""
+    """For ``"schedule"``: from which update on, and the rate's bounds; for ``"unknown"`` the one
+    before ``step``."""
     step: int = 0
     """Update at which it shows first."""
     form: str = ""
-    """For ``"schedule"``: how the rate changes; ``"ahead"`` for Nesterov's momentum in its first
+    """For ``"schedule"``: how the rate changes; for ``"unknown"``: ``"along"`` where each update is
+    a multiple of its gradient; ``"ahead"`` for Nesterov's momentum in its first
     form; ``"sign"`` where steps of one length against the gradient's sign would be the same."""
 
     @property

@@ -15,6 +15,7 @@ import numpy as np
 
 from gdwidgets.core.diagnosis.adaptive_rules import adaptive
 from gdwidgets.core.diagnosis.decaying_rules import decaying
+from gdwidgets.core.diagnosis.findings import roundest
 from gdwidgets.core.diagnosis.moves import (
     FEWEST,
     MOST_ROWS,
@@ -88,12 +89,12 @@ def _of_moving(moves: Moves, rule: Any, rate: float | None) -> Update:
     update = update or _every_n(moves) or _with_memory(moves) or _stale(moves)
     # A rate for each number is the weakest of guesses: where steps are short, RMSprop and Adam look
     # like that to rounding.
-    update = update or adaptive(moves, rule, rate) or _signs(moves)
+    update = update or adaptive(moves, rule, rate) or _signs(moves) or _sizes(moves)
     update = update or _decaying_at(rate, moves, _per_parameter(low, high))
     update = update or _schedule(moves, low, high) or decaying(moves, rule, rate)
     if update is None and moves.count < FEWEST:
         return Update("few")
-    return update or Update("unknown", step=_first_misfit(moves, low, high))
+    return update or _unknown(moves, low, high)
 
 
 def _bounds(moves: Moves) -> tuple[Array, Array]:
@@ -178,6 +179,18 @@ def _signs(moves: Moves) -> Update | None:
     return Update("sign", low, high) if known else None
 
 
+def _sizes(moves: Moves) -> Update | None:
+    """Steps by the size of each gradient, its sign lost, where that is not always the same."""
+    both = (moves.buffer > 0).any(axis=0) & (moves.buffer < 0).any(axis=0)
+    if moves.count < FEWEST or not both.any() or (moves.doubt > 0).any():
+        return None
+    low, high = common(
+        *rate_bounds(moves.delta, np.abs(moves.buffer), moves.tol, np.zeros_like(moves.delta))
+    )
+    known = fit_together(low, high) and np.isfinite(high) and not low <= 0 <= high
+    return Update("size", low, high) if known else None
+
+
 def _stale(moves: Moves) -> Update | None:
     """Each update made with the gradient of the step before."""
     if moves.head < FEWEST or moves.count < FEWEST:
@@ -240,20 +253,24 @@ def _schedule(moves: Moves, low: Array, high: Array) -> Update | None:
     known = np.isfinite(row_low) & np.isfinite(row_high)
     if not known.any():
         return None
-    middle = (row_low[known] + row_high[known]) / 2
-    doubt = (row_high[known] - row_low[known]) / 2 + 1e-4 * np.abs(middle)
+    row_low, row_high = row_low[known], row_high[known]
+    middle = (row_low + row_high) / 2
     size = np.linalg.norm(moves.buffer[known], axis=1)
-    low_rate, high_rate = float(middle.min()), float(middle.max())
-    found = Update("schedule", low_rate, high_rate, segments=pieces, step=first_change)
-    if (middle + doubt > 0).all():
-        clip = _clipped(middle, doubt, size)
+    found = Update(
+        "schedule",
+        float(middle.min()),
+        float(middle.max()),
+        segments=pieces,
+        step=first_change,
+    )
+    if (row_high + 1e-4 * np.abs(middle) > 0).all():
+        clip = _clipped(row_low, row_high, size)
         if clip is not None:
-            kind, length = clip
-            return replace(found, kind=kind, low=high_rate, constants={"norm": length})
+            return replace(clip, segments=pieces, step=first_change)
     lengths = np.diff([first for first, _, _ in segments] + [moves.count])
     if len(segments) <= max(2, moves.count // 4) and (lengths[:-1] >= 2).all():
         return replace(found, form="pieces")
-    form = _form(moves.number[known], middle, doubt)
+    form = _form(moves.number[known], row_low, row_high)
     if form:
         return replace(found, form=form)
     # Along the gradient in more than one direction: that is no chance.
@@ -273,35 +290,57 @@ def _segments(low: Array, high: Array) -> list[tuple[int, float, float]]:
     return [*segments, (first, bottom, top)]
 
 
-def _clipped(rate: Array, doubt: Array, size: Array) -> tuple[str, float] | None:
-    """Whether steps are limited to one length: the gradient clipped, or normalised."""
+def _clipped(low: Array, high: Array, size: Array) -> Update | None:
+    """Whether steps are limited to one length: the gradient clipped, or normalised.
+
+    Parameters
+    ----------
+    low, high, size
+        Bounds of each update's rate, and the length of its gradient.
+    """
+    rate = (low + high) / 2
+    doubt = (high - low) / 2 + 1e-4 * np.abs(rate)
     length = rate * size
-    spread = doubt * size
     limit = float(np.median(length[length >= length.max() * 0.999]))
-    at_limit = np.abs(length - limit) <= spread + 1e-3 * limit
+    at_limit = np.abs(length - limit) <= doubt * size + 1e-3 * limit
     if at_limit.sum() < 2:
         return None
     if at_limit.all():
-        return ("normalised", limit) if size.max() > 1.01 * size.min() else None
-    full = rate[~at_limit]
-    usual = float(np.median(full))
-    same = np.abs(full - usual) <= doubt[~at_limit] + 1e-4 * usual
+        varied = size.max() > 1.01 * size.min()
+        most = float(rate.max())
+        return Update("normalised", most, most, constants={"norm": limit}) if varied else None
+    usual = float(np.median(rate[~at_limit]))
+    same = np.abs(rate - usual)[~at_limit] <= doubt[~at_limit] + 1e-4 * usual
     if not same.all() or (rate[at_limit] > usual * 1.001).any():
         return None
-    return "clipped", limit / usual
+    bounds = float(low[~at_limit].max()), float(high[~at_limit].min())
+    bounds = bounds if fit_together(*bounds) else (usual, usual)
+    norm = limit / roundest(*bounds)
+    return Update("clipped", *bounds, constants={"norm": roundest(norm * 0.9999, norm * 1.0001)})
 
 
-def _form(step: Array, rate: Array, doubt: Array) -> str:
-    """The formula of a rate that falls: exponential, linear, or 1/t."""
-    if len(rate) < 4 or not (rate > 0).all():
+def _form(step: Array, low: Array, high: Array) -> str:
+    """The formula of a rate that changes: exponential, linear, or 1/t where it falls.
+
+    It is fitted where the rate is known to be above 0, and must be within the bounds everywhere:
+    where a rate has fallen so far that nothing moves, 0 is within them too.
+    """
+    clear = low > 0
+    if clear.sum() < 4 or (high < 0).any():
         return ""
-    close = 2 * doubt / rate
+    rate, doubt = (low + high)[clear] / 2, (high - low)[clear] / 2 + 1e-4 * (low + high)[clear] / 2
+    slack = 1e-4 * np.abs(low + high)
     for name, shape in (("exponential", np.log(rate)), ("linear", rate), ("1/t", 1 / rate)):
+        close = 2 * doubt / rate
         weight = 1 / close if name == "exponential" else 1 / (close * np.abs(shape))
-        matrix = np.stack([np.ones(len(step)), step.astype(float)], axis=1) * weight[:, None]
-        fit = np.linalg.lstsq(matrix, shape * weight, rcond=None)[0]
-        misfit = np.abs(fit[0] + fit[1] * step - shape) * weight
-        if (misfit <= 1).all():
+        terms = np.stack([np.ones(len(step)), step.astype(float)], axis=1)
+        fit = np.linalg.lstsq(terms[clear] * weight[:, None], shape * weight, rcond=None)[0]
+        with np.errstate(divide="ignore", over="ignore"):
+            line = terms @ fit
+            due = {"exponential": np.exp(line), "linear": line, "1/t": 1 / line}[name]
+        misfit = np.abs(line[clear] - shape) * weight
+        within = (low - slack <= due) & (due <= high + slack)
+        if (misfit <= 1).all() and within[~clear].all() and (name != "1/t" or fit[1] > 0):
             return name
     return ""
 
@@ -316,9 +355,22 @@ def _parallel(grads: Array) -> bool:
     return bool(values[1] < 1e-3 * values[0])
 
 
-def _first_misfit(moves: Moves, low: Array, high: Array) -> int:
-    """The first update that no rate fits together with those before it."""
-    bottom = np.maximum.accumulate(low.max(axis=1))
-    top = np.minimum.accumulate(high.min(axis=1))
+def _unknown(moves: Moves, low: Array, high: Array) -> Update:
+    """No rule: the first update that no rate fits together with those before it.
+
+    ``segments`` are the bounds of the rate before it, and of its own. ``form`` is ``"along"`` where
+    each update by itself is a multiple of its gradient.
+    """
+    row_low, row_high = low.max(axis=1), high.min(axis=1)
+    bottom, top = np.maximum.accumulate(row_low), np.minimum.accumulate(row_high)
     wrong = np.flatnonzero(bottom > top + 1e-6 * np.abs(np.nan_to_num(top, posinf=0, neginf=0)))
-    return int(moves.number[wrong[0]]) if len(wrong) else 0
+    if not len(wrong):
+        return Update("unknown")
+    at = int(wrong[0])
+    along = all(map(fit_together, row_low.tolist(), row_high.tolist()))
+    segments: tuple[tuple[int, float, float], ...] = ()
+    if at:
+        segments = ((int(moves.number[0]), float(bottom[at - 1]), float(top[at - 1])),)
+    return Update(
+        "unknown", step=int(moves.number[at]), segments=segments, form="along" if along else ""
+    )

@@ -24,6 +24,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 MOST_VALUES = 64
 """Numbers up to which a loop's parameters are kept value by value."""
 
+FIRST_PASSES = 8
+"""Passes of which is kept what they reach."""
+
 _REAL = {torch.float64: 2.0**-52, torch.float32: 2.0**-23, torch.float16: 2.0**-10}
 _REAL[torch.bfloat16] = 2.0**-7
 
@@ -66,6 +69,11 @@ class Slot:
         self.replaced = 0
         """How often another tensor took its place."""
         self._previous: Tensor | None = None
+
+    @property
+    def variable(self) -> str:
+        """What the loop's own code calls it; empty for a module's parameter."""
+        return "" if isinstance(self.leaf, torch.nn.Parameter) else self.name
 
     @property
     def width(self) -> int:
@@ -123,6 +131,8 @@ class Tape:
         self.final_moves: list[float] = []
         self.final_values: list[list[float] | None] = []
         """Of each parameter its values at the end, where they are kept and known."""
+        self.reached: list[set[Slot]] = []
+        """The parameters that each of the first passes reached."""
         self._step_calls: dict[str, StepCalls] = {}
 
     @property
@@ -161,12 +171,20 @@ class Tape:
         """What stands before a backward pass: of each parameter its state and its ``.grad``."""
         return [slot.state() + slot.buffer(slot.leaf.grad, 0.0) for slot in self.slots]
 
-    def end(self, loss: float, begun: Sequence[list[float]], grads: dict[int, Any] | None) -> None:
+    def end(
+        self,
+        loss: float,
+        begun: Sequence[list[float]],
+        grads: dict[int, Any] | None,
+        reached: set[Slot] | None = None,
+    ) -> None:
         """Complete the record after the backward pass.
 
         ``grads`` are the gradients by ``id`` of the parameter's tensor where they were returned
-        instead of accumulated.
+        instead of accumulated; ``reached`` the parameters that have any.
         """
+        if reached is not None and self.count < FIRST_PASSES:
+            self.reached.append(reached)
         row = [loss]
         for slot, state in zip(self.slots, begun, strict=True):
             if grads is None:
@@ -182,6 +200,16 @@ class Tape:
     def add_row(self, loss: float, columns: Sequence[list[float]]) -> None:
         """Add a record as given: of each parameter its values and the two states of ``.grad``."""
         self.store.append((loss, *(number for column in columns for number in column)))
+
+    def drop_last(self) -> None:
+        """Take the last record back."""
+        self.store.drop_last()
+        del self.reached[self.count :]
+
+    def resume(self) -> None:
+        """Go on after the end, as if there had been none."""
+        self.ended, self.broken = False, False
+        self.final, self.final_moves, self.final_values = None, [], []
 
     def stepped(self, optimizer: str, passes: int) -> None:
         """Note a call of an optimizer's ``step()``, and the backward passes made inside it."""
@@ -235,6 +263,7 @@ class Tape:
             steps,
             eps,
             tuple(groups),
+            tuple(slot.variable for slot in slots for _ in range(slot.numel)),
             update_tried=self.update_tried,
             written=self.written,
             made_anew=self.count > 1 and all(slot.replaced == self.count - 1 for slot in slots),

@@ -8,8 +8,9 @@ are read; nothing is written. The loop's numbers stay the same to the last bit.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from types import FrameType, TracebackType
@@ -50,8 +51,9 @@ from gdwidgets.core.watching.names import (
     looked_up,
     traceback_frames,
 )
-from gdwidgets.core.watching.refusals import lost_names, refusal
+from gdwidgets.core.watching.refusals import lost_mode, lost_variables, refusal
 from gdwidgets.core.watching.run import WatchedRun
+from gdwidgets.core.watching.side_passes import drop_side_passes, is_beside
 from gdwidgets.core.watching.tape import Slot, Tape, TensorRecord
 
 _PROGRESS_SECONDS = 0.2
@@ -134,6 +136,28 @@ def entered_or_called(
     return mine
 
 
+@dataclass
+class _Pass:
+    """A backward pass that is being recorded, or was last."""
+
+    tape: Tape
+    state: list[list[float]]
+    """What stood before it, see `Tape.begin`."""
+    roots: tuple[weakref.ref[Tensor], ...]
+    """What is differentiated."""
+    reached: set[Slot]
+    by_grad: bool
+    """Whether its gradients are returned, by ``torch.autograd.grad``."""
+    grads: dict[int, Any]
+    """Those that are, by ``id`` of the parameter's tensor."""
+
+    def is_of(self, roots: list[Tensor]) -> bool:
+        """Whether it differentiates these very tensors."""
+        return len(roots) == len(self.roots) > 0 and all(
+            known() is root for known, root in zip(self.roots, roots, strict=True)
+        )
+
+
 class Watch:
     """The record of a training loop, and what it says.
 
@@ -200,7 +224,7 @@ class Watch:
         self._empty: Tensor | None = None
         self._versions: list[int] = []
         self._unconfirmed = False
-        self._last_state: list[list[float]] = []
+        self._last: _Pass | None = None
         self._mode: _Mode | None = None
         self._hooks: tuple[RemovableHandle, ...] = ()
         self._thread = 0
@@ -252,6 +276,9 @@ class Watch:
                 text = f"{type(error).__name__}: {error}".strip().removesuffix(":")
                 message = text.split("\n\n")[0]
                 self._refusals.append(Refusal("interrupted", message, self._count))
+        if error is None and self._ends_beside():
+            self._tapes = self._tapes[:-1]
+            self._tapes[-1].resume()
         for tape in self._tapes[-1:]:
             self._finish(tape, frames, broken=error is not None)
         if self._by_hand is not None:
@@ -464,7 +491,7 @@ class Watch:
         record = tapes[-1].record(refusals) if tapes else empty_record(refusals)
         matched = None
         if self.reference is not None:
-            matched = aligned(record, self.reference.objective)
+            matched = aligned(record, self.reference.objective, self.reference.start)
         return record, record if matched is None else matched
 
     def _differentiate(
@@ -484,9 +511,7 @@ class Watch:
             self._after(begun, roots, weights, inputs, result if by_grad else None)
         return result
 
-    def _before(
-        self, roots: list[Tensor], inputs: Any, *, by_grad: bool
-    ) -> tuple[Tape, list[list[float]]] | None:
+    def _before(self, roots: list[Tensor], inputs: Any, *, by_grad: bool) -> _Pass | None:
         try:
             leaves = leaves_of(roots)
             if roots and not leaves and all(root.is_leaf and root.requires_grad for root in roots):
@@ -497,19 +522,40 @@ class Watch:
             if not leaves:
                 return None
             tape = self._tape_for(leaves)
+            reached = {tape.by_id[id(leaf)] for leaf in leaves}
             state = tape.begin()
+            known = tuple(map(weakref.ref, roots))
+            begun = _Pass(tape, state, known, reached, by_grad, {})
+            if not self._is_its_own(begun, roots):
+                return None
+            if tape.steady and drop_side_passes(tape, reached, state):
+                begun.state = tape.begin()
         except Exception as error:  # noqa: BLE001 - the loop must not suffer from being watched
             self.recording_error = error
             return None
-        if self._unconfirmed and tape.count:
-            # A gradient that was itself to be differentiated: part of a loss, or of a second
-            # derivative. No update has followed it.
-            self._unconfirmed = False
-            if not moved(tape, self._last_state, state):
-                if by_grad:
-                    return None
-                tape.store.drop_last()
-        return tape, state
+        return begun
+
+    def _is_its_own(self, begun: _Pass, roots: list[Tensor]) -> bool:
+        """Whether a pass is to be recorded; the last is taken back where it belongs to this one.
+
+        That is so of a gradient that was itself to be differentiated, as part of a loss or of a
+        second derivative, and of one by ``torch.autograd.grad`` of the same loss, as for its norm:
+        no update has followed it.
+        """
+        tape, last, unconfirmed = begun.tape, self._last, self._unconfirmed
+        self._unconfirmed = unconfirmed and not tape.count
+        if last is None or last.tape is not tape or not tape.count:
+            return True
+        again = last.is_of(roots) and (begun.by_grad or last.by_grad)
+        if not (unconfirmed or again) or moved(tape, last.state, begun.state):
+            return True
+        if begun.by_grad and (unconfirmed or not last.by_grad):
+            return False
+        tape.drop_last()
+        if begun.by_grad:  # another part of the same gradient
+            begun.grads = last.grads
+            begun.reached |= last.reached
+        return True
 
     def _step_begins(self, optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002 - torch's
         """See a call of the ``step()`` of any optimizer."""
@@ -532,21 +578,22 @@ class Watch:
 
     def _after(
         self,
-        begun: tuple[Tape, list[list[float]]],
+        begun: _Pass,
         roots: list[Tensor],
         weights: Any,
         inputs: Any,
         result: Any,
     ) -> None:
-        tape, state = begun
+        tape = begun.tape
         try:
             grads = None
             if result is not None:
-                grads = {id(one): grad for one, grad in zip(inputs, result, strict=True)}
-            tape.end(loss_of(roots, weights), state, grads)
+                begun.grads |= {id(one): grad for one, grad in zip(inputs, result, strict=True)}
+                grads = begun.grads
+            tape.end(loss_of(roots, weights), begun.state, grads, begun.reached)
             if tape.count <= _LOOKED_AT_CLOSELY:
                 self._look_closely(tape)
-            self._last_state = state
+            self._last = begun
         except Exception as error:  # noqa: BLE001 - as above
             self.recording_error = error
         self._progress()
@@ -560,10 +607,11 @@ class Watch:
             )
         self._versions = versions
         if tape.count in {2, 3}:
-            lost = lost_names(self._variables(tape), calling_frames())
+            lost = lost_variables(self._variables(tape), calling_frames())
             known = {name for noted in self._refusals for name in noted.names}
             if lost and not set(lost) <= known:
-                self._refusals.append(Refusal("lost_leaf", "", tape.count - 1, lost))
+                mode = lost_mode(lost.values())
+                self._refusals.append(Refusal("lost_leaf", "", tape.count - 1, tuple(lost), mode))
 
     def _tape_for(self, leaves: list[Tensor]) -> Tape:
         """The tape of the loop that these leaves belong to, with a place for each."""
@@ -574,6 +622,9 @@ class Watch:
             if not unknown:
                 tape.steady += 1
                 return tape
+            resumed = self._resumed(leaves)
+            if resumed is not None:
+                return resumed
         others = len(unknown) == len(leaves)
         if tape is None or (others and tape.steady >= 1 and not self._goes_on(tape, leaves)):
             if tape is not None:
@@ -599,6 +650,27 @@ class Watch:
             taken.add(named.name)
             tape.add(leaf, named)
         return tape
+
+    def _resumed(self, leaves: list[Tensor]) -> Tape | None:
+        """The loop before the last, where that was none, and these are its leaves."""
+        if len(self._tapes) < 2 or not all(id(leaf) in self._tapes[-2].by_id for leaf in leaves):
+            return None
+        if not is_beside(self._tapes[-1]):
+            return None
+        self._tapes = self._tapes[:-1]
+        tape = self._tapes[-1]
+        tape.resume()
+        tape.steady += 1
+        return tape
+
+    def _ends_beside(self) -> bool:
+        """Whether the last tape is no loop, but passes on other things after it."""
+        if len(self._tapes) < 2:
+            return False
+        last, before = self._tapes[-1], self._tapes[-2]
+        known = {slot.name for slot in before.slots} | set(self._wanted())
+        named = not any(slot.name in known for slot in last.slots)
+        return named and before.count > last.count and is_beside(last)
 
     def _goes_on(self, tape: Tape, leaves: list[Tensor]) -> bool:
         """Whether new tensors are a loop's own after an update that made them, not another loop's.
@@ -705,7 +777,9 @@ class Watch:
                 known = [one for one in self._refusals if one.kind == "lost_leaf"]
                 self._refusals = [one for one in self._refusals if one.kind != "lost_leaf"]
                 lost = [name for one in (*known, noted) for name in one.names]
-                noted = replace(noted, names=tuple(dict.fromkeys(lost)))
+                modes = {one.mode for one in (*known, noted)}
+                mode = modes.pop() if len(modes) == 1 else "either"
+                noted = replace(noted, names=tuple(dict.fromkeys(lost)), mode=mode)
             self._refusals.append(noted)
 
     def _grad_read(self, tensor: Tensor, grad: Tensor | None) -> None:
