@@ -25,9 +25,9 @@ _MOST_COMPARED = 20_000
 
 
 def same_start(record: LoopRecord, reference: Reference) -> bool:
-    """Whether the loop begins where the reference does, but for rounding to float32."""
-    start = np.array(reference.start)
-    close = np.abs(record.params[0] - start) <= 4 * FLOAT32_EPS * np.abs(start) + 1e-44
+    """Whether the loop begins where the reference does, but for rounding to the loop's dtype."""
+    start, eps = np.array(reference.start), max(record.eps, FLOAT32_EPS)
+    close = np.abs(record.params[0] - start) <= 4 * eps * np.abs(start) + 1e-44
     return bool(close.all())
 
 
@@ -271,6 +271,6 @@ def agreement(record: LoopRecord, reference: Reference, moves: Moves) -> tuple[A
         bits,
         float(difference[worst]),
         int(number[rows][worst]),
-        begins=bool(difference[first].max() <= 1e-4 * size),
+        begins=bool(difference[first].max() <= max(1e-4, 8 * record.eps) * size),
     )
     return how, run
