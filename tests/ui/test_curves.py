@@ -428,6 +428,28 @@ def test_axes_increase(values, room):
         assert at[-1] == pytest.approx(1 - room[1])
 
 
+@given(
+    exponent=st.floats(-12, 12),
+    sign=st.sampled_from([-1.0, 1.0]),
+    end=st.integers(1, 10**7),
+    log=st.booleans(),
+    size=st.sampled_from([1.0, 1.4]),
+)
+@settings(max_examples=40)
+def test_no_label_of_an_axis_is_wider_than_its_margin(exponent, sign, end, log, size):
+    values = sign * 10**exponent * np.linspace(1, 0.2, 20, dtype=np.float32)[:, None]
+    figure = Curves(328, log=log, size=size)
+    figure.show_run(values, [""], end=end)
+    figure.draw(0)
+    margin = figure.figure.fig_margin
+    texts = [figure.axis_y.tick_labels[f"{place:.10g}"] for place in figure.axis_y.tick_values]
+    assert max(map(labels.tick_width, texts)) * size + 9 <= margin["left"] + 1
+    last = figure.axis_x.tick_labels[f"{figure.axis_x.tick_values[-1]:.10g}"]
+    if figure.axis_x.tick_values[-1] > 0.97:
+        assert labels.tick_width(last) * size / 2 <= margin["right"] + 1
+    figure.close()
+
+
 def test_nothing_is_left_when_a_figure_is_closed():
     before = set(living())
     figure = shown(np.ones((5, 2)))

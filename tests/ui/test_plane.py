@@ -6,11 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.core import SURFACES, Descent
-from gdwidgets.ui.plots import labels, trail
+from gdwidgets.ui.plots import labels, palette, trail
 from gdwidgets.ui.plots.plane import Plane
 from gdwidgets.ui.plots.view import SIDE
 from living import SILENT, living
@@ -423,6 +423,50 @@ def test_the_map_is_square_and_no_text_is_small(size):
     assert plane.figure.min_aspect_ratio == plane.figure.max_aspect_ratio == 1
     for text in (plane.ground.numbers, plane.letters, plane.titles, plane.factor_note):
         assert text.default_size >= 13 * size
+
+
+def check_margins(figure):
+    """The texts of ticks stand within the figure, beside each other, and tell them apart."""
+    size, margin = figure.size, figure.figure.fig_margin
+    for axis in (figure.axis_x, figure.axis_y):
+        places = axis.tick_values.tolist()
+        texts = [axis.tick_labels[f"{place:.10g}"] for place in places]
+        assert len(set(texts)) == len(texts)
+        widths = [size * labels.tick_width(text) for text in texts]
+        if axis is figure.axis_y:
+            assert max(widths) + 9 <= margin["left"] + 1
+            continue
+        wide = figure.plot_height / figure.x.max
+        ends = [place * wide + half / 2 for place, half in zip(places, widths, strict=True)]
+        assert max(ends) <= figure.plot_height + margin["right"] + 1
+        starts = [end - width for end, width in zip(ends, widths, strict=True)]
+        assert min(starts) >= -margin["left"] - 1
+        assert all(end <= start for end, start in zip(ends[:-1], starts[1:], strict=True))
+
+
+@given(
+    low=st.tuples(st.floats(-1e7, 1e7), st.floats(-1e3, 1e3)),
+    span=st.tuples(st.floats(-3, 7), st.floats(-3, 7)),
+    size=st.sampled_from([1.0, 1.4]),
+)
+@example(low=(-1000.0, -1000.0), span=(3.30103, 3.30103), size=1.0)
+@example(low=(-1000.0, -0.01), span=(3.30103, -1.52288), size=1.0)
+@settings(max_examples=30, deadline=None)
+def test_no_label_is_wider_than_its_margin_and_the_map_stays_square(low, span, size):
+    bounds = tuple((a, a + 10**s * max(1.0, abs(a) * 1e-3)) for a, s in zip(low, span, strict=True))
+    plane = Plane(328, size=size)
+    plane.show_surface(lambda points: (points**2).sum(1), bounds)
+    check_margins(plane)
+    margin = plane.figure.fig_margin
+    assert abs(margin["left"] + margin["right"] - margin["top"] - margin["bottom"]) <= 2
+    for axis, (low_, high) in zip((plane.axis_x, plane.axis_y), bounds, strict=True):
+        assert len(axis.tick_values) >= 2 or high - low_ < 1e-3
+    plane.show_run(np.array(bounds, np.float32).T[None, :1])
+    plane.draw(0)
+    # Markers are as large as on any map.
+    reach = np.abs(np.array(palette.run(0).corners)).max() * 7 * size
+    assert np.abs(plane._markers[0]).max() * plane.plot_height / SIDE == pytest.approx(reach)
+    plane.close()
 
 
 def test_nothing_is_left_when_a_figure_is_closed():

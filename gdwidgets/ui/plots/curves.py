@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gdwidgets.ui.plots import labels, palette, summary
 from gdwidgets.ui.plots.figures import joined, ragged, write
-from gdwidgets.ui.plots.frame import Frame
+from gdwidgets.ui.plots.frame import NARROW, Frame
 from gdwidgets.ui.plots.spans import (
     Lane,
     Steps,
@@ -37,9 +37,6 @@ BRIEF_COLUMNS = 100
 
 LONG = 12
 """Characters of a title beside which little fits."""
-
-NARROW = 160.0
-"""Width of the plot area of a figure of 300 pixels."""
 
 MOST_LEAVERS = 3
 """Lanes that are named where they leave the plot; of more the number is told."""
@@ -554,7 +551,8 @@ class Curves(Frame):
         wide = max((labels.width(tag) for tag in tags), default=0.0)
         # In strides, so that the plot keeps its width when a name changes a little.
         right = 24.0 if not any(self._names) else 16.0 * np.ceil((wide + 16) / 16)
-        self.margin["right"] = float(right)
+        self.margin["right"] = max(float(right), self.least_margin("right"))
+        self.margin["left"] = self.least_margin("left")
         self.place_margins()
         gap, half = self.pixels(17), self.pixels(8)
         if self.future:

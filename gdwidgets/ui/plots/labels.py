@@ -14,6 +14,10 @@ FONT = 13.0
 
 NARROW, WIDE = set("il.,:;'|!1tfrjI() ⁻−·"), set("mwMWGOQ@%●▲■◆▼★✚◐×")
 
+TICK_EMS = {"−": 0.84, "<": 0.84, "≤": 0.84, ",": 0.32, ".": 0.32, "·": 0.32, " ": 0.32}
+RAISED = set("⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Widths of signs in the texts of ticks, in heights of the text, in a wide font."""
+
 Box = tuple[float, float, float, float]
 """Left, right, lower and upper end."""
 
@@ -31,6 +35,11 @@ def width(text: str, font: float = FONT) -> float:
     """About how wide a bold text is, in pixels; rather too wide than too narrow."""
     ems = sum(0.42 if c in NARROW else 0.95 if c in WIDE else 0.68 for c in text)
     return ems * font
+
+
+def tick_width(text: str, font: float = FONT) -> float:
+    """How wide the text of a tick, which is not bold, is at most, in pixels."""
+    return font * sum(TICK_EMS.get(c, 0.45 if c in RAISED else 0.65) for c in text)
 
 
 def shortened(text: str, most: float, font: float = FONT) -> str:

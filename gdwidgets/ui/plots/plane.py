@@ -535,9 +535,15 @@ class Plane(Frame):
     def _draw_ground(self) -> None:
         """Draw axes, surface and paths in the part that is seen."""
         for axis, (low, high) in zip((self.axis_x, self.axis_y), self.view.window, strict=True):
-            at = ticks.linear_ticks(low, high, 6)
+            room = (
+                None
+                if axis is self.axis_y
+                else self.height - self.MARGIN["left"] - self.MARGIN["right"]
+            )
+            at, texts = ticks.written(low, high, 6, room)
             places = (np.array(at) - low) / (high - low) * SIDE
-            self.put_ticks(axis, places.round().tolist(), ticks.linear_texts(at))
+            self.put_ticks(axis, places.round().tolist(), texts)
+        self._fit_margins()
         pixel = self.size * SIDE / self.plot_height
         self.put_texts(self.titles, [SIDE / 2], [-36 * pixel], [self.names[0]])
         # Between two ticks, where no number is, however wide the numbers are.
@@ -550,6 +556,18 @@ class Plane(Frame):
         if self._trails:
             self.put_starts()
             self._send_paths()
+
+    def _fit_margins(self) -> None:
+        """Leave room for the texts of the ticks; the map stays a square."""
+        margin = {side: self.least_margin(side) for side in ("left", "right")}
+        margin["top"] = sum(margin.values()) - self.MARGIN["bottom"]
+        if margin.items() <= self.margin.items():
+            return
+        self.margin.update(margin)
+        self.place_margins()
+        if self._runs:
+            self._style()
+            self._note_factor()
 
     def _draw_ghosts(self) -> None:
         lines, ends = [], []
