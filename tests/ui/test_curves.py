@@ -546,6 +546,42 @@ def test_while_a_hand_moves_a_setting_the_axis_only_grows_and_then_fits_again(mo
         one.close()
 
 
+@given(
+    floor=st.floats(-9, -1),
+    sign=st.sampled_from([-1.0, 1.0]),
+    log=st.booleans(),
+    beside=st.booleans(),
+)
+def test_what_a_lane_does_before_it_diverges_is_on_the_plot(floor, sign, log, beside):
+    """It goes far beyond the lane that stays, comes back, and then leaves on the other side."""
+    if not log:
+        values = sign * (100 - 10.0**-floor * np.sin(np.linspace(0, np.pi, 40)))
+        gone = sign * 10.0 ** np.linspace(3, 38, 20)
+    else:
+        sign = 1.0
+        values = 10 ** np.linspace(2, floor, 40)
+        gone = 10.0 ** np.linspace(3, 38, 20)
+    goes = np.concatenate((values, gone, [np.inf]))
+    stays = sign * np.linspace(100, 99.9, len(goes))
+    run = np.stack([stays, goes] if beside else [goes], axis=1).astype(np.float32)
+    figure = shown(run, len(goes) - 1, log=log)
+    places = figure._values.place(run[:40, -1])
+    assert ((places >= 0) & (places <= 1)).all()
+    assert figure._values.place(1e30 * sign) > 1 or sign < 0
+    figure.close()
+
+
+def test_oscillations_that_grow_leave_the_others_their_axis():
+    k = np.arange(60)
+    for rate in (1.2, 2.0, 50.0):
+        with np.errstate(over="ignore"):
+            goes = ((-rate) ** k).astype(np.float32)
+        stays = (1 + 0.9**k).astype(np.float32)
+        figure = shown(np.stack([stays, goes], axis=1), 5, log=False)
+        assert np.ptp(figure._values.place(stays)) > 0.2
+        figure.close()
+
+
 def test_what_is_on_the_axis_of_both_is_on_the_joined_one():
     small = log_values([Lane(np.array([1.0, 1e-5, 0.0], np.float32))], [], (0.1, 0.1))
     large = log_values([Lane(np.array([1e4, 2.0], np.float32))], [], (0.1, 0.1))

@@ -199,6 +199,8 @@ def linear_values(
         near = [np.clip(values, *ends) for values in go if values.size]
         low = min([low, *(float(values.min()) for values in near)])
         high = max([high, *(float(values.max()) for values in near)])
+        turned = [_before_turning(values.astype(np.float64), *ends) for values in go if values.size]
+        low, high = min([low, *(a for a, _ in turned)]), max([high, *(b for _, b in turned)])
     if 0 <= low < 0.4 * high:
         low = 0.0
     if high - low <= 1e-6 * max(abs(low), abs(high)):
@@ -209,8 +211,24 @@ def linear_values(
     return Values(low, high, room=room)
 
 
+def _before_turning(values: NDArray[np.float64], low: float, high: float) -> tuple[float, float]:
+    """How far below ``low`` a lane goes before it leaves above, and the other way round.
+
+    Oscillations that grow go further on either side: two values in a row on one side are none.
+    """
+    reach = [low, high]
+    for side, sign in ((0, -1.0), (1, 1.0)):
+        beyond = sign * values > sign * reach[side]
+        if not beyond[-1] and (twice := beyond[1:] & beyond[:-1]).any():
+            both = np.concatenate((values[1:][twice], values[:-1][twice]))
+            reach[side] = float(sign * (sign * both).max())
+    return min(low, reach[0]), max(high, reach[1])
+
+
 def log_values(lanes: Sequence[Lane], levels: Sequence[float], room: tuple[float, float]) -> Values:
     """A logarithmic axis on which all lanes that stay can be seen, and how the others leave.
+
+    It reaches down to the lowest value of those, too: they may leave late.
 
     Parameters as in `linear_values`; values that are not positive, or too small, stand at its
     lower end, where they are written as what they are.
@@ -222,11 +240,11 @@ def log_values(lanes: Sequence[Lane], levels: Sequence[float], room: tuple[float
         for lane, left in zip(lanes, gone, strict=True)
         if left is None and lane.values.size
     ]
-    positive = [values[values > 0] for values in (stay or every)]
+    positive = [values[values > 0] for values in every]
     positive = [values for values in positive if values.size]
     firsts = [float(values[0]) for values in every if values[0] > 0]
     lows = [float(values.min()) for values in positive] + [v for v in levels if v > 0]
-    highs = [float(values.max()) for values in positive] if stay else []
+    highs = [float(values.max()) for values in stay if (values > 0).any()]
     first = max(firsts, default=max(highs, default=1.0))
     high = max([first, *highs, *(v for v in levels if v > 0)])
     if any(left is not None for left in gone):
@@ -234,7 +252,7 @@ def log_values(lanes: Sequence[Lane], levels: Sequence[float], room: tuple[float
     high = min(high, first * 1e6)
     least = first * 10.0**-DECADES
     low = max(min(lows, default=high / 10), least)
-    everything = np.concatenate(stay or every) if every else np.ones(1)
+    everything = np.concatenate(every) if every else np.ones(1)
     small = everything[everything < np.float64(low)]
     below = ""
     if small.size:
