@@ -194,7 +194,7 @@ def test_a_lane_that_diverges_leaves_the_others_their_axis():
     alone = shown(calm[:, None], 60, names=["0.1"])
     spread = [np.ptp(np.atleast_2d(f.past.y)[row]) for f, row in ((figure, 1), (alone, 0))]
     assert spread[0] > 0.5 * spread[1]
-    assert list(figure.leavers.text) == ["● 1 diverges at step 20"]
+    assert list(figure.leavers.text) == [f"● 1: off the plot from step {figure._outside_from[0]}"]
     assert list(figure.names.text) == ["▲ 0.1"]
     # Its marker waits at the upper edge, where it left.
     assert figure.present.y[0] == 1
@@ -282,11 +282,12 @@ def test_a_hidden_run_that_diverges_leaves_first_and_then_diverges():
         figure.draw(k)
         text = str(np.atleast_1d(figure.leavers.text)[0]) if figure.leavers.visible else ""
         said.setdefault(text, k)
-    nothing, leaves, diverges = said.items()
+    nothing, leaves = said.items()
     assert nothing == ("", 0)
-    assert leaves[0] == f"● lane 0 leaves at step {leaves[1]:.0f}"
-    # The last finite value; the update that makes inf is said with it.
-    assert diverges == ("● lane 0 diverges at step 40", 39)
+    assert leaves[0] == f"● lane 0: off the plot from step {leaves[1]:.0f}"
+    for k in (39, 59):
+        figure.draw(k)
+        assert list(figure.leavers.text) == [leaves[0]]
 
 
 def test_a_lane_that_has_left_for_good_does_not_cross_the_plot_any_more():
@@ -397,10 +398,10 @@ def test_lanes_that_ended_earlier_end_there():
     assert figure.present.x.tolist() == pytest.approx([0.4, 1.0])
 
 
-def test_a_lane_said_to_have_diverged_is_named_so_though_its_records_are_finite():
+def test_a_lane_said_to_have_diverged_is_told_of_though_its_records_are_finite():
     values = np.stack([1.2 * 5.0 ** np.arange(21), np.ones(21)], axis=1)
     figure = shown(values, 3, end=100, last=[20, 20], diverged=[True, False], names=["1", "b"])
-    assert np.atleast_1d(figure.leavers.text).tolist() == ["● 1 diverges at step 21"]
+    assert np.atleast_1d(figure.leavers.text).tolist() == ["● 1: off the plot from step 2"]
 
 
 def test_the_summary_says_what_is_seen():
@@ -465,8 +466,8 @@ def test_several_lanes_that_leave_are_named_at_the_right_and_told_beside_the_tit
     figure = shown(values, 60, names=["1", "0.1", "3"])
     assert set(figure.names.text) == {"● 1", "▲ 0.1", "■ 3"}
     (told,) = np.atleast_1d(figure.leavers.text)
-    first = [int(np.flatnonzero(~np.isfinite(values[:, lane]))[0]) for lane in (0, 2)]
-    assert told == f"diverge at step: ● {first[0]}, ■ {first[1]}"
+    gone = [np.flatnonzero(figure._values.place(values[:, lane]) <= 1)[-1] + 1 for lane in (0, 2)]
+    assert told == f"off the plot from step: ● {gone[0]}, ■ {gone[1]}"
     # Above the plot area, where no curve is drawn.
     assert figure.leavers.y[0] > 1
 
@@ -484,7 +485,7 @@ def test_a_lane_is_said_to_leave_where_its_curve_leaves(growth, steps, log):
     inside = np.flatnonzero((figure.past.y[1] >= 0) & (figure.past.y[1] <= 1))
     told = [text for text in np.atleast_1d(figure.leavers.text) if text]
     if told:
-        left = int(re.fullmatch(r"▲ goes leaves at step (\d+)", told[0]).group(1))
+        left = int(re.fullmatch(r"▲ goes: off the plot from step (\d+)", told[0]).group(1))
         assert figure.past.x[1][inside[-1]] == pytest.approx((left - 1) / steps, abs=1e-6)
     else:
         assert inside[-1] == len(figure.past.y[1]) - 1
@@ -492,33 +493,56 @@ def test_a_lane_is_said_to_leave_where_its_curve_leaves(growth, steps, log):
 
 
 @given(
-    rates=st.lists(st.floats(1.5, 40.0), min_size=2, max_size=3),
+    rates=st.lists(st.floats(1.5, 40.0), min_size=1, max_size=7),
     steps=st.integers(12, 60),
-    future=st.booleans(),
-    log=st.booleans(),
+    drawn=st.fixed_dictionaries({"future": st.booleans(), "log": st.booleans()}),
+    title=st.sampled_from(["loss", "norm of the update", "loss above the lowest minimum"]),
+    size=st.sampled_from([1.0, 1.4]),
 )
-@settings(max_examples=40)
-def test_updates_told_in_one_list_are_of_one_kind(rates, steps, future, log):
-    """Where each curve has its last point in the plot, or if all diverge, where each does."""
+@settings(max_examples=60)
+def test_what_is_told_of_lanes_that_leave_agrees_with_their_markers_and_fits(
+    rates, steps, drawn, title, size
+):
+    """It is the step after the last point of each curve in the plot, at which its marker waits."""
     k = np.arange(steps + 1.0)[:, None]
     with np.errstate(over="ignore"):
         wild = (np.array(rates) ** k).astype(np.float32)
     values = np.concatenate([wild, 1 + 0.9**k], axis=1).astype(np.float32)
-    figure = shown(values, steps, future=future, log=log)
+    figure = Curves(360, title=title, size=size, **drawn)
+    figure.show_run(values, [f"lane {i}" for i in range(values.shape[1])], end=steps)
+    figure.draw(steps, full=True)
     (said,) = np.atleast_1d(figure.leavers.text) if figure.leavers.visible else ("",)
-    if ": " in said:
-        verb, rest = re.fullmatch(r"(leave|diverge) at(?: step)?: (.*)", said).groups()
-        for glyph, step in re.findall(r"(\S) (\d+)", rest):
-            lane = [run.glyph for run in palette.RUNS].index(glyph)
-            inside = figure._values.place(values[:, lane])
-            finite = np.isfinite(values[:, lane])
-            inside = np.flatnonzero(finite & (inside >= 0) & (inside <= 1))
-            if verb == "diverge":
-                assert int(step) == np.flatnonzero(~finite)[0]
-            else:
-                assert int(step) == inside[-1] + 1
-        assert verb == "leave" or not np.isfinite(values[-1, :-1]).any()
+    wide = figure.margin["left"] + labels.width(title, 12.0) + 14 + labels.width(said)
+    assert wide <= 436  # a figure in a cell of 900 pixels
+    for glyph, step in re.findall(r"(\S)(?: lane \d:)?(?: [a-z ]+)? (\d+)", said):
+        if glyph not in [run.glyph for run in palette.RUNS]:
+            continue
+        lane = [run.glyph for run in palette.RUNS].index(glyph)
+        inside = figure._values.place(values[:, lane])
+        finite = np.isfinite(values[:, lane])
+        inside = np.flatnonzero(finite & (inside >= 0) & (inside <= 1))
+        assert int(step) == inside[-1] + 1
+        if "diverge" in said:
+            assert int(step) == np.flatnonzero(~finite)[0]
+    gone = [lane for lane, left in enumerate(figure._gone) if left is not None]
+    named = list(figure.names.text) if figure.names.visible else []
+    for lane in gone:
+        # Each is named, at the right or where it is told that it leaves.
+        assert any(f"lane {lane}" in text for text in (*named, said))
     figure.close()
+
+
+def test_a_plot_of_losses_that_were_kept_shows_every_finite_one():
+    values = np.array([2.0**k for k in range(60)] + [np.inf, np.nan])[:, None]
+    for log, future in itertools.product((True, False), repeat=2):
+        figure = Curves(264, log=log, future=future, whole=True)
+        figure.show_run(values, [""], end=61)
+        figure.draw(61, full=True)
+        places = figure._values.place(values[:60, 0])
+        assert ((places >= 0) & (places <= 1)).all()
+        assert list(figure.leavers.text) == ["● diverges at step 60"]
+        assert figure.present.x[0] == pytest.approx(59 / 61)
+        figure.close()
 
 
 @given(st.lists(runs, min_size=2, max_size=4), st.booleans())

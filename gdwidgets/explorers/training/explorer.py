@@ -186,7 +186,7 @@ class TrainingExplorer(LoopExplorer):
 
     def build_picture(self) -> Widget:
         """Make the plots of the loss and of the norms."""
-        self.loss_plot = Curves(HEIGHT, on_click=self.handler(self._read_out))
+        self.loss_plot = Curves(HEIGHT, on_click=self.handler(self._read_out), whole=True)
         self.norm_plot = Curves(HEIGHT, on_click=self.handler(self._read_out))
         boxes = []
         for plot in (self.loss_plot, self.norm_plot):

@@ -51,6 +51,11 @@ def shortened(text: str, most: float, font: float = FONT) -> str:
     return text.rstrip() + "…"
 
 
+def longest(texts: Sequence[str], most: float, font: float = FONT) -> str:
+    """The first of texts that is at most ``most`` pixels wide, or the last; nothing of none."""
+    return next((text for text in texts if width(text, font) <= most), texts[-1] if texts else "")
+
+
 def spread(
     wanted: Sequence[float] | NDArray[np.floating], gap: float, low: float, high: float
 ) -> NDArray[np.float64]:

@@ -105,7 +105,9 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
     if high < 10 * low:
         return linear_ticks(low, high, most)
     decades = last - math.ceil(math.log10(low) - 1e-9)
-    stride = next(s for s in (1, 2, 3, 4, 5, 6, 8, 10, 20) if decades // s + 1 <= most)
+    stride = next(
+        s for s in (1, 2, 3, 4, 5, 6, 8, 10, 20, 50, 100, 200) if decades // s + 1 <= most
+    )
     return within((1,), range(-stride * (-first // stride), last + 1, stride))
 
 

@@ -229,7 +229,9 @@ def test_a_diverged_lane_leaves_the_plot_and_its_row_says_when(explorer, cells):
     assert cells(explorer)[1] == ["∞"] * 5 + [f"diverged at {last + 1}"]
     assert cells(explorer)[2][-1] == "end of run"
     assert (np.asarray(explorer.fits.fits.y)[0] > 1).all()
-    assert f"● 1 diverges at update {last + 1}" in list(explorer.loss_plot.leavers.text)
+    plot = explorer.loss_plot
+    left = np.flatnonzero(plot._values.place(explorer.descent.loss[: last + 1, 0]) <= 1)[-1] + 1
+    assert list(plot.leavers.text) == [f"● 1: off the plot from update {left}"]
     assert f"diverged at update {last + 1}" in explorer.sentence_text
     explorer.step = last
     assert cells(explorer)[1][-1] == f"diverged at {last + 1}"
@@ -243,7 +245,7 @@ def test_where_one_lane_diverges_and_another_grows_it_is_told_where_both_leave(e
     (told,) = explorer.loss_plot.leavers.text
     axis, losses = explorer.loss_plot._values, explorer.descent.loss
     left = [np.flatnonzero(axis.place(losses[:, lane]) <= 1)[-1] + 1 for lane in (0, 1)]
-    assert told == f"leave at: ● {left[0]}, ▲ {left[1]}"
+    assert told == f"off the plot from: ● {left[0]}, ▲ {left[1]}"
     assert left[0] < left[1]
 
 
