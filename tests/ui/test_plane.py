@@ -199,14 +199,58 @@ def arrow_length(plane, lane=0):
 @given(rate=st.floats(3e-4, 3e-3))
 @settings(max_examples=10)
 def test_at_twice_the_rate_the_arrow_is_twice_as_long(plane, rate):
-    lengths = []
+    lengths, factors = [], []
     for times in (1, 2):
         descent = Descent(HIMMELBLAU, [[1, 1]], times * rate, max_steps=5)
         descent.advance_to(5)
         plane.show_run(descent.params)
         plane.draw(0)
         lengths.append(arrow_length(plane))
+        factors.append(plane.factor)
+    # Unless it would leave the map then.
+    assume(factors[0] == factors[1])
+    assume(plane.first_arrow(0) == (factors[1], False))
+    assume(lengths[0] > 12 * SIDE / plane.plot_height)
     assert lengths[1] == pytest.approx(2 * lengths[0], rel=0.02)
+
+
+@given(
+    start=st.tuples(st.floats(-5.9, 5.9), st.floats(-5.9, 5.9)),
+    exponent=st.floats(-6, 0),
+    rule=st.sampled_from(["gd", "rmsprop", "adam"]),
+)
+@settings(max_examples=60)
+def test_the_head_of_the_first_arrow_is_on_the_map_and_the_note_is_true(start, exponent, rule):
+    plane = plane_of()
+    descent = Descent(HIMMELBLAU, [start], 10**exponent, rule=rule, max_steps=1)
+    descent.advance_to(1)
+    plane.show_run(descent.params)
+    plane.draw(0, full=True)
+    first, second = plane.to_map(descent.params[:2, 0])
+    factor, cut = plane.first_arrow(0)
+    pixel = SIDE / plane.plot_height
+    whole = first + plane.factor * (second - first)
+    outside = bool((whole < -2).any() or (whole > SIDE + 2).any())
+    if factor is None:
+        # Nothing sticks out of the circle of the start.
+        assert arrow_length(plane) <= 2
+        assert np.hypot(*(whole - first)) <= 13 * pixel or cut
+    else:
+        tip = plane._pointing(
+            0, descent.params[0, 0], descent.params[1, 0].astype(np.float64) - descent.params[0, 0]
+        )[1]
+        assert ((tip >= 0) & (tip <= SIDE)).all()
+        assert cut == outside or np.abs(whole - np.clip(whole, 0, SIDE)).max() < 3
+        # Longer than the update only as far as it fits.
+        assert not cut or factor == 1
+        if not cut:
+            np.testing.assert_allclose(tip, whole, atol=1)
+        else:
+            assert np.abs(np.stack([tip, SIDE - tip])).min() < 1
+    note = plane.factor_note.text[0] if plane.factor_note.visible else ""
+    assert ("cut" in note) == (cut and factor is not None)
+    assert ("×" in note) == (factor is not None and factor != 1)
+    plane.close()
 
 
 def test_the_arrow_is_never_shorter_than_the_update_and_says_how_much_longer(plane):
@@ -219,6 +263,8 @@ def test_the_arrow_is_never_shorter_than_the_update_and_says_how_much_longer(pla
         assert plane.factor_note.visible == (plane.factor != 1)
         if plane.factor != 1:
             assert list(plane.factor_note.text) == [f"arrow ×{plane.factor:g}"]
+    descent = Descent(HIMMELBLAU, [(-5, 5)], 5e-3, max_steps=1)
+    descent.advance_to(1)
     plane.show_run(descent.params, factor=1.0)
     plane.draw(0)
     assert not plane.factor_note.visible
@@ -238,7 +284,7 @@ def test_how_much_longer_arrows_are_is_said_where_one_is_seen(plane, rate, k):
     if k == 5:
         assert not plane.factor_note.visible
     elif k == 0:
-        assert plane.factor_note.visible == plane.arrow_seen(0, 0)
+        assert plane.factor_note.visible == (plane.first_arrow(0)[0] is not None)
     elif not 1 < long < 12:
         assert plane.factor_note.visible == (long > 4)
 
@@ -510,7 +556,7 @@ def test_two_runs_that_end_at_one_place_have_two_letters_and_lanes_of_one_run_on
 def test_the_name_of_an_arrow_keeps_off_the_letter_of_a_kept_run():
     figure = plane_of()
     paths = np.array([[[1.0, 1.0]], [[2.0, 1.0]]], np.float32)
-    parts = np.array([[0.4, 0.0], [0.0, 0.4]])
+    parts = np.array([[0.6, 0.0], [0.0, 0.6]])
 
     def name():
         figure.show_run(paths, parts=0, factor=1.0)

@@ -636,13 +636,15 @@ class SurfaceExplorer(MapExplorer):
                 name = self.lane_names[lane] if descent.lanes > 1 else ""
                 return words.reading(descent, lane, k, self.surface, name)
             self._read = None
+        arrow, cut = self.map.first_arrow(self.lane)
         return words.sentence(
             self.descent,
             self.lane,
             k,
             self.surface,
             name=self.lane_names[self.lane] if self.descent.lanes > 1 else "",
-            arrow=self.map.factor if self.map.arrow_seen(self.lane, 0) else None,
+            arrow=arrow,
+            cut=cut,
             end=None if self.playing else self.ends.at(k),
         )
 
