@@ -347,6 +347,29 @@ def test_a_shortened_text_fits(text, most):
     assert labels.width(labels.shortened(text, most)) <= max(most, labels.width("…"))
 
 
+@given(
+    shared=st.lists(st.sampled_from(["encoder", "0", "transformer_block"]), max_size=3),
+    own=st.lists(
+        st.lists(st.text("abc_0", min_size=1, max_size=12), min_size=1, max_size=3).map(".".join),
+        min_size=2,
+        max_size=8,
+        unique=True,
+    ),
+    most=st.floats(80, 200),
+)
+def test_long_dotted_names_fit_and_what_tells_them_apart_is_left(shared, own, most):
+    names = [".".join([*shared, name]) for name in own]
+    short = labels.without_parents(names)
+    assert len(set(short)) == len(names)
+    for name, one in zip(names, short, strict=True):
+        assert name.endswith(one)
+    assert not shared or all(len(one) <= len(name) for one, name in zip(short, own, strict=True))
+    cut = labels.cut_in_front(short, most)
+    assert all(labels.width(one) <= most for one in cut)
+    kept = [one for one, whole in zip(cut, short, strict=True) if labels.width(whole) <= most]
+    assert set(kept) <= set(short)
+
+
 def test_names_at_the_ends_do_not_touch():
     values = np.linspace(1, [0.1, 0.1001, 0.1002, 0.5], 100)
     figure = shown(values)

@@ -563,7 +563,7 @@ class Curves(Frame):
             and self._names[lane]
             and not (one and left is not None)
         ]
-        tags = [labels.shortened(tag, 130.0) for tag in tags]
+        tags = [labels.shortened(tag, 160.0) for tag in tags]
         wide = max((labels.width(tag) for tag in tags), default=0.0)
         # In strides, so that the plot keeps its width when a name changes a little.
         right = 24.0 if not any(self._names) else 16.0 * np.ceil((wide + 16) / 16)

@@ -51,6 +51,39 @@ def shortened(text: str, most: float, font: float = FONT) -> str:
     return text.rstrip() + "…"
 
 
+def without_parents(names: Sequence[str]) -> list[str]:
+    """Dotted names without the parents that all of them share: what differs is left."""
+    split = [name.split(".") for name in names]
+    most = min((len(parts) for parts in split), default=1) - 1
+    shared = next((i for i in range(most) if len({parts[i] for parts in split}) > 1), most)
+    return [".".join(parts[shared:]) for parts in split]
+
+
+def cut_in_front(names: Sequence[str], most: float, font: float = FONT) -> list[str]:
+    """Names at most ``most`` pixels wide: their ends, or where two of those are alike both ends."""
+
+    def end(name: str) -> str:
+        if width(name, font) <= most:
+            return name
+        while name and width("…" + name, font) > most:
+            name = name[1:]
+        return "…" + name
+
+    def both_ends(name: str) -> str:
+        if width(name, font) <= most:
+            return name
+        left, right = name[: len(name) // 2], name[len(name) // 2 :]
+        while right and width(f"{left}…{right}", font) > most:
+            left, right = (left[:-1], right) if len(left) > len(right) else (left, right[1:])
+        return f"{left}…{right}"
+
+    ends = [end(name) for name in names]
+    return [
+        both_ends(name) if ends.count(cut) > 1 else cut
+        for name, cut in zip(names, ends, strict=True)
+    ]
+
+
 def longest(texts: Sequence[str], most: float, font: float = FONT) -> str:
     """The first of texts that is at most ``most`` pixels wide, or the last; nothing of none."""
     return next((text for text in texts if width(text, font) <= most), texts[-1] if texts else "")
