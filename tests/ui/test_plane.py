@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gdwidgets.core import SURFACES, Descent
 from gdwidgets.ui.plots import labels, palette, trail
+from gdwidgets.ui.plots.ground import Basins, basin_picture
 from gdwidgets.ui.plots.plane import Plane
 from gdwidgets.ui.plots.view import SIDE
 from living import SILENT, living
@@ -418,25 +419,45 @@ def test_a_surface_with_holes_can_be_shown():
     assert plane.ground.contours.visible
 
 
-def test_basins_of_more_minima_than_tints_are_all_coloured():
-    from gdwidgets.ui.plots import palette
-    from gdwidgets.ui.plots.ground import basin_picture
-
-    labels = np.arange(-2, 34).reshape(6, 6)
-    picture = basin_picture(labels, (-1,), -2)
+def test_basins_of_minima_without_numbers_look_alike_and_have_a_colour_of_their_own():
+    labels = np.arange(-3, 33).reshape(6, 6)
+    picture = basin_picture(Basins(labels, 14, (-1,), -2, -3))
     assert picture.shape[2] == 4
     fine = len(picture) // 6
-    for index in (0, 7, 12, 33):
-        row, column = divmod(index + 2, 6)
+    for index in (-3, 0, 7, 12, 13, 14, 32):
+        row, column = divmod(index + 3, 6)
         colour = picture[row * fine + fine // 2, column * fine + fine // 2, :3]
-        assert tuple(colour) == tuple(palette.rgb(palette.tint(index)))
+        wanted = palette.tint(index) if 0 <= index < 14 else palette.OTHER_MINIMA
+        assert tuple(colour) == tuple(palette.rgb(wanted))
+
+
+def test_lines_between_basins_have_no_gaps_where_the_picture_is_shown_smaller():
+    """A browser takes one of every so many rows and columns."""
+    i, j = np.indices((120, 120))
+    labels = (np.hypot(i - 60, j - 50) < 40).astype(np.int64)
+    picture = basin_picture(Basins(labels, 2))[:, :, :3].astype(int).sum(axis=2)
+    for shown in (200, 272, 340, 381):
+        kept = ((np.arange(shown) + 0.5) * len(picture) / shown).astype(int)
+        dark = picture[np.ix_(kept, kept)] < 450
+        # From the middle nobody gets out but through the line.
+        seen = np.zeros_like(dark)
+        seen[shown // 2, int(shown * 50 / 120)] = True
+        for _ in range(2 * shown):
+            grown = seen.copy()
+            grown[1:] |= seen[:-1]
+            grown[:-1] |= seen[1:]
+            grown[:, 1:] |= seen[:, :-1]
+            grown[:, :-1] |= seen[:, 1:]
+            grown &= ~dark
+            if (grown == seen).all():
+                break
+            seen = grown
+        assert not seen[0].any()
+        assert seen.any()
 
 
 def test_a_line_parts_two_basins_whose_tints_may_be_one_grey():
-    from gdwidgets.ui.plots import palette
-    from gdwidgets.ui.plots.ground import basin_picture
-
-    picture = basin_picture(np.repeat([[0, 0, 1, 1]], 4, axis=0)).astype(int)
+    picture = basin_picture(Basins(np.repeat([[0, 0, 1, 1]], 4, axis=0), 2)).astype(int)
     tints = [np.array(palette.rgb(palette.tint(index))) for index in (0, 1)]
     middle = picture.shape[1] // 2
     columns = picture[10, :, :3].sum(axis=1)

@@ -15,7 +15,7 @@ from gdwidgets.core.rules.momentum import Momentum, Nesterov
 from gdwidgets.core.scripts.descent import descent_script
 from gdwidgets.explorers.surface import pictures, why
 from gdwidgets.explorers.surface import text as words
-from gdwidgets.explorers.surface.basins import STYLES, Basins, key
+from gdwidgets.explorers.surface.basins import STYLES, Basins, key, with_numbers
 from gdwidgets.explorers.surface.beside import BESIDE, BesideMap
 from gdwidgets.explorers.surface.chooser import SurfaceChooser
 from gdwidgets.explorers.surface.ends import Ends
@@ -693,13 +693,15 @@ class SurfaceExplorer(MapExplorer):
             self.map.show_basins(None)
             self.map.show_minima(self.surface.minima)
         else:
-            self.map.show_minima([(u, v) for u, v in basins.minima])
+            shown = with_numbers(basins, self.surface)
+            self.map.show_minima(shown.minima)
             self.map.show_basins(
-                basins.labels,
+                shown.labels,
+                unlisted=basins.UNLISTED,
                 diverged=(basins.DIVERGED, basins.UNBOUNDED),
                 oscillating=basins.OSCILLATING,
             )
-        self._beside.show_key(None if basins is None else key(basins))
+        self._beside.show_key(None if basins is None else key(with_numbers(basins, self.surface)))
         if self._ready:
             self._gate.stamp()
 

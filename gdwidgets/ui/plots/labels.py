@@ -18,6 +18,9 @@ TICK_EMS = {"−": 0.84, "<": 0.84, "≤": 0.84, ",": 0.32, ".": 0.32, "·": 0.3
 RAISED = set("⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 """Widths of signs in the texts of ticks, in heights of the text, in a wide font."""
 
+LONG_ENOUGH = 8
+"""Characters of a dotted name without its parents that say enough."""
+
 Box = tuple[float, float, float, float]
 """Left, right, lower and upper end."""
 
@@ -67,7 +70,9 @@ def cut_in_front(names: Sequence[str], most: float, font: float = FONT) -> list[
             return name
         while name and width("…" + name, font) > most:
             name = name[1:]
-        return "…" + name
+        # No piece of a parent, where what is left is long enough.
+        _, _, own = name.partition(".")
+        return "…" + (own if len(own) >= LONG_ENOUGH else name)
 
     def both_ends(name: str) -> str:
         if width(name, font) <= most:

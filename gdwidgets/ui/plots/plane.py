@@ -23,7 +23,7 @@ from gdwidgets.ui.plots.arrows import (
 )
 from gdwidgets.ui.plots.figures import joined, write
 from gdwidgets.ui.plots.frame import Frame
-from gdwidgets.ui.plots.ground import Ground
+from gdwidgets.ui.plots.ground import CIRCLE, Ground
 from gdwidgets.ui.plots.shade import Table
 from gdwidgets.ui.plots.starts import Starts
 from gdwidgets.ui.plots.view import SIDE, Point, View, on_map
@@ -46,9 +46,6 @@ MARKER = 7.0
 
 HEAD = 9.0
 """Length of an arrow's head, in pixels."""
-
-CIRCLE = 9.0
-"""Radius of a start's or a minimum's circle, in pixels."""
 
 PARTS = (("gradient", palette.GRADIENT), ("velocity", palette.VELOCITY))
 """What makes an update of momentum: names and colours of their arrows."""
@@ -205,6 +202,7 @@ class Plane(Frame):
         *,
         diverged: int | Sequence[int] = -1,
         oscillating: int | None = None,
+        unlisted: int | None = None,
     ) -> None:
         """Colour every start by the minimum it reaches; ``None`` takes the colours away.
 
@@ -212,13 +210,15 @@ class Plane(Frame):
         ----------
         labels
             (n, n) over the surface's bounds, row by row of v from low to high: indices of minima,
-            or a negative number for a start that reaches none.
+            or a negative number for a start that reaches none. Minima without a number look alike.
         diverged
             What stands for starts whose runs diverge: they are hatched.
         oscillating
             What stands for starts whose runs oscillate: they are dotted.
+        unlisted
+            What stands for starts that reach a minimum that has no index.
         """
-        self.ground.show_basins(labels, diverged, oscillating)
+        self.ground.show_basins(labels, diverged, oscillating, unlisted)
 
     def zoom(self, point: Point, factor: float) -> None:
         """Show the part of the map around a point, ``factor`` times as large; `draw` is called."""
