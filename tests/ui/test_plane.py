@@ -341,6 +341,25 @@ def test_the_marker_of_a_run_that_has_left_waits_where_it_left(plane):
         assert middle == pytest.approx(plane.to_map((6.0, 3.0)), abs=2)
 
 
+def test_it_is_told_where_lanes_are_that_have_left_the_map(plane):
+    k = np.arange(101.0)
+    stays, leaves = np.stack([k / 100, k / 100], axis=1), np.stack([0.5 * k, -0.25 * k], axis=1)
+    plane.show_run(np.stack([stays, leaves], axis=1).astype(np.float32))
+    plane.draw(10, full=True)
+    assert not plane.away.visible
+    plane.draw(100, full=True)
+    assert plane.away.visible
+    assert list(plane.away.text) == ["▲ at (50, −25)"]
+    half = labels.width("▲ at (50, −25)") / 2 * SIDE / plane.plot_height
+    assert half <= plane.away.x[0] <= SIDE - half
+    plane.draw(60)  # while it plays the numbers would be old
+    assert not plane.away.visible
+    # Of one lane the sentence tells it.
+    plane.show_run(leaves[:, None].astype(np.float32))
+    plane.draw(100, full=True)
+    assert not plane.away.visible
+
+
 def test_lanes_with_one_start_have_one_circle():
     told = []
     plane = plane_of(on_drag=lambda *event: told.append(event))

@@ -26,7 +26,7 @@ GRID = 120
 PATIENCE = 0.3
 """Seconds before a computation shows its progress bar."""
 
-MOST_NUMBERED = 8
+MOST_NUMBERED = 9
 """Minima that have numbers on the map and rows in the key, beside those the surface knows."""
 
 INSIDE = 0.04

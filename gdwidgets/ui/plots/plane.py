@@ -47,6 +47,12 @@ MARKER = 7.0
 HEAD = 9.0
 """Length of an arrow's head, in pixels."""
 
+MOST_AWAY = 3
+"""Lanes of which it is told where they are off the map: more would cover it."""
+
+WIDE = 200.0
+"""Width of a map, in pixels, on which it is told where lanes are that have left it."""
+
 PARTS = (("gradient", palette.GRADIENT), ("velocity", palette.VELOCITY))
 """What makes an update of momentum: names and colours of their arrows."""
 
@@ -114,6 +120,7 @@ class Plane(Frame):
         self.past = self.lines(stroke_width=3)
         self.moving = self.lines(stroke_width=3, fill="inside")
         self.part_names = self.texts(align="middle")
+        self.away = self.texts(colors=[palette.GHOST], align="middle")
         self.letters = self.texts(colors=[palette.GHOST], align="middle")
         self.titles = self.texts(colors=[palette.TITLE], font_weight="normal", align="middle")
         self.upright = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
@@ -129,6 +136,7 @@ class Plane(Frame):
                 self.past,
                 self.moving,
                 self.part_names,
+                self.away,
                 self.letters,
                 self.titles,
                 self.upright,
@@ -418,9 +426,47 @@ class Plane(Frame):
         rows = np.clip(np.nan_to_num(rows), -limit, limit).round().astype(np.int16)
         write(self.moving, x=rows[:, :, 0], y=rows[:, :, 1])
         seen = seen or any(len(one) > 1 for one in arrows)
+        self._tell_away(params, last, full=full)
         if full and (seen, cut) != (self._arrows_seen, self._arrows_cut):
             self._arrows_seen, self._arrows_cut = seen, cut
             self._note_factor()
+
+    def _tell_away(self, params: NDArray[Any], last: NDArray[np.int64], *, full: bool) -> None:
+        """While nothing plays, say of several lanes where those are that have left the map.
+
+        Their markers wait where they left, and their losses may be the lowest: see the loss plot.
+        """
+        low, high = self.view.bounds.T
+        places, texts = [], []
+        wide = self.plot_height / self.size
+        lanes = len(self._trails) if full and wide > WIDE and len(self._trails) > 1 else 0
+        for lane in range(lanes):
+            if len(texts) == MOST_AWAY:
+                break
+            step = int(min(self._k, last[lane]))
+            point = params[step, lane].astype(np.float64)
+            if not ((point >= low) & (point <= high)).all():
+                small = np.abs(point) < 0.005 * (high - low)
+                u, v = (number(value, 2) for value in np.where(small, 0.0, point))
+                places.append(self._exit(params, lane, step))
+                texts.append(f"{self._runs[lane].glyph} at ({u}, {v})")
+        if not texts and not self.away.visible:
+            return
+        pixel = self._pixel
+        shown = labels.beside(
+            np.array(places).reshape(-1, 2),
+            texts,
+            gap=10 * pixel,
+            side=SIDE,
+            font=13 * pixel,
+            taken=[*self._circles(), *self._lettered],
+        )
+        self.put_texts(
+            self.away,
+            [x for _, x, _ in shown],
+            [y for _, _, y in shown],
+            [texts[index] for index, _, _ in shown],
+        )
 
     @staticmethod
     def _update(params: NDArray[Any], lane: int, step: int, last: int) -> NDArray[np.float64]:
@@ -771,6 +817,7 @@ class Plane(Frame):
             mark.stroke_width = width * size
         for text, height in (
             (self.part_names, 13),
+            (self.away, 13),
             (self.letters, 13),
             (self.titles, 14),
             (self.upright, 14),
