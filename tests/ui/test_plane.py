@@ -373,6 +373,27 @@ def test_lanes_with_one_start_have_one_circle():
     assert told[-1][0] == 2
 
 
+def test_a_start_beside_the_part_of_the_map_that_is_seen_has_no_circle():
+    told = []
+    plane = plane_of(on_drag=lambda *event: told.append(event))
+    paths = np.array([[[1.0, 1.0], [3.0, 2.0]], [[1.1, 1.0], [3.0, 2.0]]], np.float32)
+    plane.show_run(paths)
+    plane.draw(0, full=True)
+    plane.zoom((3.0, 2.0), 8.0)
+    place = plane.to_map((3.0, 2.0))
+    np.testing.assert_allclose([plane.start.x, plane.start.y], place[:, None], atol=1)
+    plane.start._handle_custom_msg(
+        {"event": "drag_end", "index": 0, "point": {"x": SIDE / 2, "y": SIDE / 2}}, []
+    )
+    assert told[-1][0] == 1  # the lane whose circle it is
+    plane.zoom_whole()
+    plane.zoom((-3.0, -2.0), 8.0)
+    assert not plane.start.visible
+    plane.zoom_out()
+    assert plane.start.visible
+    assert len(plane.start.x) == 2
+
+
 def test_zooming_in_and_out_shows_the_same_points():
     plane = plane_of()
     descent = descent_of()

@@ -437,7 +437,8 @@ class Plane(Frame):
         Their markers wait where they left, and their losses may be the lowest: see the loss plot.
         """
         low, high = self.view.bounds.T
-        places, texts = [], []
+        places: list[NDArray[np.float64]] = []
+        texts: list[str] = []
         wide = self.plot_height / self.size
         lanes = len(self._trails) if full and wide > WIDE and len(self._trails) > 1 else 0
         for lane in range(lanes):
@@ -447,7 +448,7 @@ class Plane(Frame):
             point = params[step, lane].astype(np.float64)
             if not ((point >= low) & (point <= high)).all():
                 small = np.abs(point) < 0.005 * (high - low)
-                u, v = (number(value, 2) for value in np.where(small, 0.0, point))
+                u, v = (number(float(value), 2) for value in np.where(small, 0.0, point))
                 places.append(self._exit(params, lane, step))
                 texts.append(f"{self._runs[lane].glyph} at ({u}, {v})")
         if not texts and not self.away.visible:
