@@ -370,6 +370,15 @@ def test_long_dotted_names_fit_and_what_tells_them_apart_is_left(shared, own, mo
     assert set(kept) <= set(short)
 
 
+@pytest.mark.parametrize(
+    ("text", "pixels"),
+    [("(−1, −1)", 61.2), ("(−1.11, −1.11)", 107.3), ("1,111", 41.1), ("momentum", 82)],
+)
+def test_a_text_is_not_taken_to_be_narrower_than_it_is(text, pixels):
+    """Pixels at a height of 13, of DejaVu Sans Bold, a wide font."""
+    assert labels.width(text) >= pixels
+
+
 def test_names_at_the_ends_do_not_touch():
     values = np.linspace(1, [0.1, 0.1001, 0.1002, 0.5], 100)
     figure = shown(values)
@@ -536,7 +545,7 @@ def test_what_is_told_of_lanes_that_leave_agrees_with_their_markers_and_fits(
     figure.draw(steps, full=True)
     (said,) = np.atleast_1d(figure.leavers.text) if figure.leavers.visible else ("",)
     wide = figure.margin["left"] + labels.width(title, 12.0) + 14 + labels.width(said)
-    assert wide <= 436  # a figure in a cell of 900 pixels
+    assert wide <= 442  # a figure in a cell of 900 pixels
     for glyph, step in re.findall(r"(\S)(?: lane \d:)?(?: [a-z ]+)? (\d+)", said):
         if glyph not in [run.glyph for run in palette.RUNS]:
             continue

@@ -51,6 +51,7 @@ from gdwidgets.ui.form import (
     button,
     logarithmic_axis,
     row,
+    sized,
 )
 from gdwidgets.ui.map_explorer import MapExplorer
 from gdwidgets.ui.pictures.panels import Panel
@@ -403,7 +404,7 @@ class SurfaceExplorer(MapExplorer):
     def build_dials(self) -> Sequence[Widget]:
         """Make the track of the learning rate and the choice of the rule."""
         made = super().build_dials()
-        made[0].layout.flex = "1 1 320px"
+        made[0].layout.flex = f"1 1 {sized('320px')}"
         return made
 
     def comparisons(self) -> Sequence[Widget]:

@@ -35,7 +35,7 @@ COLUMNS = 300
 BRIEF_COLUMNS = 100
 """The same while something is dragged and a run is shown 20 times a second."""
 
-USUAL = 436.0
+USUAL = 442.0
 """Width of a figure in a cell of 900 pixels: what stands above the plot fits in it."""
 
 MOST_LEAVERS = 3
@@ -642,7 +642,8 @@ class Curves(Frame):
             more = f" and {len(lanes) - count} more" if len(lanes) > count else ""
             listed = ", ".join(glyphs[:count]) + more
             told += [f"diverge at {unit}: {listed}"] if diverge else []
-            told += [f"off the plot from {unit}: {listed}", f"off the plot from: {listed}"]
+            said = (f"off the plot from {unit}", "off the plot from", "off from")
+            told += [f"{one}: {listed}" for one in said]
         return [*told, f"{len(lanes)} are off the plot"] if lanes else []
 
     @staticmethod

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 FONT = 13.0
 """Height of the smallest text, in pixels at size 1."""
 
-NARROW, WIDE = set("il.,:;'|!1tfrjI() ⁻−·"), set("mwMWGOQ@%●▲■◆▼★✚◐×")
+NARROW = set("il.,:;'|!tfrjI() ⁻·")
+WIDE, WIDEST = set("wGOQ−●▲■◆▼★✚◐×✖"), set("mMW@%")
 
 TICK_EMS = {"−": 0.84, "<": 0.84, "≤": 0.84, ",": 0.32, ".": 0.32, "·": 0.32, " ": 0.32}
 RAISED = set("⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -36,8 +37,10 @@ AROUND = [
 
 def width(text: str, font: float = FONT) -> float:
     """About how wide a bold text is, in pixels; rather too wide than too narrow."""
-    ems = sum(0.42 if c in NARROW else 0.95 if c in WIDE else 0.68 for c in text)
-    return ems * font
+    ems = (
+        0.42 if c in NARROW else 0.95 if c in WIDE else 1.05 if c in WIDEST else 0.7 for c in text
+    )
+    return font * sum(ems)
 
 
 def tick_width(text: str, font: float = FONT) -> float:
