@@ -546,6 +546,7 @@ def test_what_is_told_of_lanes_that_leave_agrees_with_their_markers_and_fits(
     (said,) = np.atleast_1d(figure.leavers.text) if figure.leavers.visible else ("",)
     wide = figure.margin["left"] + labels.width(title, 12.0) + 14 + labels.width(said)
     assert wide <= 442  # a figure in a cell of 900 pixels
+    assert wide * size <= 590  # or alone in one of 600
     for glyph, step in re.findall(r"(\S)(?: lane \d:)?(?: [a-z ]+)? (\d+)", said):
         if glyph not in [run.glyph for run in palette.RUNS]:
             continue

@@ -35,6 +35,9 @@ COLUMNS = 300
 BRIEF_COLUMNS = 100
 """The same while something is dragged and a run is shown 20 times a second."""
 
+WHOLE = 590.0
+"""Width of a figure that has a cell of 600 pixels for itself, whatever its size."""
+
 USUAL = 442.0
 """Width of a figure in a cell of 900 pixels: what stands above the plot fits in it."""
 
@@ -615,7 +618,8 @@ class Curves(Frame):
 
     def _beside_title(self) -> float:
         """Pixels of size 1 beside the title in a figure that is not narrow."""
-        return self._usual - self.margin["left"] - labels.width(self.title, 12.0) - 14
+        usual = min(self._usual, WHOLE / self.size)
+        return usual - self.margin["left"] - labels.width(self.title, 12.0) - 14
 
     def _named_beside_title(self, lane: int) -> bool:
         """Whether what is said of a lane that leaves alone begins with its name."""
@@ -644,7 +648,7 @@ class Curves(Frame):
             told += [f"diverge at {unit}: {listed}"] if diverge else []
             said = (f"off the plot from {unit}", "off the plot from", "off from")
             told += [f"{one}: {listed}" for one in said]
-        return [*told, f"{len(lanes)} are off the plot"] if lanes else []
+        return [*told, f"{len(lanes)} left the plot"] if lanes else []
 
     @staticmethod
     def _outside(lane: Lane, first: int, left: int | None) -> int | None:
