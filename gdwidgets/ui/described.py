@@ -228,7 +228,7 @@ class RuleField(DescribedField):
     """The choice of an update rule; its first constant stands beside it."""
 
     def __init__(self, setting: Setting) -> None:
-        super().__init__(setting, RULES, "176px", setting.label)
+        super().__init__(setting, RULES, "184px", setting.label)
 
     def described(self, value: Any) -> Any:
         """The rule that a name or an object stands for."""

@@ -359,7 +359,8 @@ class Slide:
             slider = FloatSlider(value=low, min=low, max=high, step=self.step, **common)
         number = Text(continuous_update=False, layout=Layout(width=sized("72px"), flex="0 0 auto"))
         number.tooltip = help
-        control = HBox([slider, number], layout=Layout(width="100%"))
+        # The knob reaches beyond the end of the slider.
+        control = HBox([slider, number], layout=Layout(width="100%", grid_gap=sized("12px")))
         shown = captioned(control, label, self.width, help)
         return SliderField(shown, slider, number, name, (low, high), log=self.log)
 

@@ -69,9 +69,9 @@ d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-4.9 5-4.9-5z'/%3E%3C/svg%3E") !important; }
 .gdw-title { font-weight: 700; font-size: calc(16px * var(--gdw-size)); white-space: nowrap;
   line-height: calc(32px * var(--gdw-size)); margin-right: 8px; }
 .gdw-head .widget-dropdown > select { font-weight: 700; font-size: calc(15px * var(--gdw-size)); }
-.gdwidgets .gdw-head > .widget-dropdown { width: calc(148px * var(--gdw-size)); }
+.gdwidgets .gdw-head > .widget-dropdown { width: calc(166px * var(--gdw-size)); }
 .gdw-chips { gap: 8px 6px; flex: 1 1 auto; flex-wrap: wrap; min-width: 0; }
-.gdwidgets .gdw-chips .widget-toggle-button { border-radius: 16px; padding: 0 9px;
+.gdwidgets .gdw-chips .widget-toggle-button { border-radius: 16px; padding: 0 8px;
   font-size: calc(13px * var(--gdw-size)); }
 .gdw-tools { gap: 8px; flex: 0 0 auto; }
 
@@ -166,7 +166,8 @@ d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-4.9 5-4.9-5z'/%3E%3C/svg%3E") !important; }
   .gdw-transport:is(:has(.gdw-buttons > :nth-child(6)), :has(.gdw-counter small)) {
     flex-wrap: wrap !important;
     & > .widget-html { margin-left: auto; }
-    & > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important;
+    & > .gdw-scrubber { order: 3;
+    flex: 1 0 calc(100% - 40px - 168px * var(--gdw-size)) !important;
       margin-left: var(--gdw-knob) !important; }
     & > .widget-dropdown { order: 4; } }
 }
@@ -186,7 +187,8 @@ d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-4.9 5-4.9-5z'/%3E%3C/svg%3E") !important; }
   .gdw-head > .gdw-chips { order: 3; flex: 1 0 100%; }
   .gdw-head > .gdw-tools { margin-left: auto; }
   .gdw-transport > .widget-html { margin-left: auto; }
-  .gdw-transport > .gdw-scrubber { order: 3; flex: 1 0 calc(100% - 200px) !important;
+  .gdw-transport > .gdw-scrubber { order: 3;
+    flex: 1 0 calc(100% - 40px - 168px * var(--gdw-size)) !important;
     margin-left: var(--gdw-knob) !important; }
   .gdw-transport > .widget-dropdown { order: 4; }
   .gdwidgets .gdw-fold-row .widget-toggle-button { padding: 0 6px; }

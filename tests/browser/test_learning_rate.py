@@ -125,7 +125,7 @@ def test_play_moves_all_lanes_and_pause_stops_them(lab, opened):
     expect(opened.counter).to_contain_text(f"{step:,} of")
     expect(opened.row(0)).to_contain_text("diverged at 20")
     expect(opened.row(1)).to_contain_text("running")
-    expect(opened.root.locator(".bqplot").nth(1)).to_contain_text("1 diverges at update 20")
+    expect(opened.root.locator(".bqplot").nth(1)).to_contain_text("1: off the plot from update ")
     lab.shot("learning-rate-mid-run")
 
 

@@ -71,6 +71,17 @@ UNREADABLE = r"""root => {
                 && e.scrollHeight > e.clientHeight + 2)
             found.push(`${e.className} "${said}" is clipped to ${e.clientHeight} pixels of height`);
     }
+    const pen = document.createElement("canvas").getContext("2d");
+    for (const list of root.querySelectorAll("select")) {
+        const style = getComputedStyle(list);
+        if (!seen(list)) continue;
+        pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+        const room = list.clientWidth - parseFloat(style.paddingLeft)
+            - parseFloat(style.paddingRight);
+        for (const option of list.options)
+            if (pen.measureText(option.textContent).width > room + 1)
+                found.push(`"${option.textContent}" is cut in a list of ${room} pixels`);
+    }
     const rows = ".gdw-head, .gdw-chips, .gdw-transport, .gdw-fold-row";
     for (const row of root.querySelectorAll(rows)) {
         const lines = [];

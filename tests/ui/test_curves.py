@@ -194,7 +194,7 @@ def test_a_lane_that_diverges_leaves_the_others_their_axis():
     alone = shown(calm[:, None], 60, names=["0.1"])
     spread = [np.ptp(np.atleast_2d(f.past.y)[row]) for f, row in ((figure, 1), (alone, 0))]
     assert spread[0] > 0.5 * spread[1]
-    assert list(figure.leavers.text) == ["● 1 diverges at step 20"]
+    assert list(figure.leavers.text) == [f"● 1: off the plot from step {figure._outside_from[0]}"]
     assert list(figure.names.text) == ["▲ 0.1"]
     # Its marker waits at the upper edge, where it left.
     assert figure.present.y[0] == 1
@@ -282,11 +282,12 @@ def test_a_hidden_run_that_diverges_leaves_first_and_then_diverges():
         figure.draw(k)
         text = str(np.atleast_1d(figure.leavers.text)[0]) if figure.leavers.visible else ""
         said.setdefault(text, k)
-    nothing, leaves, diverges = said.items()
+    nothing, leaves = said.items()
     assert nothing == ("", 0)
-    assert leaves[0] == f"● lane 0 leaves at step {leaves[1]:.0f}"
-    # The last finite value; the update that makes inf is said with it.
-    assert diverges == ("● lane 0 diverges at step 40", 39)
+    assert leaves[0] == f"● lane 0: off the plot from step {leaves[1]:.0f}"
+    for k in (39, 59):
+        figure.draw(k)
+        assert list(figure.leavers.text) == [leaves[0]]
 
 
 def test_a_lane_that_has_left_for_good_does_not_cross_the_plot_any_more():
@@ -346,6 +347,38 @@ def test_a_shortened_text_fits(text, most):
     assert labels.width(labels.shortened(text, most)) <= max(most, labels.width("…"))
 
 
+@given(
+    shared=st.lists(st.sampled_from(["encoder", "0", "transformer_block"]), max_size=3),
+    own=st.lists(
+        st.lists(st.text("abc_0", min_size=1, max_size=12), min_size=1, max_size=3).map(".".join),
+        min_size=2,
+        max_size=8,
+        unique=True,
+    ),
+    most=st.floats(80, 200),
+)
+def test_long_dotted_names_fit_and_what_tells_them_apart_is_left(shared, own, most):
+    names = [".".join([*shared, name]) for name in own]
+    short = labels.without_parents(names)
+    assert len(set(short)) == len(names)
+    for name, one in zip(names, short, strict=True):
+        assert name.endswith(one)
+    assert not shared or all(len(one) <= len(name) for one, name in zip(short, own, strict=True))
+    cut = labels.cut_in_front(short, most)
+    assert all(labels.width(one) <= most for one in cut)
+    kept = [one for one, whole in zip(cut, short, strict=True) if labels.width(whole) <= most]
+    assert set(kept) <= set(short)
+
+
+@pytest.mark.parametrize(
+    ("text", "pixels"),
+    [("(−1, −1)", 61.2), ("(−1.11, −1.11)", 107.3), ("1,111", 41.1), ("momentum", 82)],
+)
+def test_a_text_is_not_taken_to_be_narrower_than_it_is(text, pixels):
+    """Pixels at a height of 13, of DejaVu Sans Bold, a wide font."""
+    assert labels.width(text) >= pixels
+
+
 def test_names_at_the_ends_do_not_touch():
     values = np.linspace(1, [0.1, 0.1001, 0.1002, 0.5], 100)
     figure = shown(values)
@@ -397,10 +430,10 @@ def test_lanes_that_ended_earlier_end_there():
     assert figure.present.x.tolist() == pytest.approx([0.4, 1.0])
 
 
-def test_a_lane_said_to_have_diverged_is_named_so_though_its_records_are_finite():
+def test_a_lane_said_to_have_diverged_is_told_of_though_its_records_are_finite():
     values = np.stack([1.2 * 5.0 ** np.arange(21), np.ones(21)], axis=1)
     figure = shown(values, 3, end=100, last=[20, 20], diverged=[True, False], names=["1", "b"])
-    assert np.atleast_1d(figure.leavers.text).tolist() == ["● 1 diverges at step 21"]
+    assert np.atleast_1d(figure.leavers.text).tolist() == ["● 1: off the plot from step 2"]
 
 
 def test_the_summary_says_what_is_seen():
@@ -428,6 +461,28 @@ def test_axes_increase(values, room):
         assert at[-1] == pytest.approx(1 - room[1])
 
 
+@given(
+    exponent=st.floats(-12, 12),
+    sign=st.sampled_from([-1.0, 1.0]),
+    end=st.integers(1, 10**7),
+    log=st.booleans(),
+    size=st.sampled_from([1.0, 1.4]),
+)
+@settings(max_examples=40)
+def test_no_label_of_an_axis_is_wider_than_its_margin(exponent, sign, end, log, size):
+    values = sign * 10**exponent * np.linspace(1, 0.2, 20, dtype=np.float32)[:, None]
+    figure = Curves(328, log=log, size=size)
+    figure.show_run(values, [""], end=end)
+    figure.draw(0)
+    margin = figure.figure.fig_margin
+    texts = [figure.axis_y.tick_labels[f"{place:.10g}"] for place in figure.axis_y.tick_values]
+    assert max(map(labels.tick_width, texts)) * size + 9 <= margin["left"] + 1
+    last = figure.axis_x.tick_labels[f"{figure.axis_x.tick_values[-1]:.10g}"]
+    if figure.axis_x.tick_values[-1] > 0.97:
+        assert labels.tick_width(last) * size / 2 <= margin["right"] + 1
+    figure.close()
+
+
 def test_nothing_is_left_when_a_figure_is_closed():
     before = set(living())
     figure = shown(np.ones((5, 2)))
@@ -443,8 +498,8 @@ def test_several_lanes_that_leave_are_named_at_the_right_and_told_beside_the_tit
     figure = shown(values, 60, names=["1", "0.1", "3"])
     assert set(figure.names.text) == {"● 1", "▲ 0.1", "■ 3"}
     (told,) = np.atleast_1d(figure.leavers.text)
-    first = [int(np.flatnonzero(~np.isfinite(values[:, lane]))[0]) for lane in (0, 2)]
-    assert told == f"diverge at step: ● {first[0]}, ■ {first[1]}"
+    gone = [np.flatnonzero(figure._values.place(values[:, lane]) <= 1)[-1] + 1 for lane in (0, 2)]
+    assert told == f"off the plot from step: ● {gone[0]}, ■ {gone[1]}"
     # Above the plot area, where no curve is drawn.
     assert figure.leavers.y[0] > 1
 
@@ -462,7 +517,7 @@ def test_a_lane_is_said_to_leave_where_its_curve_leaves(growth, steps, log):
     inside = np.flatnonzero((figure.past.y[1] >= 0) & (figure.past.y[1] <= 1))
     told = [text for text in np.atleast_1d(figure.leavers.text) if text]
     if told:
-        left = int(re.fullmatch(r"▲ goes leaves at step (\d+)", told[0]).group(1))
+        left = int(re.fullmatch(r"▲ goes: off the plot from step (\d+)", told[0]).group(1))
         assert figure.past.x[1][inside[-1]] == pytest.approx((left - 1) / steps, abs=1e-6)
     else:
         assert inside[-1] == len(figure.past.y[1]) - 1
@@ -470,33 +525,57 @@ def test_a_lane_is_said_to_leave_where_its_curve_leaves(growth, steps, log):
 
 
 @given(
-    rates=st.lists(st.floats(1.5, 40.0), min_size=2, max_size=3),
+    rates=st.lists(st.floats(1.5, 40.0), min_size=1, max_size=7),
     steps=st.integers(12, 60),
-    future=st.booleans(),
-    log=st.booleans(),
+    drawn=st.fixed_dictionaries({"future": st.booleans(), "log": st.booleans()}),
+    title=st.sampled_from(["loss", "norm of the update", "loss above the lowest minimum"]),
+    size=st.sampled_from([1.0, 1.4]),
 )
-@settings(max_examples=40)
-def test_updates_told_in_one_list_are_of_one_kind(rates, steps, future, log):
-    """Where each curve has its last point in the plot, or if all diverge, where each does."""
+@settings(max_examples=60)
+def test_what_is_told_of_lanes_that_leave_agrees_with_their_markers_and_fits(
+    rates, steps, drawn, title, size
+):
+    """It is the step after the last point of each curve in the plot, at which its marker waits."""
     k = np.arange(steps + 1.0)[:, None]
     with np.errstate(over="ignore"):
         wild = (np.array(rates) ** k).astype(np.float32)
     values = np.concatenate([wild, 1 + 0.9**k], axis=1).astype(np.float32)
-    figure = shown(values, steps, future=future, log=log)
+    figure = Curves(360, title=title, size=size, **drawn)
+    figure.show_run(values, [f"lane {i}" for i in range(values.shape[1])], end=steps)
+    figure.draw(steps, full=True)
     (said,) = np.atleast_1d(figure.leavers.text) if figure.leavers.visible else ("",)
-    if ": " in said:
-        verb, rest = re.fullmatch(r"(leave|diverge) at(?: step)?: (.*)", said).groups()
-        for glyph, step in re.findall(r"(\S) (\d+)", rest):
-            lane = [run.glyph for run in palette.RUNS].index(glyph)
-            inside = figure._values.place(values[:, lane])
-            finite = np.isfinite(values[:, lane])
-            inside = np.flatnonzero(finite & (inside >= 0) & (inside <= 1))
-            if verb == "diverge":
-                assert int(step) == np.flatnonzero(~finite)[0]
-            else:
-                assert int(step) == inside[-1] + 1
-        assert verb == "leave" or not np.isfinite(values[-1, :-1]).any()
+    wide = figure.margin["left"] + labels.width(title, 12.0) + 14 + labels.width(said)
+    assert wide <= 442  # a figure in a cell of 900 pixels
+    assert wide * size <= 590  # or alone in one of 600
+    for glyph, step in re.findall(r"(\S)(?: lane \d:)?(?: [a-z ]+)? (\d+)", said):
+        if glyph not in [run.glyph for run in palette.RUNS]:
+            continue
+        lane = [run.glyph for run in palette.RUNS].index(glyph)
+        inside = figure._values.place(values[:, lane])
+        finite = np.isfinite(values[:, lane])
+        inside = np.flatnonzero(finite & (inside >= 0) & (inside <= 1))
+        assert int(step) == inside[-1] + 1
+        if "diverge" in said:
+            assert int(step) == np.flatnonzero(~finite)[0]
+    gone = [lane for lane, left in enumerate(figure._gone) if left is not None]
+    named = list(figure.names.text) if figure.names.visible else []
+    for lane in gone:
+        # Each is named, at the right or where it is told that it leaves.
+        assert any(f"lane {lane}" in text for text in (*named, said))
     figure.close()
+
+
+def test_a_plot_of_losses_that_were_kept_shows_every_finite_one():
+    values = np.array([2.0**k for k in range(60)] + [np.inf, np.nan])[:, None]
+    for log, future in itertools.product((True, False), repeat=2):
+        figure = Curves(264, log=log, future=future, whole=True)
+        figure.show_run(values, [""], end=61)
+        figure.draw(61, full=True)
+        places = figure._values.place(values[:60, 0])
+        assert ((places >= 0) & (places <= 1)).all()
+        assert list(figure.leavers.text) == ["● diverges at step 60"]
+        assert figure.present.x[0] == pytest.approx(59 / 61)
+        figure.close()
 
 
 @given(st.lists(runs, min_size=2, max_size=4), st.booleans())
@@ -522,6 +601,42 @@ def test_while_a_hand_moves_a_setting_the_axis_only_grows_and_then_fits_again(mo
     assert np.array_equal(figure.past.y, anew.past.y)
     for one in (figure, anew):
         one.close()
+
+
+@given(
+    floor=st.floats(-9, -1),
+    sign=st.sampled_from([-1.0, 1.0]),
+    log=st.booleans(),
+    beside=st.booleans(),
+)
+def test_what_a_lane_does_before_it_diverges_is_on_the_plot(floor, sign, log, beside):
+    """It goes far beyond the lane that stays, comes back, and then leaves on the other side."""
+    if not log:
+        values = sign * (100 - 10.0**-floor * np.sin(np.linspace(0, np.pi, 40)))
+        gone = sign * 10.0 ** np.linspace(3, 38, 20)
+    else:
+        sign = 1.0
+        values = 10 ** np.linspace(2, floor, 40)
+        gone = 10.0 ** np.linspace(3, 38, 20)
+    goes = np.concatenate((values, gone, [np.inf]))
+    stays = sign * np.linspace(100, 99.9, len(goes))
+    run = np.stack([stays, goes] if beside else [goes], axis=1).astype(np.float32)
+    figure = shown(run, len(goes) - 1, log=log)
+    places = figure._values.place(run[:40, -1])
+    assert ((places >= 0) & (places <= 1)).all()
+    assert figure._values.place(1e30 * sign) > 1 or sign < 0
+    figure.close()
+
+
+def test_oscillations_that_grow_leave_the_others_their_axis():
+    k = np.arange(60)
+    for rate in (1.2, 2.0, 50.0):
+        with np.errstate(over="ignore"):
+            goes = ((-rate) ** k).astype(np.float32)
+        stays = (1 + 0.9**k).astype(np.float32)
+        figure = shown(np.stack([stays, goes], axis=1), 5, log=False)
+        assert np.ptp(figure._values.place(stays)) > 0.2
+        figure.close()
 
 
 def test_what_is_on_the_axis_of_both_is_on_the_joined_one():

@@ -6,11 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from gdwidgets.core import SURFACES, Descent
-from gdwidgets.ui.plots import labels, trail
+from gdwidgets.ui.plots import labels, palette, trail
+from gdwidgets.ui.plots.ground import Basins, basin_picture
 from gdwidgets.ui.plots.plane import Plane
 from gdwidgets.ui.plots.view import SIDE
 from living import SILENT, living
@@ -199,14 +200,58 @@ def arrow_length(plane, lane=0):
 @given(rate=st.floats(3e-4, 3e-3))
 @settings(max_examples=10)
 def test_at_twice_the_rate_the_arrow_is_twice_as_long(plane, rate):
-    lengths = []
+    lengths, factors = [], []
     for times in (1, 2):
         descent = Descent(HIMMELBLAU, [[1, 1]], times * rate, max_steps=5)
         descent.advance_to(5)
         plane.show_run(descent.params)
         plane.draw(0)
         lengths.append(arrow_length(plane))
+        factors.append(plane.factor)
+    # Unless it would leave the map then.
+    assume(factors[0] == factors[1])
+    assume(plane.first_arrow(0) == (factors[1], False))
+    assume(lengths[0] > 12 * SIDE / plane.plot_height)
     assert lengths[1] == pytest.approx(2 * lengths[0], rel=0.02)
+
+
+@given(
+    start=st.tuples(st.floats(-5.9, 5.9), st.floats(-5.9, 5.9)),
+    exponent=st.floats(-6, 0),
+    rule=st.sampled_from(["gd", "rmsprop", "adam"]),
+)
+@settings(max_examples=60)
+def test_the_head_of_the_first_arrow_is_on_the_map_and_the_note_is_true(start, exponent, rule):
+    plane = plane_of()
+    descent = Descent(HIMMELBLAU, [start], 10**exponent, rule=rule, max_steps=1)
+    descent.advance_to(1)
+    plane.show_run(descent.params)
+    plane.draw(0, full=True)
+    first, second = plane.to_map(descent.params[:2, 0])
+    factor, cut = plane.first_arrow(0)
+    pixel = SIDE / plane.plot_height
+    whole = first + plane.factor * (second - first)
+    outside = bool((whole < -2).any() or (whole > SIDE + 2).any())
+    if factor is None:
+        # Nothing sticks out of the circle of the start.
+        assert arrow_length(plane) <= 2
+        assert np.hypot(*(whole - first)) <= 13 * pixel or cut
+    else:
+        tip = plane._pointing(
+            0, descent.params[0, 0], descent.params[1, 0].astype(np.float64) - descent.params[0, 0]
+        )[1]
+        assert ((tip >= 0) & (tip <= SIDE)).all()
+        assert cut == outside or np.abs(whole - np.clip(whole, 0, SIDE)).max() < 3
+        # Longer than the update only as far as it fits.
+        assert not cut or factor == 1
+        if not cut:
+            np.testing.assert_allclose(tip, whole, atol=1)
+        else:
+            assert np.abs(np.stack([tip, SIDE - tip])).min() < 1
+    note = plane.factor_note.text[0] if plane.factor_note.visible else ""
+    assert ("cut" in note) == (cut and factor is not None)
+    assert ("×" in note) == (factor is not None and factor != 1)
+    plane.close()
 
 
 def test_the_arrow_is_never_shorter_than_the_update_and_says_how_much_longer(plane):
@@ -219,6 +264,8 @@ def test_the_arrow_is_never_shorter_than_the_update_and_says_how_much_longer(pla
         assert plane.factor_note.visible == (plane.factor != 1)
         if plane.factor != 1:
             assert list(plane.factor_note.text) == [f"arrow ×{plane.factor:g}"]
+    descent = Descent(HIMMELBLAU, [(-5, 5)], 5e-3, max_steps=1)
+    descent.advance_to(1)
     plane.show_run(descent.params, factor=1.0)
     plane.draw(0)
     assert not plane.factor_note.visible
@@ -238,7 +285,7 @@ def test_how_much_longer_arrows_are_is_said_where_one_is_seen(plane, rate, k):
     if k == 5:
         assert not plane.factor_note.visible
     elif k == 0:
-        assert plane.factor_note.visible == plane.arrow_seen(0, 0)
+        assert plane.factor_note.visible == (plane.first_arrow(0)[0] is not None)
     elif not 1 < long < 12:
         assert plane.factor_note.visible == (long > 4)
 
@@ -294,6 +341,25 @@ def test_the_marker_of_a_run_that_has_left_waits_where_it_left(plane):
         assert middle == pytest.approx(plane.to_map((6.0, 3.0)), abs=2)
 
 
+def test_it_is_told_where_lanes_are_that_have_left_the_map(plane):
+    k = np.arange(101.0)
+    stays, leaves = np.stack([k / 100, k / 100], axis=1), np.stack([0.5 * k, -0.25 * k], axis=1)
+    plane.show_run(np.stack([stays, leaves], axis=1).astype(np.float32))
+    plane.draw(10, full=True)
+    assert not plane.away.visible
+    plane.draw(100, full=True)
+    assert plane.away.visible
+    assert list(plane.away.text) == ["▲ at (50, −25)"]
+    half = labels.width("▲ at (50, −25)") / 2 * SIDE / plane.plot_height
+    assert half <= plane.away.x[0] <= SIDE - half
+    plane.draw(60)  # while it plays the numbers would be old
+    assert not plane.away.visible
+    # Of one lane the sentence tells it.
+    plane.show_run(leaves[:, None].astype(np.float32))
+    plane.draw(100, full=True)
+    assert not plane.away.visible
+
+
 def test_lanes_with_one_start_have_one_circle():
     told = []
     plane = plane_of(on_drag=lambda *event: told.append(event))
@@ -305,6 +371,27 @@ def test_lanes_with_one_start_have_one_circle():
         {"event": "drag_end", "index": 1, "point": {"x": 0.0, "y": 0.0}}, []
     )
     assert told[-1][0] == 2
+
+
+def test_a_start_beside_the_part_of_the_map_that_is_seen_has_no_circle():
+    told = []
+    plane = plane_of(on_drag=lambda *event: told.append(event))
+    paths = np.array([[[1.0, 1.0], [3.0, 2.0]], [[1.1, 1.0], [3.0, 2.0]]], np.float32)
+    plane.show_run(paths)
+    plane.draw(0, full=True)
+    plane.zoom((3.0, 2.0), 8.0)
+    place = plane.to_map((3.0, 2.0))
+    np.testing.assert_allclose([plane.start.x, plane.start.y], place[:, None], atol=1)
+    plane.start._handle_custom_msg(
+        {"event": "drag_end", "index": 0, "point": {"x": SIDE / 2, "y": SIDE / 2}}, []
+    )
+    assert told[-1][0] == 1  # the lane whose circle it is
+    plane.zoom_whole()
+    plane.zoom((-3.0, -2.0), 8.0)
+    assert not plane.start.visible
+    plane.zoom_out()
+    assert plane.start.visible
+    assert len(plane.start.x) == 2
 
 
 def test_zooming_in_and_out_shows_the_same_points():
@@ -372,25 +459,45 @@ def test_a_surface_with_holes_can_be_shown():
     assert plane.ground.contours.visible
 
 
-def test_basins_of_more_minima_than_tints_are_all_coloured():
-    from gdwidgets.ui.plots import palette
-    from gdwidgets.ui.plots.ground import basin_picture
-
-    labels = np.arange(-2, 34).reshape(6, 6)
-    picture = basin_picture(labels, (-1,), -2)
+def test_basins_of_minima_without_numbers_look_alike_and_have_a_colour_of_their_own():
+    labels = np.arange(-3, 33).reshape(6, 6)
+    picture = basin_picture(Basins(labels, 14, (-1,), -2, -3))
     assert picture.shape[2] == 4
     fine = len(picture) // 6
-    for index in (0, 7, 12, 33):
-        row, column = divmod(index + 2, 6)
+    for index in (-3, 0, 7, 12, 13, 14, 32):
+        row, column = divmod(index + 3, 6)
         colour = picture[row * fine + fine // 2, column * fine + fine // 2, :3]
-        assert tuple(colour) == tuple(palette.rgb(palette.tint(index)))
+        wanted = palette.tint(index) if 0 <= index < 14 else palette.OTHER_MINIMA
+        assert tuple(colour) == tuple(palette.rgb(wanted))
+
+
+def test_lines_between_basins_have_no_gaps_where_the_picture_is_shown_smaller():
+    """A browser takes one of every so many rows and columns."""
+    i, j = np.indices((120, 120))
+    labels = (np.hypot(i - 60, j - 50) < 40).astype(np.int64)
+    picture = basin_picture(Basins(labels, 2))[:, :, :3].astype(int).sum(axis=2)
+    for shown in (200, 272, 340, 381):
+        kept = ((np.arange(shown) + 0.5) * len(picture) / shown).astype(int)
+        dark = picture[np.ix_(kept, kept)] < 450
+        # From the middle nobody gets out but through the line.
+        seen = np.zeros_like(dark)
+        seen[shown // 2, int(shown * 50 / 120)] = True
+        for _ in range(2 * shown):
+            grown = seen.copy()
+            grown[1:] |= seen[:-1]
+            grown[:-1] |= seen[1:]
+            grown[:, 1:] |= seen[:, :-1]
+            grown[:, :-1] |= seen[:, 1:]
+            grown &= ~dark
+            if (grown == seen).all():
+                break
+            seen = grown
+        assert not seen[0].any()
+        assert seen.any()
 
 
 def test_a_line_parts_two_basins_whose_tints_may_be_one_grey():
-    from gdwidgets.ui.plots import palette
-    from gdwidgets.ui.plots.ground import basin_picture
-
-    picture = basin_picture(np.repeat([[0, 0, 1, 1]], 4, axis=0)).astype(int)
+    picture = basin_picture(Basins(np.repeat([[0, 0, 1, 1]], 4, axis=0), 2)).astype(int)
     tints = [np.array(palette.rgb(palette.tint(index))) for index in (0, 1)]
     middle = picture.shape[1] // 2
     columns = picture[10, :, :3].sum(axis=1)
@@ -423,6 +530,50 @@ def test_the_map_is_square_and_no_text_is_small(size):
     assert plane.figure.min_aspect_ratio == plane.figure.max_aspect_ratio == 1
     for text in (plane.ground.numbers, plane.letters, plane.titles, plane.factor_note):
         assert text.default_size >= 13 * size
+
+
+def check_margins(figure):
+    """The texts of ticks stand within the figure, beside each other, and tell them apart."""
+    size, margin = figure.size, figure.figure.fig_margin
+    for axis in (figure.axis_x, figure.axis_y):
+        places = axis.tick_values.tolist()
+        texts = [axis.tick_labels[f"{place:.10g}"] for place in places]
+        assert len(set(texts)) == len(texts)
+        widths = [size * labels.tick_width(text) for text in texts]
+        if axis is figure.axis_y:
+            assert max(widths) + 9 <= margin["left"] + 1
+            continue
+        wide = figure.plot_height / figure.x.max
+        ends = [place * wide + half / 2 for place, half in zip(places, widths, strict=True)]
+        assert max(ends) <= figure.plot_height + margin["right"] + 1
+        starts = [end - width for end, width in zip(ends, widths, strict=True)]
+        assert min(starts) >= -margin["left"] - 1
+        assert all(end <= start for end, start in zip(ends[:-1], starts[1:], strict=True))
+
+
+@given(
+    low=st.tuples(st.floats(-1e7, 1e7), st.floats(-1e3, 1e3)),
+    span=st.tuples(st.floats(-3, 7), st.floats(-3, 7)),
+    size=st.sampled_from([1.0, 1.4]),
+)
+@example(low=(-1000.0, -1000.0), span=(3.30103, 3.30103), size=1.0)
+@example(low=(-1000.0, -0.01), span=(3.30103, -1.52288), size=1.0)
+@settings(max_examples=30, deadline=None)
+def test_no_label_is_wider_than_its_margin_and_the_map_stays_square(low, span, size):
+    bounds = tuple((a, a + 10**s * max(1.0, abs(a) * 1e-3)) for a, s in zip(low, span, strict=True))
+    plane = Plane(328, size=size)
+    plane.show_surface(lambda points: (points**2).sum(1), bounds)
+    check_margins(plane)
+    margin = plane.figure.fig_margin
+    assert abs(margin["left"] + margin["right"] - margin["top"] - margin["bottom"]) <= 2
+    for axis, (low_, high) in zip((plane.axis_x, plane.axis_y), bounds, strict=True):
+        assert len(axis.tick_values) >= 2 or high - low_ < 1e-3
+    plane.show_run(np.array(bounds, np.float32).T[None, :1])
+    plane.draw(0)
+    # Markers are as large as on any map.
+    reach = np.abs(np.array(palette.run(0).corners)).max() * 7 * size
+    assert np.abs(plane._markers[0]).max() * plane.plot_height / SIDE == pytest.approx(reach)
+    plane.close()
 
 
 def test_nothing_is_left_when_a_figure_is_closed():
@@ -466,7 +617,7 @@ def test_two_runs_that_end_at_one_place_have_two_letters_and_lanes_of_one_run_on
 def test_the_name_of_an_arrow_keeps_off_the_letter_of_a_kept_run():
     figure = plane_of()
     paths = np.array([[[1.0, 1.0]], [[2.0, 1.0]]], np.float32)
-    parts = np.array([[0.4, 0.0], [0.0, 0.4]])
+    parts = np.array([[0.6, 0.0], [0.0, 0.6]])
 
     def name():
         figure.show_run(paths, parts=0, factor=1.0)

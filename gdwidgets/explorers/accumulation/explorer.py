@@ -49,6 +49,9 @@ from gdwidgets.ui.situations import Situations
 HEIGHT = 184
 """Height of the figures, in pixels."""
 
+WIDTH = 328.0
+"""Width of a figure of curves in a cell of 900 pixels, in pixels."""
+
 ZOOM = 36
 """Width of the buttons that zoom the map, in pixels."""
 
@@ -317,8 +320,8 @@ class AccumulationComparer(MapExplorer):
         click = self.handler(lambda point: setattr(self, "start", point))
         self.map = Plane(HEIGHT, click, self.handler(self.drag), names=("a", "b"))
         read_out = self.handler(lambda _, step: self.seek(step))
-        self.curve = Curves(HEIGHT, title="a", log=False, on_click=read_out)
-        self.loss_plot = Curves(HEIGHT, on_click=read_out)
+        self.curve = Curves(HEIGHT, title="a", log=False, on_click=read_out, usual=WIDTH)
+        self.loss_plot = Curves(HEIGHT, on_click=read_out, usual=WIDTH)
         self.summaries = [HTML() for _ in self._plots]
         self.zooms = self.zoom_buttons("the points of both loops")
         zooms = VBox(self.zooms)
@@ -488,6 +491,7 @@ class AccumulationComparer(MapExplorer):
             last=last,
             diverged=lambda: descent.outcomes == "diverged",
             runs=runs,
+            titles=self.lane_titles(),
             brief=self.brief,
         )
         self._show_curve()
@@ -506,6 +510,7 @@ class AccumulationComparer(MapExplorer):
             lambda: descent.params[:, :, i],
             self.with_own(self.names),
             runs=self.lane_runs,
+            titles=self.lane_titles(),
             end=self.max_steps,
             last=lambda: descent.last_step,
             diverged=lambda: descent.outcomes == "diverged",

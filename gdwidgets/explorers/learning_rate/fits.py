@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gdwidgets.core import PolynomialRegression
 from gdwidgets.ui.plots import labels, palette, ticks
 from gdwidgets.ui.plots.figures import joined, write
-from gdwidgets.ui.plots.frame import Frame
+from gdwidgets.ui.plots.frame import NARROW, Frame
 
 GRID = 64
 """Places at which a fit is evaluated: a polynomial of degree 10 still looks smooth."""
@@ -96,6 +96,9 @@ class FitPlot(Frame):
         places = self._put_ticks(
             self.axis_y, self._low, self._span, max(2, int(self.plot_height / (42 * self.size)))
         )
+        for side in ("left", "right"):
+            self.margin[side] = self.least_margin(side)
+        self.place_margins()
         across = np.array([0.0, 1.0])
         xs, ys = joined([(across, np.array([place, place])) for place in places])
         write(self.grid, x=xs, y=ys, visible=True)
@@ -106,9 +109,10 @@ class FitPlot(Frame):
         write(self.ends, colors=[run.colour for run in self._runs])
 
     def _put_ticks(self, axis: bq.Axis, low: float, span: float, most: int) -> list[float]:
-        values = ticks.linear_ticks(low, low + span, most)
+        room = None if axis is self.axis_y else NARROW
+        values, texts = ticks.written(low, low + span, most, room)
         places = [(value - low) / span for value in values]
-        self.put_ticks(axis, places, ticks.linear_texts(values))
+        self.put_ticks(axis, places, texts)
         return places
 
     def draw(self, params: NDArray[np.float64], gone: Sequence[bool]) -> None:

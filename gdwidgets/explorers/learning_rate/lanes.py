@@ -35,7 +35,7 @@ STYLE = """
 .gdw-numbers { flex: 1 1 auto; min-width: 0; overflow: auto hidden; }
 /* Below the least width columns would cut their numbers: the table is scrolled instead. */
 .gdw-numbers table { border-collapse: collapse; table-layout: fixed; width: 100%;
-  min-width: calc((76px * var(--gdw-columns) + 184px) * var(--gdw-size));
+  min-width: calc((80px * var(--gdw-columns) + 178px) * var(--gdw-size));
   font-variant-numeric: tabular-nums; font-size: calc(14px * var(--gdw-size));
   color: var(--gdw-ink); }
 .gdw-numbers th, .gdw-numbers td { box-sizing: border-box; padding: 0 8px 0 0; text-align: right;
@@ -46,8 +46,9 @@ STYLE = """
 .gdw-numbers .gdw-text { text-align: left; padding: 0 0 0 8px; }
 @container (max-width: 54.3em) {
   .gdw-numbers .gdw-wide { display: none; }
-  .gdw-numbers col:not(:last-child) { width: calc(74px * var(--gdw-size)) !important; }
-  .gdw-numbers table { min-width: calc((74px * var(--gdw-columns) + 90px) * var(--gdw-size)); }
+  .gdw-numbers col:not(:last-child) { width: calc(80px * var(--gdw-size)) !important; }
+  .gdw-numbers table {
+    min-width: calc((80px * (var(--gdw-columns) - 1) + 110px) * var(--gdw-size)); }
   .gdw-lanes-left { flex-basis: calc(132px * var(--gdw-size)); } }
 .gdw-numbers .widget-html-content, .gdw-numbers.widget-html { margin: 0; line-height: 0; }
 .gdw-lanes .gdw-dash { display: inline-block; width: calc(22px * var(--gdw-size)); height: 0;

@@ -366,8 +366,10 @@ def numbers(
 
 def _cell(value: float) -> str:
     """Four decimals, as the course prints; of a large number fewer: its column is narrow."""
-    if not 10 <= abs(value) < 99_999.5:
-        return text.number(value, 3) if abs(value) >= 99_999.5 else text.fixed(value)
+    if abs(value) >= 99_999.5 or 0 < abs(value) < 0.5e-4:
+        return text.number(value, 2)
+    if not abs(value) >= 10:
+        return text.fixed(value)
     return text.fixed(value, 4 - math.floor(math.log10(abs(value))))
 
 

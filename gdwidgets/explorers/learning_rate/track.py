@@ -20,11 +20,13 @@ from gdwidgets.ui.form import LOG_STOP, log_stop, same_log_stop
 from gdwidgets.ui.plots import palette
 
 STYLE = """
-.gdw-rates { position: relative; margin-bottom: 4px; overflow: visible; }
+/* Handles at the ends of the track reach beyond it. */
+.gdw-rates { position: relative; margin: 0 calc(11px * var(--gdw-size)) 4px; overflow: visible; }
 .gdw-rates .gdw-handles { position: relative; height: calc(20px * var(--gdw-size));
   overflow: visible; container-type: inline-size; z-index: 2; }
 .gdw-rates .gdw-limits { overflow: visible; }
-.gdw-rates .gdw-said { left: 0; background: none; }
+.gdw-rates .gdw-said { left: calc(-11px * var(--gdw-size)); background: none; }
+@container (max-width: 48em) { .gdw-rates .gdw-limits .gdw-more { display: none; } }
 .gdw-neutral { background: var(--gdw-line); }
 .gdw-rates .gdw-bands { top: calc(20px * var(--gdw-size)); height: calc(20px * var(--gdw-size)); }
 /* Longer than handles are high: seen above and below one that stands there. */
@@ -168,7 +170,9 @@ class RateTrack(VBox):
         # Small rates lie under large ones; the last in the row is the uppermost.
         self.box = Box(self.handles, layout=Layout(width="100%", overflow="visible"))
         self.box.add_class("gdw-handles")
-        super().__init__([self.marks, self.box], layout=Layout(width="100%", overflow="visible"))
+        # As wide as there is room between its margins.
+        layout = Layout(width="auto", flex="1 1 auto", overflow="visible")
+        super().__init__([self.marks, self.box], layout=layout)
         self.add_class("gdw-rates")
 
     def _slid(self, lane: int, value: float) -> None:

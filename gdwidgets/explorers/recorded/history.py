@@ -73,7 +73,7 @@ class HistoryExplorer(Recorded):
     def build_picture(self) -> Widget:
         """Make the plot."""
         self.loss_plot = Curves(
-            HEIGHT, steps=self.COUNTED, log=False, on_click=self.handler(self.read_out)
+            HEIGHT, steps=self.COUNTED, log=False, on_click=self.handler(self.read_out), whole=True
         )
         self.summary = HTML()
         box = HBox([self.loss_plot.figure, self.summary], layout=Layout(flex="1 1 320px"))

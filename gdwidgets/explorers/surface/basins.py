@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+import numpy as np
 from ipywidgets import IntProgress, Layout
+from numpy.typing import NDArray
 
 from gdwidgets.core import BasinMap, BasinSearch, Surface
 from gdwidgets.core.analysis.endings import End
@@ -23,8 +26,11 @@ GRID = 120
 PATIENCE = 0.3
 """Seconds before a computation shows its progress bar."""
 
-MOST_ROWS = 6
-"""Minima that the key names one by one."""
+MOST_NUMBERED = 9
+"""Minima that have numbers on the map and rows in the key, beside those the surface knows."""
+
+INSIDE = 0.04
+"""How far from the map's edge a minimum lies whose number stands on the map, in its sides."""
 
 CLASSES = {
     End.OSCILLATING: "oscillates",
@@ -141,20 +147,75 @@ def percent(count: int, of: int) -> str:
     return f"{99.9 if count < of and value > 99.5 else round(value)}\u00a0%"
 
 
-def key(basins: BasinMap) -> str:
+@dataclass(frozen=True)
+class Numbered:
+    """A basin map as it is shown: some minima have numbers, all others look alike.
+
+    Attributes
+    ----------
+    basins
+        The map.
+    minima
+        Those with numbers, points (u, v) in their order: the surface's own, then of those found
+        the largest basins, of equally large ones the lowest. None is off the map.
+    counts
+        How many starts converge to each of them.
+    labels
+        As those of ``basins``, but indices into ``minima``; the indices beyond are other minima.
+    others
+        What the other minima are called; empty where no start reaches one.
+    """
+
+    basins: BasinMap
+    minima: list[tuple[float, float]]
+    counts: list[int]
+    labels: NDArray[np.int64]
+    others: str
+
+
+def with_numbers(basins: BasinMap, surface: Surface) -> Numbered:
+    """Give numbers to the minima of a surface that are worth one: see `Numbered`."""
+    known, total = len(surface.minima), basins.labels.size
+    reached = [int(count) for count in basins.reached]
+    (u0, u1), (v0, v1) = surface.bounds
+    part = (basins.minima - [u0, v0]) / [u1 - u0, v1 - v0]
+    on = [bool(np.all((one > INSIDE) & (one < 1 - INSIDE))) for one in part]
+    found = [i for i in range(known, len(reached)) if reached[i] and on[i]]
+    # In whole per cent: of a grid's basins those that are equally large differ a little.
+    found.sort(key=lambda i: (-round(100 * reached[i] / total), i))
+    chosen = [*range(known), *found[: max(0, MOST_NUMBERED - known)]]
+    new = len(chosen) + np.arange(len(reached))
+    new[chosen] = np.arange(len(chosen))
+    labels = np.array(basins.labels)
+    labels[labels >= 0] = new[labels[labels >= 0]]
+    left = [i for i in range(len(reached)) if reached[i] and i not in chosen]
+    unlisted = bool((basins.labels == BasinMap.UNLISTED).any())
+    outside = [not np.all((one >= 0) & (one <= 1)) for one in part]
+    others = "other minima" if left or unlisted else ""
+    if left and not unlisted and all(outside[i] for i in left):
+        others = "a minimum off the map" if len(left) == 1 else "minima off the map"
+    return Numbered(
+        basins,
+        [(float(u), float(v)) for u, v in basins.minima[chosen]],
+        [reached[i] for i in chosen],
+        labels,
+        others,
+    )
+
+
+def key(shown: Numbered) -> str:
     """The key of a basin map as HTML: each class of starts, how it looks, and how many per cent."""
-    total = basins.labels.size
-    reached = [(int(count), index) for index, count in enumerate(basins.reached) if count]
-    first = sorted(reached, reverse=True)[:MOST_ROWS]
+    counts, total = shown.basins.counts, shown.labels.size
     rows = [
         (f"background:{palette.tint(index)}", numbered(index), count)
-        for count, index in sorted(first, key=lambda row: row[1])
+        for index, count in enumerate(shown.counts)
+        if count
     ]
-    others = basins.counts[End.CONVERGED] - sum(count for count, _ in first)
-    if others:
-        rows.append(("", "other minima", others))
+    if shown.others:
+        others = counts[End.CONVERGED] - sum(shown.counts)
+        rows.append((f"background:{palette.OTHER_MINIMA}", shown.others, others))
     for end, name in CLASSES.items():
-        if count := basins.counts[end]:
+        if count := counts[end]:
             look = "hatch" if end in HATCHED else "dots" if end in DOTTED else "plain"
             rows.append((LOOKS[look], name, count))
     cells = "".join(
@@ -162,7 +223,8 @@ def key(basins: BasinMap) -> str:
         f"<span>{escape(name)} <b>{percent(count, total)}</b></span></div>"
         for look, name, count in rows
     )
-    return f"<div class=gdw-basin-key role=list>{cells}</div>"
+    dense = " gdw-dense" if len(rows) > MOST_NUMBERED else ""
+    return f"<div class='gdw-basin-key{dense}' role=list>{cells}</div>"
 
 
 LOOKS = {
@@ -178,6 +240,7 @@ STYLES = """
 .gdw-basin-key { font-size: calc(13px * var(--gdw-size)); line-height: calc(18px * var(--gdw-size));
   margin-top: calc(12px * var(--gdw-size)); color: var(--gdw-ink); }
 .gdw-basin-key div { display: flex; gap: 6px; margin: 0 0 calc(6px * var(--gdw-size)) 0; }
+.gdw-basin-key.gdw-dense div { margin-bottom: calc(2px * var(--gdw-size)); }
 .gdw-basin-key i { flex: 0 0 auto; width: 14px; height: 14px; margin-top: 2px;
   outline: 1px solid var(--gdw-line); }
 """

@@ -15,7 +15,7 @@ from gdwidgets.core.rules.momentum import Momentum, Nesterov
 from gdwidgets.core.scripts.descent import descent_script
 from gdwidgets.explorers.surface import pictures, why
 from gdwidgets.explorers.surface import text as words
-from gdwidgets.explorers.surface.basins import STYLES, Basins, key
+from gdwidgets.explorers.surface.basins import STYLES, Basins, key, with_numbers
 from gdwidgets.explorers.surface.beside import BESIDE, BesideMap
 from gdwidgets.explorers.surface.chooser import SurfaceChooser
 from gdwidgets.explorers.surface.ends import Ends
@@ -51,6 +51,7 @@ from gdwidgets.ui.form import (
     button,
     logarithmic_axis,
     row,
+    sized,
 )
 from gdwidgets.ui.map_explorer import MapExplorer
 from gdwidgets.ui.pictures.panels import Panel
@@ -403,7 +404,7 @@ class SurfaceExplorer(MapExplorer):
     def build_dials(self) -> Sequence[Widget]:
         """Make the track of the learning rate and the choice of the rule."""
         made = super().build_dials()
-        made[0].layout.flex = "1 1 320px"
+        made[0].layout.flex = f"1 1 {sized('320px')}"
         return made
 
     def comparisons(self) -> Sequence[Widget]:
@@ -641,13 +642,15 @@ class SurfaceExplorer(MapExplorer):
                 name = self.lane_names[lane] if descent.lanes > 1 else ""
                 return words.reading(descent, lane, k, self.surface, name)
             self._read = None
+        arrow, cut = self.map.first_arrow(self.lane)
         return words.sentence(
             self.descent,
             self.lane,
             k,
             self.surface,
             name=self.lane_names[self.lane] if self.descent.lanes > 1 else "",
-            arrow=self.map.factor if self.map.arrow_seen(self.lane, 0) else None,
+            arrow=arrow,
+            cut=cut,
             end=None if self.playing else self.ends.at(k),
         )
 
@@ -701,13 +704,15 @@ class SurfaceExplorer(MapExplorer):
             self.map.show_basins(None)
             self.map.show_minima(self.surface.minima)
         else:
-            self.map.show_minima([(u, v) for u, v in basins.minima])
+            shown = with_numbers(basins, self.surface)
+            self.map.show_minima(shown.minima)
             self.map.show_basins(
-                basins.labels,
+                shown.labels,
+                unlisted=basins.UNLISTED,
                 diverged=(basins.DIVERGED, basins.UNBOUNDED),
                 oscillating=basins.OSCILLATING,
             )
-        self._beside.show_key(None if basins is None else key(basins))
+        self._beside.show_key(None if basins is None else key(with_numbers(basins, self.surface)))
         if self._ready:
             self._gate.stamp()
 

@@ -73,19 +73,21 @@ def rule_of(rule: Rule, lane: int) -> Rule:
     return rule.rules[lane] if isinstance(rule, PerLane) else rule
 
 
-def _first_update(descent: Descent, lane: int, arrow: float | None) -> str:
+def _first_update(descent: Descent, lane: int, arrow: float | None, *, cut: bool) -> str:
     """What to do at the start, and how long the update is that comes first."""
     said = "Press Play, or click the map to start elsewhere."
     if arrow is not None:
         longer = "" if arrow == 1 else f", drawn {text.number(arrow, 3)} times as long"
-        return f"{said} The arrow is the first update{longer}."
+        edge = ", cut at the map's edge" if cut else ""
+        return f"{said} The arrow is the first update{longer}{edge}."
     if not descent.recorded:
         return said
     first, second = descent.params[:2, lane].astype(np.float64)
     length = float(np.linalg.norm(second - first))
     if not length:
         return f"{said} The first update changes nothing."
-    return f"{said} The first update, {text.number(length, 3)} long, is too short for an arrow."
+    why = "leaves the map" if cut else "is too short for an arrow"
+    return f"{said} The first update, {text.number(length, 3)} long, {why}."
 
 
 def sentence(
@@ -96,6 +98,7 @@ def sentence(
     *,
     name: str = "",
     arrow: float | None = 1.0,
+    cut: bool = False,
     end: End | None = None,
 ) -> str:
     """Say where a lane stands at step ``k``, what it does there and why.
@@ -115,6 +118,8 @@ def sentence(
     arrow
         How many times longer than the first update its arrow is drawn; None where it is too short
         to be seen.
+    cut
+        Whether it would end outside of the map, and is drawn as far as the edge.
     end
         What became of the lane, where its run is over and that is known.
     """
@@ -126,7 +131,7 @@ def sentence(
     outcome = lane_outcome(descent, lane, k)
     near = _near(surface, descent, lane, at)
     if k == 0 and outcome == "running":
-        return f"Start: {numbers}. {_first_update(descent, lane, arrow)}"
+        return f"Start: {numbers}. {_first_update(descent, lane, arrow, cut=cut)}"
     of = f", {name}" if name else ""
     where = f"Step {at:,}{of}: {numbers}."
     if outcome == "diverged":

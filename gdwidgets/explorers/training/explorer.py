@@ -22,7 +22,7 @@ from gdwidgets.ui.form import Choice, button, logarithmic_axis, row
 from gdwidgets.ui.own_loop import text as own_text
 from gdwidgets.ui.own_loop.explorer import LoopExplorer, OwnLoop
 from gdwidgets.ui.pictures.panels import CurvesPanel, Panel
-from gdwidgets.ui.plots import palette
+from gdwidgets.ui.plots import labels, palette
 from gdwidgets.ui.plots.curves import Curves
 from gdwidgets.ui.settings import Setting
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 HEIGHT = 300
 """Height of both figures, in pixels."""
+
+NAME = 135.0
+"""Width of a tensor's name at the end of its curve, in pixels."""
 
 EMPTY = "gdw-empty"
 """Class of a figure that keeps its place while there is nothing to draw."""
@@ -186,7 +189,7 @@ class TrainingExplorer(LoopExplorer):
 
     def build_picture(self) -> Widget:
         """Make the plots of the loss and of the norms."""
-        self.loss_plot = Curves(HEIGHT, on_click=self.handler(self._read_out))
+        self.loss_plot = Curves(HEIGHT, on_click=self.handler(self._read_out), whole=True)
         self.norm_plot = Curves(HEIGHT, on_click=self.handler(self._read_out))
         boxes = []
         for plot in (self.loss_plot, self.norm_plot):
@@ -232,6 +235,12 @@ class TrainingExplorer(LoopExplorer):
         """Which tensors are shown."""
         return range(self.first, min(self.first + AT_ONCE, len(self.norms.names)))
 
+    @property
+    def _shown_names(self) -> list[str]:
+        """Short names of the tensors that are shown."""
+        names = labels.without_parents(self.norms.names)
+        return labels.cut_in_front([names[i] for i in self.tensors_shown], NAME)
+
     def show_recording(self) -> None:
         """Prepare the figures for what is recorded."""
         norms, tensors = self.norms, self.tensors_shown
@@ -244,7 +253,7 @@ class TrainingExplorer(LoopExplorer):
         )
         self.norm_plot.show_run(
             nothing if norms.empty else norms.of(self.shown, tensors),
-            [norms.names[i] for i in tensors] or [""],
+            self._shown_names or [""],
             end=self.max_steps,
             title=words.TITLES[self.shown],
         )
@@ -364,7 +373,7 @@ class TrainingExplorer(LoopExplorer):
             CurvesPanel(
                 values=norms.of(self.shown, tensors),
                 last=np.repeat(norms.last, len(tensors)),
-                names=[norms.names[i] for i in tensors],
+                names=self._shown_names,
                 runs=range(len(tensors)),
                 future=self.future,
                 log=True,

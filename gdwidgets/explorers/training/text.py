@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdwidgets.ui import text
+from gdwidgets.ui.plots import labels
+
+NAME = 170.0
+"""Width of a tensor's name in the sentence, which has two lines, in pixels."""
 
 UNEVEN = 100.0
 """Ratio of two gradients of which the sentence speaks."""
@@ -50,12 +54,13 @@ def sentence(
     loss
         There.
     names
-        Of the T tensors.
+        Of the T tensors; parents that all of them share are left out.
     grads
         Norms of their gradients (T,).
     last
         The last step.
     """
+    names = labels.cut_in_front(labels.without_parents(names), NAME)
     where = f"Step {step:,}{', the end' if step == last else ''}"
     lead = f"{where}: **loss = {text.number(loss)}**."
     if not math.isfinite(loss):

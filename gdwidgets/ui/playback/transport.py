@@ -69,7 +69,7 @@ class Transport(HBox):
                 ("auto", "auto"),
             ],
             tooltip="Updates per second while playing; auto begins slowly and accelerates",
-            layout=Layout(width="136px", flex="0 0 auto"),
+            layout=Layout(width="calc(144px * var(--gdw-size, 1))", flex="0 0 auto"),
         )
         self._handlers = handlers
         self._shown = 0

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gdwidgets.ui.plots.trail import crossing
 from gdwidgets.ui.plots.view import SIDE, on_map
 
 REACH = 7.0
 """Sides of the map beyond which a path is drawn shorter than it is: 16-bit numbers end there."""
+
+DIGITS = (1, 2, 5)
+"""How many times longer arrows are drawn: these, times a power of ten."""
 
 
 def arrow_factor(
@@ -21,10 +25,11 @@ def arrow_factor(
     typical: float,
     starts: NDArray[np.float64],
 ) -> float:
-    """How many times longer than the update an arrow is drawn; never from the learning rate.
+    """How many times longer than the update an arrow is drawn at most: see `fitting`.
 
-    Of a learning rate at which the typical slope of the surface moves a point by a fiftieth of
-    the map, the first arrow is a tenth of the map long.
+    Not from the learning rate, so that one twice as large has an arrow twice as long. Of a rate at
+    which the typical slope of the surface moves a point by a fiftieth of the map, the first arrow
+    is a tenth of the map long.
 
     Parameters
     ----------
@@ -51,7 +56,35 @@ def arrow_factor(
         return 1.0
     wanted = float(np.clip(5 * typical / slope, 1.0, 100.0))
     exponent = math.floor(math.log10(wanted))
-    return max(d * 10.0**exponent for d in (1, 2, 5) if d * 10.0**exponent <= wanted * 1.001)
+    return max(d * 10.0**exponent for d in DIGITS if d * 10.0**exponent <= wanted * 1.001)
+
+
+def fitting(factor: float, tails: NDArray[np.float64], updates: NDArray[np.float64]) -> float:
+    """How many times longer arrows are drawn so that their heads are on the map, at least once.
+
+    Parameters
+    ----------
+    factor
+        How many times at most: 1, 2 or 5 times a power of ten.
+    tails, updates
+        Where they begin (L, 2), and the updates (L, 2), in the map's units.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        there = ((tails >= 0) & (tails <= SIDE)).all(axis=1) & np.isfinite(updates).all(axis=1)
+        tails, updates = tails[there], updates[there]
+        while factor > 1:
+            tips = tails + factor * updates
+            if ((tips >= 0) & (tips <= SIDE)).all():
+                break
+            power = 10.0 ** math.floor(math.log10(factor) + 1e-9)
+            factor = max([d * power for d in DIGITS if d * power < 0.99 * factor] or [power / 2])
+    return max(1.0, factor)
+
+
+def is_cut(tail: NDArray[np.float64], shaft: NDArray[np.float64]) -> bool:
+    """Whether an arrow that begins on the map (2,) ends outside of it."""
+    with np.errstate(over="ignore"):
+        return on_map(tail) and bool(np.isfinite(shaft).all()) and not on_map(tail + shaft)
 
 
 def arrow(
@@ -59,7 +92,8 @@ def arrow(
 ) -> NDArray[np.float64]:
     """The arrow from a place: its shaft and head (5, 2), or nothing (0, 2).
 
-    Nothing where it would be shorter than a pixel or begin outside of the map.
+    Nothing where it would be shorter than a pixel or begin outside of the map. One that leaves the
+    map has its head at the edge.
 
     Parameters
     ----------
@@ -71,10 +105,13 @@ def arrow(
         Length of the head in the same unit; at most 0.6 of the shaft's is drawn.
     """
     length = float(np.linalg.norm(shaft))
-    if not on_map(tail) or not math.isfinite(length) or length < pixel:
+    if not on_map(tail) or not math.isfinite(length):
         return np.empty((0, 2))
-    far = REACH * SIDE / max(length, REACH * SIDE)
-    tip = tail + shaft * far
+    tip = crossing(tail, tail + shaft, SIDE) if is_cut(tail, shaft) else tail + shaft
+    shaft = tip - tail
+    length = float(np.linalg.norm(shaft))
+    if length < pixel:
+        return np.empty((0, 2))
     along = shaft / length * min(head, 0.6 * length)
     across = 0.55 * np.array([-along[1], along[0]])
     return np.stack([tail, tip, tip - along + across, tip, tip - along - across])

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gdwidgets.ui.plots import labels, palette, summary
 from gdwidgets.ui.plots.figures import joined, ragged, write
-from gdwidgets.ui.plots.frame import Frame
+from gdwidgets.ui.plots.frame import NARROW, Frame
 from gdwidgets.ui.plots.spans import (
     Lane,
     Steps,
@@ -35,11 +35,11 @@ COLUMNS = 300
 BRIEF_COLUMNS = 100
 """The same while something is dragged and a run is shown 20 times a second."""
 
-LONG = 12
-"""Characters of a title beside which little fits."""
+WHOLE = 590.0
+"""Width of a figure that has a cell of 600 pixels for itself, whatever its size."""
 
-NARROW = 160.0
-"""Width of the plot area of a figure of 300 pixels."""
+USUAL = 442.0
+"""Width of a figure in a cell of 900 pixels: what stands above the plot fits in it."""
 
 MOST_LEAVERS = 3
 """Lanes that are named where they leave the plot; of more the number is told."""
@@ -73,6 +73,10 @@ class Curves(Frame):
         1, or 1.4 for a projector.
     on_click
         Called with (lane, step) of the record nearest to a click on the plot.
+    whole
+        Whether every finite value is on the plot, however far above the first one.
+    usual
+        Width of the figure in a cell of 900 pixels.
     """
 
     MARGIN: ClassVar[dict[str, float]] = {"top": 30.0, "right": 24.0, "bottom": 44.0, "left": 56.0}
@@ -88,10 +92,12 @@ class Curves(Frame):
         future: bool = True,
         size: float = 1.0,
         on_click: Callable[[int, int], None] | None = None,
+        whole: bool = False,
+        usual: float = USUAL,
     ) -> None:
         super().__init__(height, size, 1.0)
         self.title, self.log, self.log_steps, self.future = title, log, log_steps, future
-        self._on_click = on_click
+        self._on_click, self._whole, self._usual = on_click, whole, usual
         self.band = self.lines(
             fill="between",
             colors=[palette.INK],
@@ -161,6 +167,7 @@ class Curves(Frame):
         self._coarse = False
         self._recorded = -1
         self._names: list[str] = []
+        self._titles: list[str] = []
         self._runs: list[palette.Run] = []
         self._steps = Steps(1)
         self._values = Values(0.0, 1.0)
@@ -188,6 +195,7 @@ class Curves(Frame):
         last: ArrayLike | Callable[[], NDArray[Any]] | None = None,
         diverged: ArrayLike | Callable[[], NDArray[Any]] | None = None,
         runs: Sequence[int | palette.Run] | None = None,
+        titles: Sequence[str] = (),
         levels: Sequence[tuple[float, str]] = (),
         theory: tuple[ArrayLike, ArrayLike] | None = None,
         band: tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
@@ -213,6 +221,8 @@ class Curves(Frame):
         runs
             Which of `palette.RUNS` each lane is, `palette.OWN`, or how it is shown; without it
             0, 1, 2, …
+        titles
+            Longer names of the first lanes, for what is said of them alone.
         levels
             Horizontal lines: (value, text).
         theory
@@ -230,7 +240,7 @@ class Curves(Frame):
         """
         self._read = values if callable(values) else lambda: values
         self._last, self._diverged = _reader(last), _reader(diverged)
-        self._names = [str(name) for name in names]
+        self._names, self._titles = [str(name) for name in names], list(titles)
         self._runs = [palette.run(i) for i in (runs or range(len(self._names)))]
         self._steps = Steps(max(1, int(end)), self.log_steps)
         self._level_list = [(float(value), text) for value, text in levels]
@@ -453,9 +463,11 @@ class Curves(Frame):
         band = [] if self._band is None else [*self._band[1], *self._band[2]]
         levels = [value for value, _ in self._level_list] + [float(value) for value in band]
         if self.future:
-            found = (log_values if self.log else linear_values)(self._lanes, levels, room)
+            axis = log_values if self.log else linear_values
+            found = axis(self._lanes, levels, room, whole=self._whole)
         else:
-            found = values_so_far(self._read()[: self._k + 1], levels, room, log=self.log)
+            shown = self._read()[: self._k + 1]
+            found = values_so_far(shown, levels, room, log=self.log, whole=self._whole)
         # While a hand moves a setting, the curves move and not the axis.
         moved = self._brief and self._values.log == found.log and bool(self._shown)
         return found.joined(self._values) if moved else found
@@ -463,7 +475,7 @@ class Curves(Frame):
     def _leaving_lanes(self) -> tuple[list[int | None], list[tuple[float, float]]]:
         """For each lane from which step on it stands outside, if it does, and where it left."""
         lanes = self._lanes if self.future else [self._shown_of(lane) for lane in self._lanes]
-        lefts = leaving(lanes, log=self.log)
+        lefts = leaving(lanes, log=self.log, whole=self._whole)
         self._outside_from = [
             0 if left is None else _last_inside(self._values.place(lane.values)) + 1
             for lane, left in zip(lanes, lefts, strict=True)
@@ -490,7 +502,9 @@ class Curves(Frame):
             columns = max(8, LIVE_BYTES // (16 * max(1, len(self._lanes))))
         edges = self._steps.columns(columns)
         lines, self._picked = [], []
-        for lane, left in zip(self._lanes, leaving(self._lanes, log=self.log), strict=True):
+        for lane, left in zip(
+            self._lanes, leaving(self._lanes, log=self.log, whole=self._whole), strict=True
+        ):
             count = len(lane.values)
             if left is not None:
                 # Where it has left for good, its oscillations would fill the plot.
@@ -539,10 +553,12 @@ class Curves(Frame):
                 self.figure.remove_class(name)
 
     def _send_names(self, gone: Sequence[int | None]) -> None:
-        """Names at the ends of the curves, and at the upper edge those of lanes that leave."""
+        """Names at the ends of the curves; of one that leaves alone it is said above the plot."""
+        self.margin["left"] = self.least_margin("left")
         tags = [f"{run.glyph} {name}" for run, name in zip(self._runs, self._names, strict=True)]
         # While the future is hidden a missing name would tell which lane leaves.
-        one = self.future and sum(left is not None for left in gone) == 1
+        alone = [lane for lane, left in enumerate(gone) if left is not None]
+        one = self.future and len(alone) == 1 and self._named_beside_title(alone[0])
         stay = [
             lane
             for lane, left in enumerate(gone)
@@ -550,11 +566,11 @@ class Curves(Frame):
             and self._names[lane]
             and not (one and left is not None)
         ]
-        tags = [labels.shortened(tag, 130.0) for tag in tags]
+        tags = [labels.shortened(tag, 160.0) for tag in tags]
         wide = max((labels.width(tag) for tag in tags), default=0.0)
         # In strides, so that the plot keeps its width when a name changes a little.
         right = 24.0 if not any(self._names) else 16.0 * np.ceil((wide + 16) / 16)
-        self.margin["right"] = float(right)
+        self.margin["right"] = max(float(right), self.least_margin("right"))
         self.place_margins()
         gap, half = self.pixels(17), self.pixels(8)
         if self.future:
@@ -585,29 +601,12 @@ class Curves(Frame):
         """Say beside the title which lanes leave the plot, and when: no curve comes there.
 
         ``leaves`` holds lanes, the updates that diverge where there are such, and those at which
-        the curves leave. Updates of one kind stand in one list: where not every lane diverges, it
-        is told of all where they leave.
+        the curves leave: there the markers wait, and that is what is told.
         """
         self._leaving = leaves
         lanes = [lane for lane, _, _ in leaves]
-        # One that diverges may have left before, which is all that is told till then.
-        broken = [self._lanes[lane].broken == left for lane, left, _ in leaves]
-        told = {lane: left if all(broken) else outside for lane, left, outside in leaves}
-        unit, one = self.axis_x.label or "step", len(lanes) == 1
-        text, colour = "", palette.INK
-        if one:
-            tag = f"{self._runs[lanes[0]].glyph} {self._names[lanes[0]]}"
-            verb = "diverges" if broken[0] else "leaves"
-            text = f"{labels.shortened(tag, 110)} {verb} at {unit} {told[lanes[0]]:,}"
-            colour = self._runs[lanes[0]].text
-        elif lanes:
-            # Their names are at the right.
-            when = [f"{self._runs[lane].glyph} {told[lane]:,}" for lane in lanes[:MOST_LEAVERS]]
-            more = len(lanes) - len(when)
-            # Beside a long title there is no room for what is counted.
-            at = f"at {unit}" if len(self.title) < LONG else "at"
-            they = "diverge" if all(broken) else "leave"
-            text = f"{they} {at}: {', '.join(when)}{f' and {more} more' if more else ''}"
+        text = labels.longest(self._told_of_leavers(leaves), self._beside_title())
+        colour = self._runs[lanes[0]].text if len(lanes) == 1 else palette.INK
         self.put_texts(
             self.leavers,
             [0.0] * bool(text),
@@ -616,6 +615,40 @@ class Curves(Frame):
             x_offset=round(self.size * (labels.width(self.title, 12.0) + 14)),
             colors=[colour],
         )
+
+    def _beside_title(self) -> float:
+        """Pixels of size 1 beside the title in a figure that is not narrow."""
+        usual = min(self._usual, WHOLE / self.size)
+        return usual - self.margin["left"] - labels.width(self.title, 12.0) - 14
+
+    def _named_beside_title(self, lane: int) -> bool:
+        """Whether what is said of a lane that leaves alone begins with its name."""
+        told = self._told_of_leavers(((lane, 0, self._outside_from[lane]),))
+        return ": " in labels.longest(told, self._beside_title())
+
+    def _told_of_leavers(self, leaves: tuple[tuple[int, int, int], ...]) -> list[str]:
+        """What can be said of lanes that leave the plot, the best first and the shortest last."""
+        lanes = [lane for lane, _, _ in leaves]
+        unit = self.axis_x.label or "step"
+        diverge = all(self._lanes[lane].broken == outside for lane, _, outside in leaves)
+        glyphs = [f"{self._runs[lane].glyph} {outside:,}" for lane, _, outside in leaves]
+        if len(lanes) == 1:
+            (lane,), (_, _, outside) = lanes, leaves[0]
+            run, name = self._runs[lane], self._names[lane]
+            title = self._titles[lane] if lane < len(self._titles) else name
+            says = [f"diverges at {unit}"] if diverge else []
+            says += [f"off the plot from {unit}", "off the plot from"]
+            named = [f"{title}: {says[0]}", *(f"{name}: {one}" for one in says)] if name else []
+            return [f"{run.glyph} {one} {outside:,}" for one in (*named, *says, "off from")]
+        told = []
+        for count in range(min(len(lanes), MOST_LEAVERS), 0, -1):
+            # Their names are at the right.
+            more = f" and {len(lanes) - count} more" if len(lanes) > count else ""
+            listed = ", ".join(glyphs[:count]) + more
+            told += [f"diverge at {unit}: {listed}"] if diverge else []
+            said = (f"off the plot from {unit}", "off the plot from", "off from")
+            told += [f"{one}: {listed}" for one in said]
+        return [*told, f"{len(lanes)} left the plot"] if lanes else []
 
     @staticmethod
     def _outside(lane: Lane, first: int, left: int | None) -> int | None:

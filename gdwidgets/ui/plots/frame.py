@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -10,7 +11,17 @@ import numpy as np
 from ipywidgets import Layout, Widget
 from numpy.typing import NDArray
 
+from gdwidgets.ui.plots import labels
 from gdwidgets.ui.plots.figures import clear_picture, replaced_images, write
+
+TICK_GAP = 10.0
+"""Between the text of a tick and the plot area, in pixels."""
+
+NARROW = 160.0
+"""Width of a narrow plot area: that of a figure of 300 pixels."""
+
+MARGIN_STRIDE = 8.0
+"""Margins grow in strides of so many pixels: the plot seldom changes its width."""
 
 NOTHING = np.zeros(1, np.float32)
 
@@ -37,6 +48,8 @@ class Frame:
         self.x, self.y = (bq.LinearScale(min=0.0, max=reach, allow_padding=False) for _ in range(2))
         self.scales = {"x": self.x, "y": self.y}
         self.margin = dict(self.MARGIN)
+        self._beside = 0.0
+        self._beyond = (0.0, 0.0)
         self.axis_x = bq.Axis(scale=self.x, grid_lines="none", num_ticks=None)
         self.axis_y = bq.Axis(scale=self.y, grid_lines="none", orientation="vertical")
         self.figure: bq.Figure
@@ -103,8 +116,21 @@ class Frame:
         ends = np.array([0.0, self.x.max])
         return bq.Image(image=clear_picture(), x=ends, y=ends, scales=self.scales)
 
+    def least_margin(self, side: str) -> float:
+        """How wide a margin, ``left`` or ``right``, is at least: the texts of ticks fit in it."""
+        left, right = self._beyond
+        needed = max(left, self._beside) if side == "left" else right
+        more = max(0.0, needed - self.MARGIN[side])
+        return self.MARGIN[side] + MARGIN_STRIDE * math.ceil(more / MARGIN_STRIDE)
+
     def put_ticks(self, axis: bq.Axis, places: Sequence[float], texts: Sequence[str]) -> None:
         """Write texts at places of an axis, both of one length and not empty."""
+        widths = [labels.tick_width(text) for text in texts]
+        if axis is self.axis_y:
+            self._beside = TICK_GAP + max(widths)
+        else:
+            halves, at = np.array(widths) / 2 + 1, np.asarray(places) / self.x.max * NARROW
+            self._beyond = float((halves - at).max()), float((halves + at - NARROW).max())
         # What JavaScript calls a number is the key of its text.
         keys = [f"{round(place, 4):.10g}" for place in places]
         made = dict(zip(keys, texts, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import bqplot as bq
@@ -18,11 +19,35 @@ from gdwidgets.ui.plots.frame import Frame
 from gdwidgets.ui.plots.shade import Shade
 from gdwidgets.ui.plots.view import SIDE, Point, View
 
+CIRCLE = 9.0
+"""Radius of a start's or a minimum's circle, in pixels."""
+
 PIXELS = 200
 """Side of the heat map's picture."""
 
 Values = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Gives the values (M,) at points (M, 2)."""
+
+
+@dataclass(frozen=True)
+class Basins:
+    """What every start on a grid reaches: see `Plane.show_basins`.
+
+    Attributes
+    ----------
+    labels
+        Indices of minima (n, n), or negative numbers.
+    numbered
+        How many minima have numbers; those beyond look alike.
+    diverged, oscillating, unlisted
+        What stands for starts that diverge, oscillate, or reach a minimum without an index.
+    """
+
+    labels: NDArray[np.integer]
+    numbered: int
+    diverged: Sequence[int] = (-1,)
+    oscillating: int | None = None
+    unlisted: int | None = None
 
 
 class Ground:
@@ -76,7 +101,7 @@ class Ground:
         self._lowest: float | None = None
         self._table: shade.Table = palette.heat_table
         self._valley: tuple[NDArray[Any], NDArray[Any]] | None = None
-        self._basins: tuple[NDArray[Any], tuple[int, ...], int | None] | None = None
+        self._basins: Basins | None = None
 
     def show(
         self,
@@ -109,10 +134,15 @@ class Ground:
         labels: NDArray[np.integer] | None,
         diverged: int | Sequence[int],
         oscillating: int | None,
+        unlisted: int | None,
     ) -> None:
         """Colour every start by the minimum it reaches; see `Plane.show_basins`."""
         grey = (diverged,) if isinstance(diverged, int) else tuple(diverged)
-        self._basins = None if labels is None else (np.asarray(labels), grey, oscillating)
+        self._basins = (
+            None
+            if labels is None
+            else Basins(np.asarray(labels), len(self.places), grey, oscillating, unlisted)
+        )
         self._draw_basins()
 
     def resize(self) -> None:
@@ -161,7 +191,9 @@ class Ground:
 
     def _draw_minima(self) -> None:
         points = self._view.to_map(np.array(self.places).reshape(-1, 2))
-        on = np.flatnonzero(((points >= 0) & (points <= SIDE)).all(axis=1))
+        # Whole circles, but for a minimum at the edge of the whole map.
+        edge = CIRCLE * self._frame.pixels(SIDE) if self._view.zoomed else 0.0
+        on = np.flatnonzero(((points >= edge) & (points <= SIDE - edge)).all(axis=1))
         write(
             self.minima,
             x=points[on, 0].astype(np.float32),
@@ -184,34 +216,36 @@ class Ground:
         if self._basins is None:
             self.basins.visible = False
             return
-        labels, diverged, oscillating = self._basins
         corners = self._view.to_map(self._view.bounds.T)
-        show_image(self.basins, shade.png(basin_picture(labels, diverged, oscillating)))
+        show_image(self.basins, shade.png(basin_picture(self._basins)))
         write(self.basins, x=corners[:, 0].copy(), y=corners[:, 1].copy(), visible=True)
 
 
-def basin_picture(
-    labels: NDArray[np.integer], diverged: Sequence[int] = (-1,), oscillating: int | None = None
-) -> NDArray[np.uint8]:
+def basin_picture(basins: Basins) -> NDArray[np.uint8]:
     """A map of basins as RGBA, several pixels a start so that it can be hatched and dotted."""
-    fine = max(1, 400 // len(labels))
-    fine_labels = np.kron(labels, np.ones((fine, fine), np.int64))
-    rgba = np.zeros((*fine_labels.shape, 4), np.uint8)
-    rgba[fine_labels < 0] = [*palette.rgb(palette.NO_MINIMUM), 215]
-    for index in np.unique(labels[labels >= 0]):
-        rgba[fine_labels == index] = [*palette.rgb(palette.tint(int(index))), 205]
-    # Tints are alike in grey: a line parts two basins.
-    meet = np.zeros(fine_labels.shape, bool)
+    fine = max(1, 400 // len(basins.labels))
+    labels = np.kron(basins.labels, np.ones((fine, fine), np.int64))
+    rgba = np.zeros((*labels.shape, 4), np.uint8)
+    rgba[labels < 0] = [*palette.rgb(palette.NO_MINIMUM), 215]
+    rgba[labels >= basins.numbered] = [*palette.rgb(palette.OTHER_MINIMA), 215]
+    if basins.unlisted is not None:
+        rgba[labels == basins.unlisted] = [*palette.rgb(palette.OTHER_MINIMA), 215]
+    for index in range(basins.numbered):
+        rgba[labels == index] = [*palette.rgb(palette.tint(index)), 205]
+    # Tints are alike in grey: a line parts two basins. Of two pixels: shown smaller than it is,
+    # the picture loses rows and columns, but no two that are neighbours.
+    meet = np.zeros(labels.shape, bool)
     for one, other in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
-        parted = fine_labels[one] != fine_labels[other]
-        meet[one] |= parted & (fine_labels[one] >= 0) & (fine_labels[other] >= 0)
+        parted = (labels[one] != labels[other]) & (labels[one] >= 0) & (labels[other] >= 0)
+        meet[one] |= parted
+        meet[other] |= parted
     rgba[meet] = [*palette.rgb(palette.INK), 150]
-    gone = np.isin(fine_labels, list(diverged))
+    gone = np.isin(labels, list(basins.diverged))
     rgba[gone] = [*palette.rgb("#FFFFFF"), 230]
-    rows, columns = np.indices(fine_labels.shape)
+    rows, columns = np.indices(labels.shape)
     rgba[((rows + columns) // 4 % 2 == 0) & gone] = [*palette.rgb(palette.DIVERGED), 235]
-    if oscillating is not None:
-        dots = (rows % 6 < 3) & (columns % 6 < 3) & (fine_labels == oscillating)
+    if basins.oscillating is not None:
+        dots = (rows % 6 < 3) & (columns % 6 < 3) & (labels == basins.oscillating)
         rgba[dots] = [*palette.rgb(palette.DIVERGED), 235]
     return rgba
 

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 FONT = 13.0
 """Height of the smallest text, in pixels at size 1."""
 
-NARROW, WIDE = set("il.,:;'|!1tfrjI() ⁻−·"), set("mwMWGOQ@%●▲■◆▼★✚◐×")
+NARROW = set("il.,:;'|!tfrjI() ⁻·")
+WIDE, WIDEST = set("wGOQ−●▲■◆▼★✚◐×✖"), set("mMW@%")
+
+TICK_EMS = {"−": 0.84, "<": 0.84, "≤": 0.84, ",": 0.32, ".": 0.32, "·": 0.32, " ": 0.32}
+RAISED = set("⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Widths of signs in the texts of ticks, in heights of the text, in a wide font."""
+
+LONG_ENOUGH = 8
+"""Characters of a dotted name without its parents that say enough."""
 
 Box = tuple[float, float, float, float]
 """Left, right, lower and upper end."""
@@ -29,8 +37,15 @@ AROUND = [
 
 def width(text: str, font: float = FONT) -> float:
     """About how wide a bold text is, in pixels; rather too wide than too narrow."""
-    ems = sum(0.42 if c in NARROW else 0.95 if c in WIDE else 0.68 for c in text)
-    return ems * font
+    ems = (
+        0.42 if c in NARROW else 0.95 if c in WIDE else 1.05 if c in WIDEST else 0.7 for c in text
+    )
+    return font * sum(ems)
+
+
+def tick_width(text: str, font: float = FONT) -> float:
+    """How wide the text of a tick, which is not bold, is at most, in pixels."""
+    return font * sum(TICK_EMS.get(c, 0.45 if c in RAISED else 0.65) for c in text)
 
 
 def shortened(text: str, most: float, font: float = FONT) -> str:
@@ -40,6 +55,46 @@ def shortened(text: str, most: float, font: float = FONT) -> str:
     while text and width(text + "…", font) > most:
         text = text[:-1]
     return text.rstrip() + "…"
+
+
+def without_parents(names: Sequence[str]) -> list[str]:
+    """Dotted names without the parents that all of them share: what differs is left."""
+    split = [name.split(".") for name in names]
+    most = min((len(parts) for parts in split), default=1) - 1
+    shared = next((i for i in range(most) if len({parts[i] for parts in split}) > 1), most)
+    return [".".join(parts[shared:]) for parts in split]
+
+
+def cut_in_front(names: Sequence[str], most: float, font: float = FONT) -> list[str]:
+    """Names at most ``most`` pixels wide: their ends, or where two of those are alike both ends."""
+
+    def end(name: str) -> str:
+        if width(name, font) <= most:
+            return name
+        while name and width("…" + name, font) > most:
+            name = name[1:]
+        # No piece of a parent, where what is left is long enough.
+        _, _, own = name.partition(".")
+        return "…" + (own if len(own) >= LONG_ENOUGH else name)
+
+    def both_ends(name: str) -> str:
+        if width(name, font) <= most:
+            return name
+        left, right = name[: len(name) // 2], name[len(name) // 2 :]
+        while right and width(f"{left}…{right}", font) > most:
+            left, right = (left[:-1], right) if len(left) > len(right) else (left, right[1:])
+        return f"{left}…{right}"
+
+    ends = [end(name) for name in names]
+    return [
+        both_ends(name) if ends.count(cut) > 1 else cut
+        for name, cut in zip(names, ends, strict=True)
+    ]
+
+
+def longest(texts: Sequence[str], most: float, font: float = FONT) -> str:
+    """The first of texts that is at most ``most`` pixels wide, or the last; nothing of none."""
+    return next((text for text in texts if width(text, font) <= most), texts[-1] if texts else "")
 
 
 def spread(

@@ -135,6 +135,9 @@ TINTS = (
 """Basins: pale, never the colour of a run; numbers in the plot name them, so they may repeat."""
 
 NO_MINIMUM = "#F2F2F0"
+OTHER_MINIMA = "#C3CAD3"
+"""Basins of minima that have no number."""
+
 DIVERGED = "#8C8F94"
 
 

@@ -13,10 +13,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gdwidgets.ui.plots import labels, palette, summary, ticks, trail
-from gdwidgets.ui.plots.arrows import REACH, arrow, arrow_factor, direction
+from gdwidgets.ui.plots.arrows import (
+    REACH,
+    arrow,
+    arrow_factor,
+    direction,
+    fitting,
+    is_cut,
+)
 from gdwidgets.ui.plots.figures import joined, write
 from gdwidgets.ui.plots.frame import Frame
-from gdwidgets.ui.plots.ground import Ground
+from gdwidgets.ui.plots.ground import CIRCLE, Ground
 from gdwidgets.ui.plots.shade import Table
 from gdwidgets.ui.plots.starts import Starts
 from gdwidgets.ui.plots.view import SIDE, Point, View, on_map
@@ -40,8 +47,11 @@ MARKER = 7.0
 HEAD = 9.0
 """Length of an arrow's head, in pixels."""
 
-CIRCLE = 9.0
-"""Radius of a start's or a minimum's circle, in pixels."""
+MOST_AWAY = 3
+"""Lanes of which it is told where they are off the map: more would cover it."""
+
+WIDE = 200.0
+"""Width of a map, in pixels, on which it is told where lanes are that have left it."""
 
 PARTS = (("gradient", palette.GRADIENT), ("velocity", palette.VELOCITY))
 """What makes an update of momentum: names and colours of their arrows."""
@@ -110,6 +120,7 @@ class Plane(Frame):
         self.past = self.lines(stroke_width=3)
         self.moving = self.lines(stroke_width=3, fill="inside")
         self.part_names = self.texts(align="middle")
+        self.away = self.texts(colors=[palette.GHOST], align="middle")
         self.letters = self.texts(colors=[palette.GHOST], align="middle")
         self.titles = self.texts(colors=[palette.TITLE], font_weight="normal", align="middle")
         self.upright = self.texts(colors=[palette.TITLE], font_weight="normal", align="end")
@@ -125,6 +136,7 @@ class Plane(Frame):
                 self.past,
                 self.moving,
                 self.part_names,
+                self.away,
                 self.letters,
                 self.titles,
                 self.upright,
@@ -145,7 +157,8 @@ class Plane(Frame):
         self._trails: list[trail.Trail] = []
         self._starts = np.zeros((1, 2))
         self._ends = np.zeros((0, 2))
-        self._arrows_seen = True
+        self._arrows_seen, self._arrows_cut = True, False
+        self._factor_fits = True
         self._lettered: list[labels.Box] = []
         self._inside: list[NDArray[np.int32]] = []
         self._markers: list[NDArray[np.float64]] = []
@@ -197,6 +210,7 @@ class Plane(Frame):
         *,
         diverged: int | Sequence[int] = -1,
         oscillating: int | None = None,
+        unlisted: int | None = None,
     ) -> None:
         """Colour every start by the minimum it reaches; ``None`` takes the colours away.
 
@@ -204,13 +218,15 @@ class Plane(Frame):
         ----------
         labels
             (n, n) over the surface's bounds, row by row of v from low to high: indices of minima,
-            or a negative number for a start that reaches none.
+            or a negative number for a start that reaches none. Minima without a number look alike.
         diverged
             What stands for starts whose runs diverge: they are hatched.
         oscillating
             What stands for starts whose runs oscillate: they are dotted.
+        unlisted
+            What stands for starts that reach a minimum that has no index.
         """
-        self.ground.show_basins(labels, diverged, oscillating)
+        self.ground.show_basins(labels, diverged, oscillating, unlisted)
 
     def zoom(self, point: Point, factor: float) -> None:
         """Show the part of the map around a point, ``factor`` times as large; `draw` is called."""
@@ -295,7 +311,8 @@ class Plane(Frame):
             Which of `palette.RUNS` each lane is, or `palette.OWN`; without it 0, 1, 2, …
         factor
             How many times longer than the next update its arrow is drawn; without it, a round
-            number that follows from the surface and the starts alone.
+            number that follows from the surface and the starts, and is smaller where the first
+            updates' arrows would leave the map.
         parts
             The lane beside whose next update `draw` shows the parts that make it.
         """
@@ -310,6 +327,8 @@ class Plane(Frame):
         self._lane_names = [str(name) for name in names] or [""] * lanes
         self._starts = np.asarray(self._read()[0], np.float64)
         self.factor = self._own_factor() if factor is None else float(factor)
+        self._factor_fits = factor is not None
+        self._fit_factor()
         halos = lanes <= MOST_HALOS
         self._parts_of = parts
         self.part_names.visible = False
@@ -371,7 +390,8 @@ class Plane(Frame):
         if recorded > self._sent and (full or ahead > max(self._width - 6, self._sent // 4)):
             self._send_paths()
         last = self._lasts(recorded)
-        shown, lines, markers, seen = [], [], [], False
+        self._fit_factor()
+        shown, lines, markers, seen, cut = [], [], [], False, False
         for lane, path in enumerate(self._trails):
             step = int(min(self._k, last[lane]))
             whole, steps = path.at(step)
@@ -384,13 +404,11 @@ class Plane(Frame):
             tail = trail.inside(here, REACH, SIDE)
             if updates is not None:
                 update = np.asarray(updates, np.float64)[lane]
-            elif step < last[lane]:
-                with np.errstate(invalid="ignore"):
-                    update = params[step + 1, lane].astype(np.float64) - params[step, lane]
             else:
-                update = np.zeros(2)
-            pointing = self._arrow(params[step, lane], update)
-            seen = seen or (self._beyond_circle(update) if self._k == 0 else len(pointing) > 0)
+                update = self._update(params, lane, step, last[lane])
+            pointing = self._pointing(lane, params[step, lane], update)
+            seen |= len(pointing) > 0
+            cut |= len(pointing) > 0 and self._is_cut(params[step, lane], update)
             lines.append(np.concatenate((tail, pointing)))
             markers.append(place + self._markers[lane])
         arrows = self._part_arrows(params, last, parts, full=full)
@@ -408,9 +426,57 @@ class Plane(Frame):
         rows = np.clip(np.nan_to_num(rows), -limit, limit).round().astype(np.int16)
         write(self.moving, x=rows[:, :, 0], y=rows[:, :, 1])
         seen = seen or any(len(one) > 1 for one in arrows)
-        if full and seen != self._arrows_seen:
-            self._arrows_seen = seen
+        self._tell_away(params, last, full=full)
+        if full and (seen, cut) != (self._arrows_seen, self._arrows_cut):
+            self._arrows_seen, self._arrows_cut = seen, cut
             self._note_factor()
+
+    def _tell_away(self, params: NDArray[Any], last: NDArray[np.int64], *, full: bool) -> None:
+        """While nothing plays, say of several lanes where those are that have left the map.
+
+        Their markers wait where they left, and their losses may be the lowest: see the loss plot.
+        """
+        low, high = self.view.bounds.T
+        places: list[NDArray[np.float64]] = []
+        texts: list[str] = []
+        wide = self.plot_height / self.size
+        lanes = len(self._trails) if full and wide > WIDE and len(self._trails) > 1 else 0
+        for lane in range(lanes):
+            if len(texts) == MOST_AWAY:
+                break
+            step = int(min(self._k, last[lane]))
+            point = params[step, lane].astype(np.float64)
+            if not ((point >= low) & (point <= high)).all():
+                small = np.abs(point) < 0.005 * (high - low)
+                u, v = (number(float(value), 2) for value in np.where(small, 0.0, point))
+                places.append(self._exit(params, lane, step))
+                texts.append(f"{self._runs[lane].glyph} at ({u}, {v})")
+        if not texts and not self.away.visible:
+            return
+        pixel = self._pixel
+        shown = labels.beside(
+            np.array(places).reshape(-1, 2),
+            texts,
+            gap=10 * pixel,
+            side=SIDE,
+            font=13 * pixel,
+            taken=[*self._circles(), *self._lettered],
+        )
+        self.put_texts(
+            self.away,
+            [x for _, x, _ in shown],
+            [y for _, _, y in shown],
+            [texts[index] for index, _, _ in shown],
+        )
+
+    @staticmethod
+    def _update(params: NDArray[Any], lane: int, step: int, last: int) -> NDArray[np.float64]:
+        """The update of a lane from a step, as it is recorded; none from its last."""
+        if step >= last:
+            return np.zeros(2)
+        with np.errstate(invalid="ignore"):
+            update: NDArray[np.float64] = params[step + 1, lane].astype(np.float64)
+            return update - params[step, lane]
 
     def _part_arrows(
         self, params: NDArray[Any], last: NDArray[np.int64], parts: ArrayLike | None, *, full: bool
@@ -425,7 +491,7 @@ class Plane(Frame):
         at, vectors = self._parts
         point = params[step, lane]
         known = vectors if at == step else np.zeros((len(PARTS), 2))
-        arrows = [self._arrow(point, vector) for vector in known]
+        arrows = [self._pointing(lane, point, vector) for vector in known]
         drawn = [i for i, one in enumerate(arrows) if full and len(one) and on_map(one[1])]
         pixel = self._pixel
         shown = labels.beside(
@@ -450,16 +516,49 @@ class Plane(Frame):
         none = self.to_map(point[None])
         return [one if len(one) else none for one in arrows]
 
-    def arrow_seen(self, lane: int, k: int) -> bool:
-        """Whether the arrow of a lane's update from record ``k`` is longer than the start hides."""
-        params = self._read()
-        if k + 1 >= len(params):
-            return False
-        return self._beyond_circle(params[k + 1, lane].astype(np.float64) - params[k, lane])
+    def first_arrow(self, lane: int) -> tuple[float | None, bool]:
+        """How many times longer than a lane's first update its arrow is drawn, and if it is cut.
 
-    def _beyond_circle(self, update: NDArray[np.float64]) -> bool:
-        shaft = float(np.linalg.norm(self.factor * update / self.view.size * SIDE))
-        return shaft > (CIRCLE + 3) * self.size * SIDE / self.plot_height
+        None where nothing is drawn: it would lie under the circle of the start.
+        """
+        params = self._read()
+        if len(params) < 2:
+            return None, False
+        self._fit_factor()
+        start = params[0, lane]
+        update = params[1, lane].astype(np.float64) - start
+        hidden = not on_map(self.to_map(start))
+        seen = hidden or len(self._pointing(lane, start, update)) > 0
+        return self.factor if seen else None, self._is_cut(start, update)
+
+    def _is_cut(self, point: NDArray[Any], update: NDArray[np.float64]) -> bool:
+        return is_cut(self.to_map(point), self.factor * update / self.view.size * SIDE)
+
+    def _pointing(
+        self, lane: int, point: NDArray[Any], update: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The arrow of a lane's update, or nothing where the start's circle would hide it."""
+        found = self._arrow(point, update)
+        if len(found):
+            away = found[1] - self.to_map(self._starts[lane])
+            if np.hypot(*away) <= (CIRCLE + 3) * self._pixel:
+                return found[:0]
+        return found
+
+    def _fit_factor(self) -> None:
+        """Draw the first updates, once they are recorded, no longer than fits on the whole map."""
+        if self._factor_fits:
+            return
+        first = self._read()[:2].astype(np.float64)
+        if len(first) < 2:
+            return
+        self._factor_fits = True
+        (low, high), before = self.view.bounds.T, self.factor
+        with np.errstate(over="ignore", invalid="ignore"):
+            updates = (first[1] - first[0]) / (high - low) * SIDE
+        self.factor = fitting(before, (first[0] - low) / (high - low) * SIDE, updates)
+        if self.factor != before:
+            self._note_factor()
 
     def nearest(self, point: Point, pixels: float) -> tuple[int, int] | None:
         """The lane and step of the path behind the cursor at a point, or none so near.
@@ -535,9 +634,15 @@ class Plane(Frame):
     def _draw_ground(self) -> None:
         """Draw axes, surface and paths in the part that is seen."""
         for axis, (low, high) in zip((self.axis_x, self.axis_y), self.view.window, strict=True):
-            at = ticks.linear_ticks(low, high, 6)
+            room = (
+                None
+                if axis is self.axis_y
+                else self.height - self.MARGIN["left"] - self.MARGIN["right"]
+            )
+            at, texts = ticks.written(low, high, 6, room)
             places = (np.array(at) - low) / (high - low) * SIDE
-            self.put_ticks(axis, places.round().tolist(), ticks.linear_texts(at))
+            self.put_ticks(axis, places.round().tolist(), texts)
+        self._fit_margins()
         pixel = self.size * SIDE / self.plot_height
         self.put_texts(self.titles, [SIDE / 2], [-36 * pixel], [self.names[0]])
         # Between two ticks, where no number is, however wide the numbers are.
@@ -550,6 +655,18 @@ class Plane(Frame):
         if self._trails:
             self.put_starts()
             self._send_paths()
+
+    def _fit_margins(self) -> None:
+        """Leave room for the texts of the ticks; the map stays a square."""
+        margin = {side: self.least_margin(side) for side in ("left", "right")}
+        margin["top"] = sum(margin.values()) - self.MARGIN["bottom"]
+        if margin.items() <= self.margin.items():
+            return
+        self.margin.update(margin)
+        self.place_margins()
+        if self._runs:
+            self._style()
+            self._note_factor()
 
     def _draw_ghosts(self) -> None:
         lines, ends = [], []
@@ -675,10 +792,14 @@ class Plane(Frame):
         return arrow_factor(ground.values, self.view.bounds, ground.slope, self._starts)
 
     def _note_factor(self) -> None:
-        longer = self.factor != 1 and self._arrows_seen
-        text = f"arrow ×{number(self.factor)}" if longer else ""
-        away = SIDE / self.plot_height * self.size
-        self.put_texts(self.factor_note, [SIDE], [-36 * away], [text] if text else [])
+        longer = f"×{number(self.factor)}" if self.factor != 1 else ""
+        texts = [f"arrow {longer}"] if longer else [""]
+        if self._arrows_cut:
+            texts = ["arrow cut at edge"] if not longer else [f"{longer}, cut at edge", *texts]
+        # Beside the name of the parameter, which stands in the middle.
+        room = self.plot_height / self.size / 2 - 10
+        text = labels.longest(texts, room) if self._arrows_seen else ""
+        self.put_texts(self.factor_note, [SIDE], [-36 * self._pixel], [text] if text else [])
 
     def _arrow(self, point: NDArray[Any], update: NDArray[np.float64]) -> NDArray[np.float64]:
         """The arrow of an update from a point (5, 2), or nothing (0, 2): see `arrow`."""
@@ -697,6 +818,7 @@ class Plane(Frame):
             mark.stroke_width = width * size
         for text, height in (
             (self.part_names, 13),
+            (self.away, 13),
             (self.letters, 13),
             (self.titles, 14),
             (self.upright, 14),

@@ -20,6 +20,9 @@ from gdwidgets.ui.text import number
 FAR = 1e4
 """Heights of the plot beyond which nothing is drawn: larger numbers break an SVG path."""
 
+LARGEST = 1e300
+"""An axis ends there at the latest: its span is finite."""
+
 DECADES = 16
 """Decades below the first value that a logarithmic axis shows; float32 has about 7 digits."""
 
@@ -146,11 +149,14 @@ class Lane:
     broken: int | None = None
 
 
-def leaving(lanes: Sequence[Lane], *, log: bool) -> list[int | None]:
+def leaving(lanes: Sequence[Lane], *, log: bool, whole: bool = False) -> list[int | None]:
     """For each lane the update at which it leaves the plot for good, ``None`` where it stays.
 
-    A lane leaves when it ends non-finite, or far above what the others and the first values are.
+    A lane leaves when it ends non-finite, or far above what the others and the first values are;
+    on a ``whole`` plot only when it ends non-finite.
     """
+    if whole:
+        return [lane.broken for lane in lanes]
     first = [abs(float(lane.values[0])) for lane in lanes if len(lane.values)]
     # Of 64 bits: a multiple of a float32 need not be one.
     limit = np.float64((LEAVES if log else LEAVES_LINEAR) * (max(first, default=1.0) or 1.0))
@@ -166,7 +172,11 @@ def leaving(lanes: Sequence[Lane], *, log: bool) -> list[int | None]:
 
 
 def linear_values(
-    lanes: Sequence[Lane], levels: Sequence[float], room: tuple[float, float]
+    lanes: Sequence[Lane],
+    levels: Sequence[float],
+    room: tuple[float, float],
+    *,
+    whole: bool = False,
 ) -> Values:
     """A linear axis on which all lanes that stay can be seen, and how the others leave.
 
@@ -178,8 +188,10 @@ def linear_values(
         Values that must be on it.
     room
         As in `Values`.
+    whole
+        Whether all finite values are seen, of lanes that leave as well.
     """
-    gone = leaving(lanes, log=False)
+    gone = [None] * len(lanes) if whole else leaving(lanes, log=False)
     stay = [
         lane.values
         for lane, left in zip(lanes, gone, strict=True)
@@ -189,6 +201,7 @@ def linear_values(
     shown = np.array([v for values in stay for v in (values.min(), values.max())], np.float64)
     shown = np.append(shown, np.asarray(levels, np.float64))
     shown = np.append(shown, [float(values[0]) for values in go if values.size])
+    shown = np.clip(shown, -LARGEST, LARGEST)
     if not shown.size:
         shown = np.zeros(1)
     low, high = float(shown.min()), float(shown.max())
@@ -199,6 +212,8 @@ def linear_values(
         near = [np.clip(values, *ends) for values in go if values.size]
         low = min([low, *(float(values.min()) for values in near)])
         high = max([high, *(float(values.max()) for values in near)])
+        turned = [_before_turning(values.astype(np.float64), *ends) for values in go if values.size]
+        low, high = min([low, *(a for a, _ in turned)]), max([high, *(b for _, b in turned)])
     if 0 <= low < 0.4 * high:
         low = 0.0
     if high - low <= 1e-6 * max(abs(low), abs(high)):
@@ -209,32 +224,54 @@ def linear_values(
     return Values(low, high, room=room)
 
 
-def log_values(lanes: Sequence[Lane], levels: Sequence[float], room: tuple[float, float]) -> Values:
+def _before_turning(values: NDArray[np.float64], low: float, high: float) -> tuple[float, float]:
+    """How far below ``low`` a lane goes before it leaves above, and the other way round.
+
+    Oscillations that grow go further on either side: two values in a row on one side are none.
+    """
+    reach = [low, high]
+    for side, sign in ((0, -1.0), (1, 1.0)):
+        beyond = sign * values > sign * reach[side]
+        if not beyond[-1] and (twice := beyond[1:] & beyond[:-1]).any():
+            both = np.concatenate((values[1:][twice], values[:-1][twice]))
+            reach[side] = float(sign * (sign * both).max())
+    return min(low, reach[0]), max(high, reach[1])
+
+
+def log_values(
+    lanes: Sequence[Lane],
+    levels: Sequence[float],
+    room: tuple[float, float],
+    *,
+    whole: bool = False,
+) -> Values:
     """A logarithmic axis on which all lanes that stay can be seen, and how the others leave.
+
+    It reaches down to the lowest value of those, too: they may leave late.
 
     Parameters as in `linear_values`; values that are not positive, or too small, stand at its
     lower end, where they are written as what they are.
     """
-    gone = leaving(lanes, log=True)
+    gone = [None] * len(lanes) if whole else leaving(lanes, log=True)
     every = [lane.values for lane in lanes if lane.values.size]
     stay = [
         lane.values
         for lane, left in zip(lanes, gone, strict=True)
         if left is None and lane.values.size
     ]
-    positive = [values[values > 0] for values in (stay or every)]
+    positive = [values[values > 0] for values in every]
     positive = [values for values in positive if values.size]
     firsts = [float(values[0]) for values in every if values[0] > 0]
     lows = [float(values.min()) for values in positive] + [v for v in levels if v > 0]
-    highs = [float(values.max()) for values in positive] if stay else []
+    highs = [float(values.max()) for values in stay if (values > 0).any()]
     first = max(firsts, default=max(highs, default=1.0))
     high = max([first, *highs, *(v for v in levels if v > 0)])
     if any(left is not None for left in gone):
         high = max(high, first * (6.0 if stay else LEAVES))
-    high = min(high, first * 1e6)
+    high = min(high, LARGEST if whole else first * 1e6)
     least = first * 10.0**-DECADES
     low = max(min(lows, default=high / 10), least)
-    everything = np.concatenate(stay or every) if every else np.ones(1)
+    everything = np.concatenate(every) if every else np.ones(1)
     small = everything[everything < np.float64(low)]
     below = ""
     if small.size:
@@ -255,6 +292,7 @@ def values_so_far(
     room: tuple[float, float],
     *,
     log: bool,
+    whole: bool = False,
 ) -> Values:
     """An axis for what has been shown of a run whose future is hidden: it tells nothing of that.
 
@@ -265,7 +303,7 @@ def values_so_far(
     ----------
     values
         (n, L) of the records up to the cursor, n at least 1.
-    levels, room
+    levels, room, whole
         As in `linear_values`.
     log
         Whether the axis is logarithmic.
@@ -275,9 +313,9 @@ def values_so_far(
     seen = exact[np.isfinite(exact)]
     if log:
         # Of several lanes those that stay are to be seen, however far one goes.
-        rise = 4 if exact.shape[1] == 1 else 2
-        return _log_so_far(seen, first, rise, levels, room)
-    far = LEAVES_LINEAR * first
+        rise = 400 if whole else 4 if exact.shape[1] == 1 else 2
+        return _log_so_far(seen.clip(max=LARGEST), first, rise, levels, room)
+    far = LARGEST if whole else LEAVES_LINEAR * first
     return _linear_so_far(np.clip(seen, -far, far), first, levels, room)
 
 

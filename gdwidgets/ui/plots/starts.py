@@ -13,7 +13,7 @@ from traitlets import validate
 
 from gdwidgets.ui.plots import palette
 from gdwidgets.ui.plots.figures import write
-from gdwidgets.ui.plots.view import SIDE, Point, View
+from gdwidgets.ui.plots.view import SIDE, Point, View, on_map
 
 HELD = 1.0
 """Seconds without a movement after which a circle that was not let go is taken to be free."""
@@ -79,8 +79,12 @@ class Starts:
     def put(self, starts: NDArray[np.float64]) -> None:
         """Put circles at the starts (L, 2) of lanes, wherever they were dragged."""
         _, first = np.unique(starts, axis=0, return_index=True)
-        self._lanes = sorted(int(lane) for lane in first)
-        self.places = self._view.to_map(starts[self._lanes])
+        lanes = sorted(int(lane) for lane in first)
+        if self._view.zoomed:
+            # Those beside the part that is seen would stand at its edge, where no run starts.
+            lanes = [lane for lane in lanes if on_map(self._view.to_map(starts[lane]))]
+        self._lanes = lanes
+        self.places = self._view.to_map(starts[lanes])
         x, y = self.places.T.astype(np.float32)
         elsewhere = self._elsewhere(x, y)
         if self._held is not None and clock() > self._held[1]:
@@ -89,7 +93,7 @@ class Starts:
         in_hand = self._held is not None and elsewhere <= {self._held[0]}
         self.mark.untold = self._moved
         with self.mark.hold_trait_notifications():
-            write(self.mark, x=x, y=y)
+            write(self.mark, x=x, y=y, visible=bool(lanes))
         self.mark.untold = False
         if self._moved and not in_hand:
             # All of it: the page has moved a circle to where the kernel may know it already.

@@ -6,7 +6,11 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from gdwidgets.ui.plots import labels
 from gdwidgets.ui.text import MINUS, number, power_of_ten
+
+BETWEEN = 6.0
+"""Least space between the texts of a horizontal axis, in pixels."""
 
 
 def round_step(span: float, most: int) -> float:
@@ -44,14 +48,43 @@ def linear_texts(ticks: Sequence[float]) -> list[str]:
     largest = max((abs(tick) for tick in ticks), default=0.0)
     gaps = [b - a for a, b in itertools.pairwise(ticks)]
     step = min(gaps, default=largest or 1.0)
-    if largest >= 1e6 or (largest > 0 and step < 1e-4):
-        return [number(tick, 6) for tick in ticks]
+    if step > 0 and (largest >= 1e6 or step < 1e-4):
+        # As many figures as tell two neighbours apart.
+        figures = 1 + math.floor(math.log10(largest)) - math.floor(math.log10(step))
+        return [number(tick, max(1, figures)) for tick in ticks]
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
     texts = [f"{abs(tick):,.{decimals}f}" for tick in ticks]
     return [
         MINUS + text if tick < 0 and float(text.replace(",", "")) else text
         for tick, text in zip(ticks, texts, strict=True)
     ]
+
+
+def written(
+    low: float, high: float, most: int, room: float | None = None
+) -> tuple[list[float], list[str]]:
+    """Ticks of a linear axis and their texts, ``most`` + 1 at most.
+
+    Parameters
+    ----------
+    low, high, most
+        As in `linear_ticks`.
+    room
+        For a horizontal axis its width in pixels at the normal size: there are only as many as
+        stand beside each other.
+    """
+    values = linear_ticks(low, high, most)
+    texts = linear_texts(values)
+    while room is not None and len(values) > 2:
+        gap = room * (values[1] - values[0]) / (high - low)
+        if max(map(labels.tick_width, texts)) + BETWEEN <= gap:
+            break
+        most -= 1
+        fewer = linear_ticks(low, high, most)
+        if len(fewer) < 2:
+            break
+        values, texts = fewer, linear_texts(fewer)
+    return values, texts
 
 
 def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -72,7 +105,9 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
     if high < 10 * low:
         return linear_ticks(low, high, most)
     decades = last - math.ceil(math.log10(low) - 1e-9)
-    stride = next(s for s in (1, 2, 3, 4, 5, 6, 8, 10, 20) if decades // s + 1 <= most)
+    stride = next(
+        s for s in (1, 2, 3, 4, 5, 6, 8, 10, 20, 50, 100, 200) if decades // s + 1 <= most
+    )
     return within((1,), range(-stride * (-first // stride), last + 1, stride))
 
 

@@ -7,6 +7,8 @@ import re
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gdwidgets import LearningRateExplorer
 from gdwidgets.core import (
@@ -25,8 +27,9 @@ from gdwidgets.core.objectives.batches import MiniBatches
 from gdwidgets.core.rules.schedules import Cosine, Exponential
 from gdwidgets.explorers.learning_rate import track, why
 from gdwidgets.explorers.learning_rate.losses import Losses
+from gdwidgets.explorers.learning_rate.text import _cell
 from gdwidgets.ui import text
-from gdwidgets.ui.plots import palette
+from gdwidgets.ui.plots import labels, palette
 
 
 def test_the_defaults_are_the_course_s_exercise():
@@ -229,7 +232,9 @@ def test_a_diverged_lane_leaves_the_plot_and_its_row_says_when(explorer, cells):
     assert cells(explorer)[1] == ["∞"] * 5 + [f"diverged at {last + 1}"]
     assert cells(explorer)[2][-1] == "end of run"
     assert (np.asarray(explorer.fits.fits.y)[0] > 1).all()
-    assert f"● 1 diverges at update {last + 1}" in list(explorer.loss_plot.leavers.text)
+    plot = explorer.loss_plot
+    left = np.flatnonzero(plot._values.place(explorer.descent.loss[: last + 1, 0]) <= 1)[-1] + 1
+    assert list(plot.leavers.text) == [f"● 1: off the plot from update {left}"]
     assert f"diverged at update {last + 1}" in explorer.sentence_text
     explorer.step = last
     assert cells(explorer)[1][-1] == f"diverged at {last + 1}"
@@ -243,7 +248,7 @@ def test_where_one_lane_diverges_and_another_grows_it_is_told_where_both_leave(e
     (told,) = explorer.loss_plot.leavers.text
     axis, losses = explorer.loss_plot._values, explorer.descent.loss
     left = [np.flatnonzero(axis.place(losses[:, lane]) <= 1)[-1] + 1 for lane in (0, 1)]
-    assert told == f"leave at: ● {left[0]}, ▲ {left[1]}"
+    assert told == f"off the plot from: ● {left[0]}, ▲ {left[1]}"
     assert left[0] < left[1]
 
 
@@ -519,3 +524,10 @@ def test_a_schedule_and_a_rate_changed_in_mid_run_go_together(make):
     assert explorer.rates_at(150) == (0.01,)
     moved = explorer.descent.params[150, 0] - explorer.descent.params[151, 0]
     np.testing.assert_allclose(moved, 0.01 * explorer.descent.grad[150, 0], rtol=1e-3)
+
+
+@given(st.floats(-9, 38), st.sampled_from([-1.0, 1.0]))
+def test_no_number_of_the_table_is_wider_than_its_column(exponent, sign):
+    """80 pixels, of which 8 part it from the next, and a little of that for a large exponent."""
+    assert labels.tick_width(_cell(sign * 10**exponent), 14) <= 73
+    assert [_cell(value) for value in (np.nan, np.inf, 0.0)] == ["NaN", "∞", "0.0000"]

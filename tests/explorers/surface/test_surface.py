@@ -14,6 +14,8 @@ from traitlets import TraitError
 from course import EXERCISE_3, EXERCISE_3_EARLY
 from gdwidgets import HimmelblauExplorer, SurfaceExplorer
 from gdwidgets.core import RULES, SURFACES, Descent
+from gdwidgets.ui.plots.view import SIDE
+from gdwidgets.ui.text import CIRCLED, numbered
 from gestures import click, drag, drop, move, present, refused
 from messages import recorded_messages
 
@@ -538,6 +540,32 @@ def test_every_class_of_starts_stands_in_the_key():
     assert "goes away" in explorer.basin_key.value
     explorer.assign(surface="narrow valley", learning_rate=0.02, basins=True)
     assert "oscillates" in explorer.basin_key.value
+    explorer.close()
+
+
+@pytest.mark.parametrize("name", ["rastrigin", "mccormick", "himmelblau", "six-hump camel"])
+def test_every_number_in_the_key_stands_on_the_map_and_the_rest_is_named(name):
+    explorer = SurfaceExplorer(name, basins=True)
+    found = explorer.basin_finder.map
+    key = explorer.basin_key.value
+    ground = explorer.map.ground
+    on_map = {numbered(int(text) - 1) for text in np.atleast_1d(ground.numbers.text)}
+    in_key = {sign for sign in CIRCLED if sign in key}
+    assert in_key <= on_map
+    assert len(on_map) <= 9
+    known = len(explorer.surface.minima)
+    circle = 9 / explorer.map.plot_height * SIDE
+    for x, y in zip(ground.numbers.x[known:], ground.numbers.y[known:], strict=True):
+        assert circle <= min(x, y)
+        assert max(x, y) <= SIDE - circle
+    shares = re.findall(r"<b>([\d.]+)\s%</b>", key)
+    assert sum(map(float, shares)) == pytest.approx(100, abs=len(shares))
+    rest = int((found.reached > 0).sum()) - len(in_key)
+    assert ("minim" in key) == (rest > 0)
+    assert "background:''" not in key
+    assert "style=''" not in key
+    if name == "mccormick":
+        assert "off the map" in key
     explorer.close()
 
 

@@ -202,6 +202,32 @@ def test_a_sentence_judges_no_gradients_that_are_all_small():
     assert said.endswith("Gradients go from 2·10⁻⁷ (first) to 1.7·10⁻⁵ (last): 85 times as large.")
 
 
+def test_tensors_with_long_names_are_told_apart_at_their_curves_and_in_the_sentence(explorer):
+    torch.manual_seed(0)
+    model = torch.nn.Module()
+    block = model.transformer_encoder_block = torch.nn.Module()
+    block.self_attention = torch.nn.MultiheadAttention(8, 2)
+    block.feed_forward = torch.nn.Linear(8, 8)
+    x = torch.randn(5, 4, 8)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with explorer.watch():
+        for _ in range(5):
+            loss = (block.feed_forward(block.self_attention(x, x, x)[0]) - 1).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    names = explorer.norm_plot.names.text.tolist()
+    assert len(set(names)) == 6
+    assert not any("transformer" in name for name in names)
+    assert any(name.endswith(" …in_proj_weight") for name in names)
+    said = explorer.sentence_text
+    assert "transformer" not in said
+    assert len(said) < 190  # two lines
+    explorer.unfold("Tensors")
+    table = explorer.fold.text.value
+    assert "transformer_encoder_block.self_attention.in_proj_weight" in table
+
+
 def test_a_tensor_without_a_gradient_is_named(explorer):
     def dead():
         w = torch.tensor([1.0, -1.0], requires_grad=True)
