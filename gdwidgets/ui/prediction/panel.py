@@ -76,7 +76,7 @@ class PredictionPanel(VBox):
         self._writing = False
         self.questions = {kind: button(*written) for kind, written in QUESTIONS.items()}
         self.lane = Dropdown(options=[("the run", 0)])
-        self._lane_box = captioned(self.lane, "of", "200px", "The run whose update is asked for")
+        self._lane_box = captioned(self.lane, "of which run", "200px", "The run whose update is asked for")
         self.skip = button("Skip it", "Show the rest of the run without a guess")
         for kind, asks in self.questions.items():
             asks.on_click(lambda _, k=kind: ask(k, self.lane.value if k == STEP else 0))
@@ -122,8 +122,9 @@ class PredictionPanel(VBox):
         if kind == ORDER:
             self._answers = [self._run_button(lane) for lane in range(len(shown.lanes))]
         elif kind == MINIMUM:
-            chosen = [*range(shown.minima), None]
-            self._answers = [self._minimum_button(index) for index in chosen]
+            elsewhere = "elsewhere" if shown.minima == 1 else "none of them"
+            known = [self._minimum_button(k, text.numbered(k)) for k in range(shown.minima)]
+            self._answers = [*known, self._minimum_button(None, elsewhere)]
         elif kind == STEP:
             number = Text(
                 placeholder="a number",
@@ -146,8 +147,7 @@ class PredictionPanel(VBox):
         made.on_click(lambda _: self._placed(lane))
         return made
 
-    def _minimum_button(self, index: int | None) -> ToggleButton:
-        name = "none of them" if index is None else text.numbered(index)
+    def _minimum_button(self, index: int | None, name: str) -> ToggleButton:
         made = ToggleButton(
             description=name,
             tooltip="It ends at no minimum" if index is None else f"It ends at minimum {name}",
