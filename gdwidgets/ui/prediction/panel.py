@@ -76,7 +76,8 @@ class PredictionPanel(VBox):
         self._writing = False
         self.questions = {kind: button(*written) for kind, written in QUESTIONS.items()}
         self.lane = Dropdown(options=[("the run", 0)])
-        self._lane_box = captioned(self.lane, "of which run", "200px", "The run whose update is asked for")
+        asked = "The run whose update is asked for"
+        self._lane_box = captioned(self.lane, "of which run", "200px", asked)
         self.skip = button("Skip it", "Show the rest of the run without a guess")
         for kind, asks in self.questions.items():
             asks.on_click(lambda _, k=kind: ask(k, self.lane.value if k == STEP else 0))
