@@ -221,7 +221,7 @@ class LeafSliders(VBox):
         field = Text(
             continuous_update=False,
             tooltip=f"The number {label}",
-            layout=Layout(width=sized("80px"), flex="0 0 auto"),
+            layout=Layout(width=sized("112px"), flex="0 0 auto"),
         )
 
         def typed(change: Mapping[str, str]) -> None:
@@ -242,7 +242,7 @@ class LeafSliders(VBox):
             step=reach / 300,
             readout=False,
             tooltip=f"The number {label}: values and gradients follow",
-            layout=Layout(width="192px"),
+            layout=Layout(width="168px"),
             style={"description_width": "48px"},
         )
 
