@@ -553,10 +553,15 @@ class Explorer(Situated, Pictured, VBox):
         if self.step > self.computed and self._ahead.busy > PATIENCE and not self.moving:
             self.transport.show_progress(self.computed, self.step)
         else:
-            self.transport.count(self.step, self.max_steps, self.counter_note())
+            self.transport.count(self.step, self.counter_end, self.counter_note())
         self.draw_text(k)
         self.fold.refresh()
         self._write_sentence()
+
+    @property
+    def counter_end(self) -> int:
+        """What is written as *n* in *k of n*."""
+        return self.max_steps
 
     def counter_note(self) -> str:
         """What is written before *k of n*."""

@@ -15,7 +15,7 @@ from gdwidgets.core.session import own_torch_state
 _EPS = float(np.finfo(np.float32).eps)
 
 ROUNDING = 4 * _EPS
-"""A rise of the loss up to this part of it is rounding, whatever the objective computes."""
+"""A change up to this part of a number is rounding, whatever it was computed from."""
 
 MOST_POINTS = 65536
 """Points that are evaluated at once."""

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from gdwidgets.core.diagnosis.clearing import Clearing, clearing_of
-from gdwidgets.core.diagnosis.comparison import OtherRate, made_by, other_rate_of, same_start
+from gdwidgets.core.diagnosis.comparison import OtherRate, made_by, other_rate_of
 from gdwidgets.core.diagnosis.evaluation import Evaluated, evaluated
 from gdwidgets.core.diagnosis.losses import Relation, relation
 from gdwidgets.core.diagnosis.matching import begins_at
 from gdwidgets.core.diagnosis.moves import Moves, fit_together, holds, moves_of, rate_bounds
-from gdwidgets.core.diagnosis.records import FLOAT32_EPS, LoopRecord, Reference
+from gdwidgets.core.diagnosis.records import LoopRecord, Reference
 from gdwidgets.core.diagnosis.update import Update
 from gdwidgets.core.diagnosis.updates import identify
 from gdwidgets.core.objectives.protocol import SteppedObjective
@@ -233,12 +233,7 @@ class Case:
     @property
     def same_start(self) -> bool:
         """Whether the loop begins where the reference does, but for rounding to its dtype."""
-        record, reference = self.record, self.reference
-        if reference is None:
-            return False
-        if record.eps <= FLOAT32_EPS:
-            return same_start(record, reference)
-        return begins_at(record, reference.start)
+        return self.reference is not None and begins_at(self.record, self.reference.start)
 
     @property
     def agrees_locally(self) -> bool:

@@ -24,13 +24,6 @@ _MOST_COMPARED = 20_000
 """Updates of the reference that are computed for the sake of a comparison."""
 
 
-def same_start(record: LoopRecord, reference: Reference) -> bool:
-    """Whether the loop begins where the reference does, but for rounding to the loop's dtype."""
-    start, eps = np.array(reference.start), max(record.eps, FLOAT32_EPS)
-    close = np.abs(record.params[0] - start) <= 4 * eps * np.abs(start) + 1e-44
-    return bool(close.all())
-
-
 def seed_of(point: Array) -> int | None:
     """The seed, 0 to 49, whose first normal draws a point is: one call each, or one for all."""
     values = point.astype(np.float32)
@@ -157,10 +150,11 @@ def stop_of(
         return Stop("same", updates, most, passes)
     if followed and first <= passes - 1 <= latest and first < most:
         return Stop("after update", updates, passes - 1, passes)
-    kind, at = _other_test(record, moves, tol, losses)
     if passes >= most:
         kind, at = "never" if first < most else "length", passes
-    elif kind == "other" and followed and next_loss is None:
+    else:
+        kind, at = _other_test(record, moves, tol, losses)
+    if kind == "other" and followed and next_loss is None:
         kind = "unknown"  # a test of a loss that is not known may have ended it
     return Stop(kind, updates, min(first, most), at)
 

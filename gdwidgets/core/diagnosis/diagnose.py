@@ -374,9 +374,8 @@ def _of_length(case: Case) -> list[Finding]:
     known = case.update.kind not in {"unknown", "few"}
     if case.update.kind in {"unknown", "every_n"}:
         return []  # an update may be made of several backward passes
-    stop = stop_of(
-        case.record, case.reference, case.moves, known=known, next_loss=case.loss_at_the_end
-    )
+    next_loss = None if case.reference.loss_tol is None else case.loss_at_the_end
+    stop = stop_of(case.record, case.reference, case.moves, known=known, next_loss=next_loss)
     if stop.kind in {"same", "unknown"}:
         return []
     if stop.kind == "length" and case.reference.loss_tol is None:

@@ -79,13 +79,6 @@ def idle_passes(record: LoopRecord) -> Idle | None:
     if not idle.any() or idle.sum() > _MOST * record.count:
         return None
     keep = np.append(~idle, True)
-    rest = replace(
-        record,
-        params=record.params[keep],
-        loss=record.loss[keep],
-        grad=record.grad[keep],
-        before=record.before[keep],
-        steps=None,
-    )
+    rest = replace(record.rows(keep), final=record.final, steps=None)
     number = record.number
     return Idle(rest, number[keep], number[:-1][idle], record.total)

@@ -90,6 +90,12 @@ def close(value: Array, true: Array, noise: Array) -> Array:
     return close
 
 
+def loss_slack(true: Array, noise: Array) -> Array:
+    """How far a loss may be from a multiple of the objective's."""
+    slack: Array = 1e-4 * np.abs(true) + _NOISE * noise
+    return slack
+
+
 def gradient_slack(record: LoopRecord, computed: Evaluated) -> Array:
     """How far recorded step gradients may be from the objective's, (n, P)."""
     largest = np.abs(computed.grad).max(axis=1, keepdims=True)
@@ -138,7 +144,7 @@ def one_factor(mine: Array, true: Array, slack: Array) -> float | None:
 def _factor(record: LoopRecord, computed: Evaluated, usable: Array) -> float | None:
     """The one factor between losses, which the gradients must have too."""
     loss, true = record.loss[usable], computed.loss[usable]
-    factor = one_factor(loss, true, 1e-4 * np.abs(true) + _NOISE * computed.loss_noise[usable])
+    factor = one_factor(loss, true, loss_slack(true, computed.loss_noise[usable]))
     if factor is None:
         return None
     own, grad = record.step_grad[usable], computed.grad[usable]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gdwidgets.core.diagnosis.evaluation import Evaluated, evaluated
-from gdwidgets.core.diagnosis.losses import close, gradient_slack, one_factor
+from gdwidgets.core.diagnosis.losses import close, gradient_slack, loss_slack, one_factor
 from gdwidgets.core.diagnosis.records import FLOAT32_EPS, Array, LoopRecord
 from gdwidgets.core.objectives.protocol import Objective, SteppedObjective
 from gdwidgets.core.objectives.regression import PolynomialRegression
@@ -128,7 +128,7 @@ def _alike(record: LoopRecord, rows: Array, order: Order, computed: Evaluated) -
     usable = np.isfinite(true)
     if usable.sum() < 3:
         return False
-    slack = 1e-4 * np.abs(true) + 64 * computed.loss_noise
+    slack = loss_slack(true, computed.loss_noise)
     return one_factor(loss[usable], true[usable], slack[usable]) is not None
 
 

@@ -758,7 +758,9 @@ class GraphPicture:
                 continue
             near = overlap(boxes + APART, close).sum(axis=1)
             lines = [dots for other, dots in self._dotted.items() if other is not edge]
-            crossed = across(boxes, np.concatenate([*lines, np.zeros((0, 2))]))
+            dots = np.concatenate([*lines, np.zeros((0, 2))])
+            here = ((dots >= corners[:2]) & (dots <= corners[2:])).all(axis=1)
+            crossed = across(boxes, dots[here])
             cost = (
                 10 * near
                 + ACROSS * crossed

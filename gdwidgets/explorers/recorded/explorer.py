@@ -115,9 +115,10 @@ class Recorded(Explorer):
         if self.loss_plot.future != self.future:
             self.loss_plot.show_future(self.future)
 
-    def draw_text(self, k: int) -> None:
-        """Count to the last record: of a single one, the scrubber alone needs a step 1."""
-        self.transport.count(self.step, self.end, self.counter_note())
+    @property
+    def counter_end(self) -> int:
+        """The last record: of a single one, the scrubber alone needs a step 1."""
+        return self.end
 
     def read_out(self, lane: int, step: int) -> None:
         """Go to a step: what a click on the curve does."""

@@ -703,6 +703,7 @@ class SurfaceExplorer(MapExplorer):
         if basins is None:
             self.map.show_basins(None)
             self.map.show_minima(self.surface.minima)
+            self._beside.show_key(None)
         else:
             shown = with_numbers(basins, self.surface)
             self.map.show_minima(shown.minima)
@@ -712,7 +713,7 @@ class SurfaceExplorer(MapExplorer):
                 diverged=(basins.DIVERGED, basins.UNBOUNDED),
                 oscillating=basins.OSCILLATING,
             )
-        self._beside.show_key(None if basins is None else key(with_numbers(basins, self.surface)))
+            self._beside.show_key(key(shown))
         if self._ready:
             self._gate.stamp()
 

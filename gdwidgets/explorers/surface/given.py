@@ -68,7 +68,8 @@ def _refuse_given(surface: Surface, bounds: Any, minima: Any, name: str) -> None
         When something is; names it, and says how another one is made.
     """
     given = {"bounds": bounds is not None, "minima": checks.items(minima) != [], "name": bool(name)}
-    for setting in (setting for setting, is_given in given.items() if is_given):
+    setting = next((setting for setting, is_given in given.items() if is_given), None)
+    if setting is not None:
         what = surface.name or "a Surface"
         raise ValueError(
             f"{setting} must be left out: {what} has its own. For others give a function, or "

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gdwidgets.core import Descent, Rule, Surface
 from gdwidgets.core.analysis.endings import TAIL, End
-from gdwidgets.core.analysis.rises import raised
+from gdwidgets.core.analysis.rises import ROUNDING, raised
 from gdwidgets.core.rules.momentum import GradientDescent, Momentum, Nesterov
 from gdwidgets.core.rules.schedules import ConstantRate
 from gdwidgets.core.rules.wrappers import PerLane
@@ -28,9 +28,6 @@ BOTTOMLESS = -1e12
 LINEAR = (GradientDescent, Momentum, Nesterov)
 """Rules whose updates shrink with the gradient, so that they come to rest at a minimum that holds
 them; those of Adam and RMSprop may grow again there."""
-
-ROUNDING = 4 * float(np.finfo(np.float32).eps)
-"""How far numbers may go to and fro at rest, relative to their size."""
 
 HERE = 0.02
 """How near a known minimum must be for a run to be at it, as a part of the map's diagonal."""

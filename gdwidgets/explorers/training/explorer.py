@@ -287,9 +287,10 @@ class TrainingExplorer(LoopExplorer):
         self.loss_plot.draw(k, full=full)
         self.norm_plot.draw(k, full=full)
 
-    def draw_text(self, k: int) -> None:
-        """Count to the last record: of a single one, the scrubber alone needs a step 1."""
-        self.transport.count(self.step, self.end, self.counter_note())
+    @property
+    def counter_end(self) -> int:
+        """The last record: of a single one, the scrubber alone needs a step 1."""
+        return self.end
 
     def sentence(self, k: int) -> str:
         """Say in words what is seen with the cursor at ``k``."""
